@@ -1,0 +1,135 @@
+/**
+ * Slim immutable copies of the Kubernetes objects we use: only the fields somebody reads, values already parsed.
+ * Made by `kube/` from API JSON, read by everyone else. Addresses that do not parse are dropped at that edge.
+ */
+import type { Ip } from '../net/ip.ts';
+import type { Port, Protocol } from '../net/port.ts';
+
+export interface ObjectRow {
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Milliseconds since the epoch, from metadata.creationTimestamp (whole seconds in the API). */
+  readonly createdAtMs: number;
+}
+
+/** `namespace/name`; the key of every per-kind map of a `ClusterSnapshot`. */
+export type ObjectKey = string;
+
+export function objectKey(row: { readonly namespace: string; readonly name: string }): ObjectKey {
+  return `${row.namespace}/${row.name}`;
+}
+
+export interface ServicePortRow {
+  /** Absent for the single unnamed port. */
+  readonly name?: string;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+export interface ServiceRow extends ObjectRow {
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  /** Parsed spec.clusterIPs; empty for headless and ExternalName services. */
+  readonly clusterIPs: readonly Ip[];
+  /** spec.clusterIP is the word `None`. */
+  readonly headless: boolean;
+  readonly externalName?: string;
+  readonly externalIPs: readonly Ip[];
+  /** SCTP ports are left out. */
+  readonly ports: readonly ServicePortRow[];
+  readonly selector: Readonly<Record<string, string>>;
+  readonly publishNotReadyAddresses: boolean;
+}
+
+export interface EndpointRow {
+  readonly addresses: readonly Ip[];
+  /** conditions.ready, where absent means ready (discovery/v1). */
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly hostname?: string;
+  readonly nodeName?: string;
+  readonly zone?: string;
+  readonly targetPod?: { readonly namespace: string; readonly name: string };
+}
+
+export interface EndpointPortRow {
+  readonly name?: string;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+export interface EndpointSliceRow extends ObjectRow {
+  /** Label kubernetes.io/service-name; slices without it are left out. */
+  readonly serviceName: string;
+  readonly addressType: 'IPv4' | 'IPv6';
+  readonly endpoints: readonly EndpointRow[];
+  readonly ports: readonly EndpointPortRow[];
+}
+
+export interface ContainerPortRow {
+  readonly name?: string;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+export interface PodRow extends ObjectRow {
+  readonly nodeName: string;
+  /** status.podIPs, or status.podIP alone; empty until the pod has one. */
+  readonly podIPs: readonly Ip[];
+  readonly hostNetwork: boolean;
+  readonly phase: string;
+  /** Condition Ready is True. */
+  readonly ready: boolean;
+  /** metadata.deletionTimestamp is set. */
+  readonly deleting: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  /** spec.containers[].ports, all containers; init containers are not looked at. */
+  readonly containerPorts: readonly ContainerPortRow[];
+  readonly workload?: { readonly kind: string; readonly name: string };
+}
+
+export interface NodeRow extends ObjectRow {
+  readonly internalIPs: readonly Ip[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface NamespaceRow extends ObjectRow {
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** One entry of any `toPorts` list, as written: nothing has been validated yet. */
+export interface PortInfo {
+  readonly port: string;
+  readonly protocol: string;
+  readonly name?: string;
+}
+
+export interface LabelExpression {
+  readonly key: string;
+  readonly operator: string;
+  readonly values: readonly string[];
+}
+
+export interface LabelSelector {
+  readonly matchLabels: Readonly<Record<string, string>>;
+  readonly matchExpressions: readonly LabelExpression[];
+}
+
+/**
+ * A CiliumLocalRedirectPolicy (cilium.io/v2) as written. Validation is `policy`'s job, because its refusals are
+ * part of a policy's state; a missing part of the spec is a missing field here.
+ */
+export interface LocalRedirectPolicyRow extends ObjectRow {
+  readonly generation: number;
+  readonly skipRedirectFromBackend: boolean;
+  readonly addressMatcher?: { readonly ip: string; readonly toPorts: readonly PortInfo[] };
+  readonly serviceMatcher?: {
+    readonly serviceName: string;
+    readonly namespace: string;
+    readonly toPorts: readonly PortInfo[];
+  };
+  readonly backendSelector?: LabelSelector;
+  readonly backendPorts: readonly PortInfo[];
+}

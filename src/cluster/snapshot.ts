@@ -1,0 +1,45 @@
+/**
+ * What the API server has told us, as one value. A snapshot is replaced whole and never changed; `generation` grows by
+ * one each time. A kind that is not in `synced` has not been listed once, so absence from its map means nothing yet:
+ * nobody may prune on the strength of it (design invariant 3).
+ */
+import type {
+  EndpointSliceRow,
+  LocalRedirectPolicyRow,
+  NamespaceRow,
+  NodeRow,
+  ObjectKey,
+  PodRow,
+  ServiceRow,
+} from './rows.ts';
+
+/** Kind name to row type; the names are the fields of `ClusterSnapshot`. */
+export interface KindRows {
+  readonly services: ServiceRow;
+  readonly endpointSlices: EndpointSliceRow;
+  readonly pods: PodRow;
+  readonly nodes: NodeRow;
+  readonly namespaces: NamespaceRow;
+  readonly localRedirectPolicies: LocalRedirectPolicyRow;
+}
+
+export type KindName = keyof KindRows;
+
+export type ClusterTables = { readonly [K in KindName]: ReadonlyMap<ObjectKey, KindRows[K]> };
+
+export interface ClusterSnapshot extends ClusterTables {
+  readonly generation: number;
+  /** The kinds that have been listed at least once. A kind nobody asked to watch never gets in. */
+  readonly synced: ReadonlySet<KindName>;
+}
+
+export const EMPTY_SNAPSHOT: ClusterSnapshot = {
+  generation: 0,
+  synced: new Set(),
+  services: new Map(),
+  endpointSlices: new Map(),
+  pods: new Map(),
+  nodes: new Map(),
+  namespaces: new Map(),
+  localRedirectPolicies: new Map(),
+};

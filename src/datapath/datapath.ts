@@ -1,0 +1,102 @@
+/**
+ * The seam between the agent and the kernel. Two implementations pass one conformance suite: the eBPF one and a fake
+ * with state. All calls are idempotent; wanted state goes in whole, and what differs is written.
+ */
+import type { ObjectKey } from '../cluster/rows.ts';
+import type { Ip } from '../net/ip.ts';
+import type { Port, Protocol } from '../net/port.ts';
+import type { Frontend } from '../policy/table.ts';
+
+/** A pod of this node whose host-side interface gets our programs. */
+export interface LocalPod {
+  readonly pod: ObjectKey;
+  readonly addresses: readonly Ip[];
+}
+
+export interface DatapathSpec {
+  /** Only `LocalRedirect` frontends; each has at least one backend. */
+  readonly frontends: readonly Frontend[];
+  readonly pods: readonly LocalPod[];
+  /** False until every source has listed once: then nothing may be removed (design invariant 3). */
+  readonly mayPrune: boolean;
+}
+
+/** A row's way into the kernel; errors stay here with since and attempts and are retried by the reconciler. */
+export interface RowStatus {
+  readonly state: 'done' | 'pending' | 'error';
+  /** Milliseconds since the epoch at which the row got into this state; fractions are microseconds. */
+  readonly sinceMs: number;
+  readonly attempts: number;
+  readonly error?: string;
+}
+
+export interface FrontendRow {
+  /** Stable while the frontend exists, also over restarts of the agent. */
+  readonly id: number;
+  readonly frontend: Frontend;
+  readonly status: RowStatus;
+}
+
+export interface InterfaceRow {
+  readonly pod: ObjectKey;
+  readonly address: Ip;
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly status: RowStatus;
+}
+
+export interface DatapathCounters {
+  /** Packets to a redirected frontend that were sent to a local backend. */
+  readonly redirected: bigint;
+  /** Replies whose source was put back to the frontend's address. */
+  readonly restored: bigint;
+  /** Packets to a redirected frontend left alone, by reason. */
+  readonly fellBack: Readonly<Record<FallBackReason, bigint>>;
+  /** Events the ring buffer had no room for. */
+  readonly eventsLost: bigint;
+}
+
+/** Why a packet to a redirected frontend was left alone. */
+export type FallBackReason = 'no-backend' | 'no-socket' | 'fragment' | 'skip';
+
+/** What one packet did at one of our hooks, as the kernel told it. */
+export interface PacketEvent {
+  /** CLOCK_MONOTONIC. */
+  readonly timeNs: bigint;
+  /** from-endpoint: left a pod. to-endpoint: is delivered to a pod. */
+  readonly hook: 'from-endpoint' | 'to-endpoint';
+  readonly ifindex: number;
+  /**
+   * `forwarded`: seen and let through. `redirected`: destination replaced by `translated` and delivered to that pod.
+   * `restored`: source replaced by `translated` and delivered to the client. `fell-back`: see `reason`.
+   */
+  readonly verdict: 'forwarded' | 'redirected' | 'restored' | 'fell-back';
+  readonly reason?: FallBackReason;
+  readonly protocol: Protocol;
+  /** Before translation. */
+  readonly source: { readonly address: Ip; readonly port: Port };
+  readonly destination: { readonly address: Ip; readonly port: Port };
+  readonly translated?: { readonly address: Ip; readonly port: Port };
+  /** For `redirected` and `restored`: the interface it was delivered to. */
+  readonly deliveredIfindex?: number;
+  /** TCP flag bits as in the header; 0 for UDP. */
+  readonly tcpFlags: number;
+  /** First bytes of the transport payload, at most EVENT_PAYLOAD_BYTES of the ABI. */
+  readonly payload: Uint8Array;
+  /** Length of the whole transport payload. */
+  readonly payloadLength: number;
+}
+
+export interface Datapath {
+  /** Brings the kernel to `spec`; resolves when every row is done or has an error. Calls are serialised. */
+  apply(spec: DatapathSpec): Promise<void>;
+  frontends(): readonly FrontendRow[];
+  interfaces(): readonly InterfaceRow[];
+  counters(): DatapathCounters;
+  /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */
+  onEvent(listener: (event: PacketEvent, lost: number) => void): void;
+  /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */
+  close(): void;
+  /** Unpins everything: links detach, packets go their ordinary way. */
+  remove(): void;
+}

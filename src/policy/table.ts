@@ -1,0 +1,68 @@
+/**
+ * The service table: what policy derivation wants the node to do, as rows. It is the one contract between policy,
+ * datapath, agent and CLI. Rows are immutable and sorted, so that equal tables print and compare equal.
+ */
+import type { ObjectKey } from '../cluster/rows.ts';
+import type { Ip } from '../net/ip.ts';
+import type { Port, Protocol } from '../net/port.ts';
+
+export interface Backend {
+  readonly address: Ip;
+  readonly port: Port;
+  readonly protocol: Protocol;
+  readonly state: 'active' | 'terminating';
+  /** `namespace/name` of the pod, if the address is a pod's that we know. */
+  readonly pod?: ObjectKey;
+}
+
+export interface Frontend {
+  readonly address: Ip;
+  readonly port: Port;
+  readonly protocol: Protocol;
+  readonly type: 'ClusterIP' | 'LocalRedirect';
+  /** The service that owns the address; for an address matcher the policy's pseudo-service `ns/name:local-redirect`. */
+  readonly service: ObjectKey;
+  readonly portName?: string;
+  /**
+   * Of a `LocalRedirect`: at least one backend, all on this node (design invariant 1; R4).
+   * Of a `ClusterIP`: the ready endpoints of the whole cluster.
+   */
+  readonly backends: readonly Backend[];
+  /** `namespace/name` of the policy that redirects this frontend. */
+  readonly policy?: ObjectKey;
+}
+
+/** The words `lrp list` prints (local-redirect-policy 1.3, 3.2). */
+export type FrontendType =
+  | 'clusterIP + all svc ports'
+  | 'clusterIP + named ports'
+  | 'clusterIP + port'
+  | 'IP + port'
+  | 'IP + named ports'
+  | 'unknown';
+
+export interface PolicyState {
+  readonly policy: ObjectKey;
+  readonly frontendType: FrontendType;
+  /** The matched service, also while it does not exist; absent for address matchers. */
+  readonly service?: ObjectKey;
+  /**
+   * `active`: at least one frontend is redirected. `waiting`: valid, but nothing to redirect (to) yet.
+   * `conflict`: an older policy has all it asks for. `malformed`: treated as absent.
+   */
+  readonly state: 'active' | 'waiting' | 'conflict' | 'malformed';
+  /** Why, in words that name the port, label or address that did not match; empty only when active. */
+  readonly reason: string;
+  /** Every frontend the policy matches, redirected or not; those that are not have no backends here. */
+  readonly frontends: readonly Frontend[];
+  readonly skipRedirectFromBackend: boolean;
+}
+
+export interface ServiceTable {
+  /** The generation of the snapshot this was derived from. */
+  readonly generation: number;
+  /** Every service frontend and every redirected address, ordered by address, port and protocol. */
+  readonly frontends: readonly Frontend[];
+  /** One per policy object, ordered by namespace and name. */
+  readonly policies: readonly PolicyState[];
+}

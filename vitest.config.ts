@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/{meta,scenarios,replay}/**/*.test.ts'], exclude: ['**/*.kernel.test.ts'] } },
+      {
+        test: {
+          name: 'kernel',
+          include: ['src/**/*.kernel.test.ts', 'test/{kernel,e2e}/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
