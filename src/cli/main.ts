@@ -1,0 +1,58 @@
+/**
+ * The command line's first word picks a command; each lives in a file of its own, loaded only when asked for, because a
+ * per-node daemon should not pay for the code of the others. A command owns its flags and its help.
+ */
+import { AppError, errorText } from '../fault/app-error.ts';
+
+/** Takes the words after the command's name, gives the exit code. Throws `AppError` for what an operator can mend. */
+export type Command = (args: readonly string[]) => Promise<number>;
+
+interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<{ run: Command }>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  dns: { summary: 'DNS server, a drop-in for CoreDNS', load: () => import('./dns.ts') },
+  'node-cache': {
+    summary: 'DNS cache of a node, a drop-in for NodeLocal DNSCache',
+    load: () => import('./node-cache.ts'),
+  },
+  agent: { summary: 'redirect and observe DNS on this node', load: () => import('./agent.ts') },
+  observe: { summary: 'show flows', load: () => import('./observe.ts') },
+  lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
+  service: { summary: 'list the service table', load: () => import('./service.ts') },
+  lab: { summary: 'a two-node cluster of network namespaces on this machine', load: () => import('./lab.ts') },
+};
+
+const USAGE = `Usage: zerohop COMMAND [FLAGS]
+
+${Object.entries(COMMANDS)
+  .map(([name, entry]) => `  ${name.padEnd(12)}${entry.summary}`)
+  .join('\n')}
+
+zerohop COMMAND --help tells more.`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [word = '--help', ...rest] = args;
+  if (word === '--help' || word === '-h' || word === 'help') {
+    console.log(USAGE);
+    return 0;
+  }
+  const entry = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+  if (entry === undefined) {
+    console.error(`zerohop: Cannot run ${JSON.stringify(word)}: there is no such command\n\n${USAGE}`);
+    return 1;
+  }
+  const { run } = await entry.load();
+  return run(rest);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof AppError)) throw error;
+  const cause = error.cause === undefined ? '' : `: ${errorText(error.cause)}`;
+  console.error(`zerohop: ${error.message}${cause}${error.hint === undefined ? '' : `\n  ${error.hint}`}`);
+  process.exitCode = 1;
+}
