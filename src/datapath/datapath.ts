@@ -17,6 +17,8 @@ export interface DatapathSpec {
   /** Only `LocalRedirect` frontends; each has at least one backend. */
   readonly frontends: readonly Frontend[];
   readonly pods: readonly LocalPod[];
+  /** `namespace/name` of the policies with skipRedirectFromBackend: a backend's own packets are left alone. */
+  readonly skipPolicies?: readonly ObjectKey[];
   /** False until every source has listed once: then nothing may be removed (design invariant 3). */
   readonly mayPrune: boolean;
 }
@@ -56,8 +58,12 @@ export interface DatapathCounters {
   readonly eventsLost: bigint;
 }
 
-/** Why a packet to a redirected frontend was left alone. */
-export type FallBackReason = 'no-backend' | 'no-socket' | 'fragment' | 'skip';
+/**
+ * Why a packet to a redirected frontend was left alone. `skip`: it comes from one of the frontend's own backends and
+ * the policy says so, or the only backend alive is the sender itself. `established`: a TCP segment of a connection
+ * that did not begin with us. `fragment`: also IP options and VLAN tags.
+ */
+export type FallBackReason = 'no-backend' | 'no-socket' | 'fragment' | 'skip' | 'established';
 
 /** What one packet did at one of our hooks, as the kernel told it. */
 export interface PacketEvent {
