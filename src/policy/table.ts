@@ -51,9 +51,19 @@ export interface PolicyState {
    * `conflict`: an older policy has all it asks for. `malformed`: treated as absent.
    */
   readonly state: 'active' | 'waiting' | 'conflict' | 'malformed';
-  /** Why, in words that name the port, label or address that did not match; empty only when active. */
+  /**
+   * Why, in words that name the port, label or address that did not match; empty only when active. An active policy
+   * names here the frontends it matches and yet leaves alone.
+   */
   readonly reason: string;
-  /** Every frontend the policy matches, redirected or not; those that are not have no backends here. */
+  /** Of `malformed` and of a refused address: the stable code from `errors.ts`. */
+  readonly code?: string;
+  /** metadata.uid of the policy object. */
+  readonly uid?: string;
+  /**
+   * Every frontend the policy matches, redirected or not; those that are not have no backends here and are of type
+   * `ClusterIP` even for an address matcher, so that no `LocalRedirect` without backends exists anywhere.
+   */
   readonly frontends: readonly Frontend[];
   readonly skipRedirectFromBackend: boolean;
 }

@@ -1,0 +1,88 @@
+/**
+ * Why a matched frontend has no local backend, in words that name what to change: the label, the port, the family.
+ * Users of this kind of policy lose days to silent mismatches between service, policy and pod.
+ */
+import { objectKey, type PodRow } from '../cluster/rows.ts';
+import { ipFamily } from '../net/ip.ts';
+import { formatAddressPort } from '../net/port.ts';
+import { acceptedPorts, portServes, type SelectedPods } from './match-backends.ts';
+import { matchesByName } from './match-frontends.ts';
+import { formatPort } from './policy-ports.ts';
+import { formatSelector, selectorMatches } from './selector.ts';
+import type { Frontend } from './table.ts';
+import type { ValidPolicy } from './validate.ts';
+
+/** Reasons go into status rows and log lines, and pods can be many. */
+const MAX_CLAUSES = 6;
+
+/** `10.96.0.10:53/UDP`, IPv6 in brackets. */
+export function formatFrontend(frontend: Frontend): string {
+  return `${formatAddressPort(frontend.address, frontend.port)}/${frontend.protocol}`;
+}
+
+/** One text of several clauses; those that would make it endless are counted instead. */
+export function joinClauses(clauses: readonly string[]): string {
+  const distinct = [...new Set(clauses)];
+  if (distinct.length <= MAX_CLAUSES) return distinct.join('; ');
+  return `${distinct.slice(0, MAX_CLAUSES).join('; ')}; and ${distinct.length - MAX_CLAUSES} more`;
+}
+
+/** For a policy that selects no usable pod on this node. `allPods` is asked only for where the pods are instead. */
+export function explainNoPod(
+  policy: ValidPolicy,
+  pods: SelectedPods,
+  options: { readonly nodeName: string; readonly allPods: Iterable<PodRow> },
+): string {
+  const passedOver = [...pods.unusable.map(podTrouble), ...pods.leaving.map(podTrouble)];
+  if (passedOver.length > 0) return joinClauses(passedOver);
+  const { namespace } = policy.row;
+  const wanted = formatSelector(policy.selector);
+  const elsewhere = new Set<string>();
+  for (const pod of options.allPods) {
+    if (pod.namespace !== namespace || pod.nodeName === options.nodeName || pod.nodeName === '') continue;
+    if (selectorMatches(policy.selector, pod.labels)) elsewhere.add(pod.nodeName);
+  }
+  const where = `no pod of namespace ${namespace} on node ${options.nodeName} matches ${wanted}`;
+  if (elsewhere.size === 0) return where;
+  const [first] = [...elsewhere].sort();
+  const more = elsewhere.size === 1 ? '' : ` and ${elsewhere.size - 1} more`;
+  return `${where} (such pods run on ${first}${more})`;
+}
+
+/** For one frontend, when usable pods exist and yet none serves it. */
+export function explainNoBackend(policy: ValidPolicy, frontend: Frontend, pods: SelectedPods): string {
+  const family = ipFamily(frontend.address);
+  return joinClauses(
+    pods.usable.map((pod) => {
+      const serves = acceptedPorts(policy, pod).some((port) => portServes(frontend, port));
+      if (serves) return `pod ${objectKey(pod)} has no IPv${family} address`;
+      return portTrouble(policy, frontend, pod);
+    }),
+  );
+}
+
+function podTrouble(pod: PodRow): string {
+  const key = objectKey(pod);
+  if (pod.deleting) return `pod ${key} is being deleted`;
+  return pod.ready ? `pod ${key} has no IP address yet` : `pod ${key} is not ready`;
+}
+
+function portTrouble(policy: ValidPolicy, frontend: Frontend, pod: PodRow): string {
+  const key = objectKey(pod);
+  const declared = pod.containerPorts.map((port) => (port.name ? `${port.name} ` : '') + formatPort(port));
+  const list = declared.length === 0 ? 'no ports' : `only ${declared.join(', ')}`;
+  if (!matchesByName(policy))
+    return `pod ${key} declares ${list}, not ${formatPort(policy.ports.backend[0])}`;
+  const name = frontend.portName?.toLowerCase();
+  if (name === undefined) {
+    return `pod ${key} declares ${list}, none of them with a backend port's name and ${frontend.protocol}`;
+  }
+  const sameName = pod.containerPorts.find(
+    (port) => port.name?.toLowerCase() === name && port.protocol === frontend.protocol,
+  );
+  if (sameName === undefined) {
+    return `pod ${key} declares no ${frontend.protocol} container port named ${JSON.stringify(name)} (it declares ${list})`;
+  }
+  const wanted = policy.ports.backend.map(formatPort).join(', ');
+  return `pod ${key} declares port ${JSON.stringify(name)} as ${formatPort(sameName)}, not among the backend ports ${wanted}`;
+}
