@@ -1,0 +1,117 @@
+/**
+ * The only file that reads single bytes of a message. A reader is a cursor that never leaves its bytes: the first read
+ * beyond the end leaves a failure in it and every later read gives zeros, so decoders check once, at the end.
+ * Compression cannot loop: each pointer must lead before the start of the labels it ends. Nothing here throws.
+ */
+import { type Failure, fail } from '../fault/result.ts';
+import type { DnsErrorCode } from './errors.ts';
+import { LABEL_TEXT, MAX_LABEL_BYTES, MAX_NAME_BYTES, type Name, ROOT } from './name.ts';
+
+/** A 255-byte name holds at most 127 labels, and no label needs more than one pointer behind it. */
+export const MAX_POINTERS = 127;
+/** RFC 1035 section 4.1.4: the two high bits of a pointer's first byte. */
+const POINTER_BITS = 0xc0;
+
+export interface Reader {
+  /** The whole message: pointers lead anywhere into it. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  offset: number;
+  /** Reads stop here: the end of the message, or of the record data being read. */
+  end: number;
+  failure: (Failure & { readonly ok: false }) | undefined;
+}
+
+/** The reader keeps `bytes`, which must not change while it lives. */
+export function readerOf(bytes: Uint8Array): Reader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { bytes, view, offset: 0, end: bytes.length, failure: undefined };
+}
+
+/** Remembers the first failure only: later ones are its consequences. */
+export function failReader(reader: Reader, code: DnsErrorCode, offset = reader.offset): void {
+  reader.failure ??= fail(code, offset);
+}
+
+export function bytesLeft(reader: Reader): number {
+  return reader.end - reader.offset;
+}
+
+export function readU8(reader: Reader): number {
+  const at = advance(reader, 1);
+  return at < 0 ? 0 : reader.view.getUint8(at);
+}
+
+export function readU16(reader: Reader): number {
+  const at = advance(reader, 2);
+  return at < 0 ? 0 : reader.view.getUint16(at);
+}
+
+export function readU32(reader: Reader): number {
+  const at = advance(reader, 4);
+  return at < 0 ? 0 : reader.view.getUint32(at);
+}
+
+/** A copy, so that a small record never keeps a large packet alive. */
+export function readBytes(reader: Reader, count: number): Uint8Array {
+  const at = advance(reader, count);
+  return at < 0 ? new Uint8Array(0) : reader.bytes.slice(at, at + count);
+}
+
+/** A character-string (RFC 1035 section 3.3) without its length byte: 0 to 255 bytes. */
+export function readCharacterString(reader: Reader): Uint8Array {
+  return readBytes(reader, readU8(reader));
+}
+
+/** Case as sent. After a failure the name is the root. */
+export function readName(reader: Reader): Name {
+  const { bytes } = reader;
+  let text = '';
+  let length = 1;
+  let at = reader.offset;
+  let runStart = at;
+  let limit = reader.end;
+  let resume = -1;
+  let pointers = 0;
+  for (;;) {
+    const size = at < limit ? (bytes[at++] ?? 0) : -1;
+    if (size === 0) break;
+    if (size > 0 && size <= MAX_LABEL_BYTES) {
+      const stop = at + size;
+      length += size + 1;
+      if (stop > limit) return badName(reader, 'DNS_CUT', at);
+      if (length > MAX_NAME_BYTES) return badName(reader, 'DNS_NAME_LENGTH', at);
+      while (at < stop) text += LABEL_TEXT[bytes[at++] ?? 0];
+      text += '.';
+      continue;
+    }
+    if (size < 0 || at >= limit) return badName(reader, 'DNS_CUT', at);
+    if (size < POINTER_BITS) return badName(reader, 'DNS_LABEL', at - 1);
+    const target = ((size & ~POINTER_BITS) << 8) | (bytes[at++] ?? 0);
+    if (target >= runStart || ++pointers > MAX_POINTERS) return badName(reader, 'DNS_POINTER', at - 2);
+    if (resume < 0) resume = at;
+    at = target;
+    runStart = target;
+    limit = bytes.length;
+  }
+  reader.offset = resume < 0 ? at : resume;
+  return text === '' ? ROOT : (text as Name);
+}
+
+function badName(reader: Reader, code: DnsErrorCode, offset: number): Name {
+  failReader(reader, code, offset);
+  reader.offset = reader.end;
+  return ROOT;
+}
+
+/** The offset to read `count` bytes at, or -1 when they are not there. */
+function advance(reader: Reader, count: number): number {
+  const at = reader.offset;
+  if (at + count > reader.end) {
+    failReader(reader, 'DNS_CUT');
+    reader.offset = reader.end;
+    return -1;
+  }
+  reader.offset = at + count;
+  return at;
+}

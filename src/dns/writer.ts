@@ -1,0 +1,107 @@
+/**
+ * The only file that writes single bytes of a message. The caller sizes the buffer beforehand (`messageLength` is an
+ * upper bound); writing beyond it is our own bug and throws. With a name table, names become pointers where an earlier
+ * equal suffix stands (RFC 1035 section 4.1.4), compared with case so that no spelling is ever changed.
+ */
+import { labelEnd, type Name, ROOT } from './name.ts';
+
+/** A pointer has fourteen bits: suffixes that start behind this cannot be pointed at. */
+const MAX_POINTER_TARGET = 0x3fff;
+const BACKSLASH = 0x5c;
+
+export interface Writer {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  offset: number;
+  /** Where each name suffix stands; absent means no compression. */
+  readonly suffixes: Map<string, number> | undefined;
+}
+
+export function writerOf(byteLength: number, options: { compress?: boolean } = {}): Writer {
+  const bytes = new Uint8Array(byteLength);
+  const suffixes = options.compress ? new Map<string, number>() : undefined;
+  return { bytes, view: new DataView(bytes.buffer), offset: 0, suffixes };
+}
+
+/** What has been written; shares the writer's memory unless it is full. */
+export function writtenBytes(writer: Writer): Uint8Array {
+  return writer.offset === writer.bytes.length ? writer.bytes : writer.bytes.subarray(0, writer.offset);
+}
+
+export function writeU8(writer: Writer, value: number): void {
+  writer.view.setUint8(writer.offset, value);
+  writer.offset += 1;
+}
+
+export function writeU16(writer: Writer, value: number): void {
+  writer.view.setUint16(writer.offset, value);
+  writer.offset += 2;
+}
+
+export function writeU32(writer: Writer, value: number): void {
+  writer.view.setUint32(writer.offset, value);
+  writer.offset += 4;
+}
+
+export function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.bytes.set(bytes, writer.offset);
+  writer.offset += bytes.length;
+}
+
+/** Overwrites a 16-bit field that was written before: counts, flags, lengths. */
+export function patchU16(writer: Writer, offset: number, value: number): void {
+  writer.view.setUint16(offset, value);
+}
+
+/** Compressed when the writer compresses. */
+export function writeName(writer: Writer, name: Name): void {
+  const { suffixes } = writer;
+  for (let start = 0; name !== ROOT && start < name.length; ) {
+    if (suffixes !== undefined) {
+      const suffix = name.slice(start);
+      const target = suffixes.get(suffix);
+      if (target !== undefined) {
+        writeU16(writer, 0xc000 | target);
+        return;
+      }
+      if (writer.offset <= MAX_POINTER_TARGET) suffixes.set(suffix, writer.offset);
+    }
+    const end = labelEnd(name, start);
+    writeLabel(writer, name, { start, end });
+    start = end + 1;
+  }
+  writeU8(writer, 0);
+}
+
+function writeLabel(writer: Writer, name: Name, range: { start: number; end: number }): void {
+  const { bytes } = writer;
+  const lengthAt = writer.offset;
+  let at = lengthAt + 1;
+  for (let i = range.start; i < range.end; i++) {
+    let code = name.charCodeAt(i);
+    if (code === BACKSLASH) {
+      const escaped = unescapeAt(name, i);
+      code = escaped.byte;
+      i += escaped.skip;
+    }
+    bytes[at++] = code;
+  }
+  if (at > bytes.length) throw new Error(`Cannot write a name: buffer of ${bytes.length} bytes is full`);
+  writeU8(writer, at - lengthAt - 1);
+  writer.offset = at;
+}
+
+function unescapeAt(name: Name, backslash: number): { byte: number; skip: number } {
+  const code = name.charCodeAt(backslash + 1);
+  const isDigit = code >= 0x30 && code <= 0x39;
+  return isDigit
+    ? { byte: Number(name.slice(backslash + 1, backslash + 4)), skip: 3 }
+    : { byte: code, skip: 1 };
+}
+
+/** A name alone, uncompressed, for keys and record data. */
+export function encodeName(name: Name, byteLength: number): Uint8Array {
+  const writer = writerOf(byteLength);
+  writeName(writer, name);
+  return writtenBytes(writer);
+}
