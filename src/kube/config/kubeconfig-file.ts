@@ -1,0 +1,162 @@
+/**
+ * Reads a kubeconfig (v1 Config) into a `KubeConfig`. Every refusal names the file and the field, because the reader of
+ * the message has several of both. Paths inside are relative to the file's own directory, as kubectl has it.
+ */
+import { Buffer } from 'node:buffer';
+import { dirname, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { AppError, errorText } from '../../fault/app-error.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { KubeErrorCode } from '../errors.ts';
+import { itemsOf, type JsonRecord, recordOf, textOf } from '../json-fields.ts';
+import { type KubeConfig, type KubeTls, parseServer } from './config.ts';
+import { readCredential, tokenFromFile } from './credential-file.ts';
+
+export interface KubeconfigFileOptions {
+  readonly file: string;
+  /** Absent: the file's current-context. */
+  readonly context?: string;
+  readonly clock: Clock;
+}
+
+/** What an entry is called in messages: `users["admin"].user`. */
+interface Entry {
+  readonly file: string;
+  readonly path: string;
+  readonly fields: JsonRecord;
+}
+
+/** Throws `AppError` KUBE_CONFIG_UNREADABLE, KUBE_CONFIG_INVALID or KUBE_CONFIG_UNSUPPORTED. */
+export function loadKubeconfigFile(options: KubeconfigFileOptions): KubeConfig {
+  const { file } = options;
+  const document = parseDocument(file);
+  const contextName = options.context ?? textOf(document['current-context']) ?? '';
+  if (contextName === '')
+    throw invalid(file, 'current-context', 'it is empty and no context was asked for', contextName);
+  const context = findEntry({ file, document, list: 'contexts', field: 'context', name: contextName });
+  const cluster = findEntry({
+    file,
+    document,
+    list: 'clusters',
+    field: 'cluster',
+    name: nameIn(context, 'cluster'),
+  });
+  const server = textOf(cluster.fields.server) ?? '';
+  const parsed = parseServer(server);
+  if (parsed === undefined)
+    throw invalid(file, `${cluster.path}.server`, 'it must be an http or https URL', server);
+  const userName = textOf(context.fields.user) ?? '';
+  const user =
+    userName === '' ? undefined : findEntry({ file, document, list: 'users', field: 'user', name: userName });
+  if (user !== undefined) refuseUnsupported(user);
+  const namespace = textOf(context.fields.namespace) ?? '';
+  const token = user === undefined ? undefined : tokenOf(user, options.clock);
+  return {
+    server: parsed,
+    tls: tlsOf(cluster, user),
+    ...(token === undefined ? {} : { token }),
+    ...(namespace === '' ? {} : { namespace }),
+  };
+}
+
+function parseDocument(file: string): JsonRecord {
+  const content = readCredential(file, 'the kubeconfig');
+  try {
+    return recordOf(parse(content));
+  } catch (error) {
+    const code: KubeErrorCode = 'KUBE_CONFIG_INVALID';
+    throw new AppError(code, `Cannot parse the kubeconfig: ${errorText(error).trim()}: received ${file}`, {
+      cause: error,
+    });
+  }
+}
+
+function findEntry(wanted: {
+  file: string;
+  document: JsonRecord;
+  list: string;
+  field: string;
+  name: string;
+}): Entry {
+  const { file, document, list, field, name } = wanted;
+  const path = `${list}[${JSON.stringify(name)}].${field}`;
+  for (const item of itemsOf(document[list])) {
+    const entry = recordOf(item);
+    if (textOf(entry.name) === name) return { file, path, fields: recordOf(entry[field]) };
+  }
+  throw invalid(file, list, 'there is no entry of that name', name);
+}
+
+function nameIn(context: Entry, field: string): string {
+  const name = textOf(context.fields[field]) ?? '';
+  if (name === '') throw invalid(context.file, `${context.path}.${field}`, 'it is empty', name);
+  return name;
+}
+
+function refuseUnsupported(user: Entry): void {
+  for (const field of ['exec', 'auth-provider', 'username', 'password']) {
+    if (user.fields[field] === undefined) continue;
+    const code: KubeErrorCode = 'KUBE_CONFIG_UNSUPPORTED';
+    const detail = textOf(recordOf(user.fields[field]).command ?? recordOf(user.fields[field]).name);
+    throw new AppError(
+      code,
+      `Cannot use the kubeconfig ${user.file}: ${user.path}.${field} is not supported: received ${detail ?? field}`,
+      { hint: 'Use a token, a token file or a client certificate' },
+    );
+  }
+}
+
+function tokenOf(user: Entry, clock: Clock): (() => string) | undefined {
+  const token = textOf(user.fields.token) ?? '';
+  if (token !== '') return () => token;
+  const tokenFile = textOf(user.fields.tokenFile) ?? '';
+  if (tokenFile === '') return undefined;
+  const source = tokenFromFile(resolve(dirname(user.file), tokenFile), clock);
+  source();
+  return source;
+}
+
+function tlsOf(cluster: Entry, user: Entry | undefined): KubeTls {
+  const ca = pemOf(cluster, 'certificate-authority');
+  const cert = user && pemOf(user, 'client-certificate');
+  const key = user && pemOf(user, 'client-key');
+  if (user !== undefined && (cert === undefined) !== (key === undefined)) {
+    const lacking = cert === undefined ? 'client-certificate' : 'client-key';
+    throw invalid(user.file, `${user.path}.${lacking}`, 'certificate and key belong together', '');
+  }
+  const serverName = textOf(cluster.fields['tls-server-name']) ?? '';
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    ...(cluster.fields['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
+    ...(serverName === '' ? {} : { serverName }),
+  };
+}
+
+/** `FIELD-data` (base64) wins over `FIELD` (a path), as in kubectl. */
+function pemOf(entry: Entry, field: string): string | undefined {
+  const data = textOf(entry.fields[`${field}-data`]) ?? '';
+  if (data !== '') {
+    const pem = Buffer.from(data, 'base64').toString('latin1');
+    if (!pem.includes('-----BEGIN '))
+      throw invalid(
+        entry.file,
+        `${entry.path}.${field}-data`,
+        'it is not base64 of PEM',
+        `${data.length} characters`,
+      );
+    return pem;
+  }
+  const path = textOf(entry.fields[field]) ?? '';
+  return path === ''
+    ? undefined
+    : readCredential(resolve(dirname(entry.file), path), `${entry.path}.${field}`);
+}
+
+function invalid(file: string, field: string, reason: string, received: string): AppError {
+  const code: KubeErrorCode = 'KUBE_CONFIG_INVALID';
+  return new AppError(
+    code,
+    `Cannot use the kubeconfig ${file}: ${field}: ${reason}: received ${JSON.stringify(received)}`,
+  );
+}

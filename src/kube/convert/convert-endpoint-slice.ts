@@ -1,0 +1,55 @@
+/** discovery.k8s.io/v1 EndpointSlice → `EndpointSliceRow`. Slices of no service and of host names are of no interest. */
+import type { EndpointRow, EndpointSliceRow } from '../../cluster/rows.ts';
+import { ok } from '../../fault/result.ts';
+import { parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
+import { type Conversion, labelsOf, objectRow, refuse } from './conversion.ts';
+import { namedPort, parseAddress } from './convert-service.ts';
+
+const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+export function convertEndpointSlice(object: unknown): Conversion<EndpointSliceRow> {
+  const identity = objectRow(object);
+  if (!identity.ok) return identity;
+  const fields = recordOf(object);
+  const serviceName = textRecordOf(labelsOf(object))[SERVICE_NAME_LABEL] ?? '';
+  const { addressType } = fields;
+  if (serviceName === '' || addressType === 'FQDN') return ok(undefined);
+  if (addressType !== 'IPv4' && addressType !== 'IPv6')
+    return refuse(`addressType is not known: received ${JSON.stringify(addressType)}`);
+  const { namespace } = identity.value;
+  return ok({
+    ...identity.value,
+    serviceName,
+    addressType,
+    endpoints: parsedItems(fields.endpoints, (item) => endpointOf(item, namespace)),
+    ports: parsedItems(fields.ports, namedPort),
+  });
+}
+
+/** discovery/v1: an absent `ready` means ready, an absent `serving` follows `ready`, an absent `terminating` means no. */
+function endpointOf(item: unknown, namespace: string): EndpointRow | undefined {
+  const fields = recordOf(item);
+  const addresses = parsedItems(fields.addresses, parseAddress);
+  if (addresses.length === 0) return undefined;
+  const conditions = recordOf(fields.conditions);
+  const ready = conditions.ready !== false;
+  const target = recordOf(fields.targetRef);
+  const podName = target.kind === 'Pod' ? (textOf(target.name) ?? '') : '';
+  return {
+    addresses,
+    ready,
+    serving: typeof conditions.serving === 'boolean' ? conditions.serving : ready,
+    terminating: conditions.terminating === true,
+    ...optionalText('hostname', fields.hostname),
+    ...optionalText('nodeName', fields.nodeName),
+    ...optionalText('zone', fields.zone),
+    ...(podName === ''
+      ? {}
+      : { targetPod: { namespace: textOf(target.namespace) ?? namespace, name: podName } }),
+  };
+}
+
+function optionalText<K extends string>(name: K, value: unknown): { [P in K]?: string } {
+  const text = textOf(value) ?? '';
+  return text === '' ? {} : ({ [name]: text } as { [P in K]?: string });
+}

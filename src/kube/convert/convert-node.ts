@@ -1,0 +1,26 @@
+/** core/v1 Node → `NodeRow` and Namespace → `NamespaceRow`: both little more than a name and labels. */
+import type { NamespaceRow, NodeRow } from '../../cluster/rows.ts';
+import { ok } from '../../fault/result.ts';
+import { parsedItems, recordOf, textRecordOf } from '../json-fields.ts';
+import { type Conversion, labelsOf, objectRow } from './conversion.ts';
+import { parseAddress } from './convert-service.ts';
+
+export function convertNode(object: unknown): Conversion<NodeRow> {
+  const identity = objectRow(object);
+  if (!identity.ok) return identity;
+  const status = recordOf(recordOf(object).status);
+  return ok({
+    ...identity.value,
+    internalIPs: parsedItems(status.addresses, (item) => {
+      const { type, address } = recordOf(item);
+      return type === 'InternalIP' ? parseAddress(address) : undefined;
+    }),
+    labels: textRecordOf(labelsOf(object)),
+  });
+}
+
+export function convertNamespace(object: unknown): Conversion<NamespaceRow> {
+  const identity = objectRow(object);
+  if (!identity.ok) return identity;
+  return ok({ ...identity.value, labels: textRecordOf(labelsOf(object)) });
+}

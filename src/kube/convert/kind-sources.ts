@@ -1,0 +1,33 @@
+/** Where each kind of a `ClusterSnapshot` comes from and what turns its objects into rows. */
+import type { KindName, KindRows } from '../../cluster/snapshot.ts';
+import type { Conversion } from './conversion.ts';
+import { convertEndpointSlice } from './convert-endpoint-slice.ts';
+import { convertLocalRedirectPolicy } from './convert-local-redirect-policy.ts';
+import { convertNamespace, convertNode } from './convert-node.ts';
+import { convertPod } from './convert-pod.ts';
+import { convertService } from './convert-service.ts';
+
+export interface KindSource<Row> {
+  /** Plural with its group, for log lines. */
+  readonly resource: string;
+  /** The collection over all namespaces. */
+  readonly path: string;
+  readonly convert: (object: unknown) => Conversion<Row>;
+}
+
+export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> } = {
+  services: { resource: 'services', path: '/api/v1/services', convert: convertService },
+  endpointSlices: {
+    resource: 'endpointslices.discovery.k8s.io',
+    path: '/apis/discovery.k8s.io/v1/endpointslices',
+    convert: convertEndpointSlice,
+  },
+  pods: { resource: 'pods', path: '/api/v1/pods', convert: convertPod },
+  nodes: { resource: 'nodes', path: '/api/v1/nodes', convert: convertNode },
+  namespaces: { resource: 'namespaces', path: '/api/v1/namespaces', convert: convertNamespace },
+  localRedirectPolicies: {
+    resource: 'ciliumlocalredirectpolicies.cilium.io',
+    path: '/apis/cilium.io/v2/ciliumlocalredirectpolicies',
+    convert: convertLocalRedirectPolicy,
+  },
+};

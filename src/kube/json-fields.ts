@@ -1,0 +1,38 @@
+/**
+ * Reading JSON that others wrote: each function takes anything and gives the wanted shape or an empty one, so that a
+ * converter is a list of fields and never a list of checks. Nothing here throws.
+ */
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+const EMPTY: JsonRecord = Object.freeze({});
+
+/** The object itself, or an empty one for anything that is not an object (arrays and null are not). */
+export function recordOf(value: unknown): JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : EMPTY;
+}
+
+export function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Labels and selectors: entries whose value is not a string are left out. */
+export function textRecordOf(value: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(recordOf(value)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return Object.fromEntries(entries);
+}
+
+/** The first value that is not undefined of every parse; what does not parse is left out. */
+export function parsedItems<T>(value: unknown, parse: (item: unknown) => T | undefined): readonly T[] {
+  const parsed: T[] = [];
+  for (const item of itemsOf(value)) {
+    const result = parse(item);
+    if (result !== undefined) parsed.push(result);
+  }
+  return parsed;
+}

@@ -1,0 +1,123 @@
+/**
+ * Gathers changes of several kinds and publishes them as one snapshot, at most one per interval. A change that leaves
+ * a row as it was (most pod updates touch only fields we do not keep) publishes nothing.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ObjectKey } from '../cluster/rows.ts';
+import type { ClusterSnapshot, KindName, KindRows } from '../cluster/snapshot.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
+
+type AnyRow = KindRows[KindName];
+
+export interface SnapshotBatch {
+  /** The whole truth about a kind; marks it synced. */
+  replace(kind: KindName, rows: ReadonlyMap<ObjectKey, AnyRow>): void;
+  /** Undefined removes. */
+  change(kind: KindName, key: ObjectKey, row: AnyRow | undefined): void;
+  /** Drops what has not been published. */
+  close(): void;
+}
+
+export interface SnapshotBatchSpec {
+  readonly snapshot: Store<ClusterSnapshot>;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+}
+
+interface Pending {
+  /** Set when a list came: it replaces everything before, later changes are laid over it. */
+  base: ReadonlyMap<ObjectKey, AnyRow> | undefined;
+  readonly changes: Map<ObjectKey, AnyRow | undefined>;
+}
+
+export function createSnapshotBatch(spec: SnapshotBatchSpec): SnapshotBatch {
+  const { snapshot, clock, intervalMs } = spec;
+  const pending = new Map<KindName, Pending>();
+  let publishedAtMs = Number.NEGATIVE_INFINITY;
+  let scheduled = false;
+  let closed = false;
+  let timer: Timer | undefined;
+
+  function publish(): void {
+    scheduled = false;
+    timer = undefined;
+    if (closed) return;
+    const next = applied(snapshot.get(), pending);
+    pending.clear();
+    if (next === undefined) return;
+    publishedAtMs = clock.monotonicMs();
+    snapshot.set(next);
+  }
+
+  function schedule(): void {
+    if (scheduled || closed) return;
+    scheduled = true;
+    const waitMs = publishedAtMs + intervalMs - clock.monotonicMs();
+    if (waitMs <= 0) queueMicrotask(publish);
+    else timer = clock.after(waitMs, publish);
+  }
+
+  function pendingOf(kind: KindName): Pending {
+    const known = pending.get(kind);
+    if (known !== undefined) return known;
+    const made: Pending = { base: undefined, changes: new Map() };
+    pending.set(kind, made);
+    return made;
+  }
+
+  return {
+    replace(kind, rows) {
+      pending.set(kind, { base: rows, changes: new Map() });
+      schedule();
+    },
+    change(kind, key, row) {
+      pendingOf(kind).changes.set(key, row);
+      schedule();
+    },
+    close() {
+      closed = true;
+      timer?.cancel();
+      pending.clear();
+    },
+  };
+}
+
+/** Undefined when nothing a reader could see has changed. */
+function applied(
+  current: ClusterSnapshot,
+  pending: ReadonlyMap<KindName, Pending>,
+): ClusterSnapshot | undefined {
+  const tables: Partial<Record<KindName, ReadonlyMap<ObjectKey, AnyRow>>> = {};
+  const synced = new Set(current.synced);
+  for (const [kind, changes] of pending) {
+    const table = nextTable(current[kind], changes);
+    if (table !== undefined) tables[kind] = table;
+    if (changes.base !== undefined) synced.add(kind);
+  }
+  const grown = synced.size !== current.synced.size;
+  if (!grown && Object.keys(tables).length === 0) return undefined;
+  // Each kind's map was filled by that kind's own converter; the compiler cannot follow the pairing through a loop.
+  const merged = { ...current, ...tables } as ClusterSnapshot;
+  return { ...merged, generation: current.generation + 1, synced: grown ? synced : current.synced };
+}
+
+function nextTable(
+  before: ReadonlyMap<ObjectKey, AnyRow>,
+  pending: Pending,
+): ReadonlyMap<ObjectKey, AnyRow> | undefined {
+  const after = new Map(pending.base ?? before);
+  for (const [key, row] of pending.changes) {
+    if (row === undefined) after.delete(key);
+    else after.set(key, row);
+  }
+  let changed = after.size !== before.size;
+  for (const key of pending.base === undefined ? pending.changes.keys() : after.keys()) {
+    const known = before.get(key);
+    const row = after.get(key);
+    if (known === row) continue;
+    if (known !== undefined && row !== undefined && isDeepStrictEqual(known, row)) after.set(key, known);
+    else changed = true;
+  }
+  return changed ? after : undefined;
+}

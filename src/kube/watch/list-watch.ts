@@ -1,0 +1,146 @@
+/**
+ * One collection of one API server, followed for ever: list in pages, then watch from the list's resourceVersion, and
+ * begin again where the server no longer remembers (410) or where we can no longer trust what we heard (a line that is
+ * not an event). What must stay true: no event is dropped without a relist, a failure never empties what is known, and
+ * nothing runs after `close`. Deliberately absent: a cache (the caller's), streaming lists (sendInitialEvents), protobuf.
+ */
+import type { ObjectKey } from '../../cluster/rows.ts';
+import { errorCode, errorText } from '../../fault/app-error.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { KubeAnswerError } from '../answer-error.ts';
+import type { KubeClient } from '../client.ts';
+import { type Conversion, convertNamed } from '../convert/conversion.ts';
+import { createBackoff } from './backoff.ts';
+import { listAll } from './list-pages.ts';
+import { pause } from './pause.ts';
+import { watchOnce } from './watch-once.ts';
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 30_000;
+/** A kind that does not exist yet costs one small request per node; five seconds is how long a new one may go unseen. */
+const MISSING_RETRY_MS = 5_000;
+
+export interface ListWatchStats {
+  /** Completed lists. */
+  readonly lists: number;
+  /** Watches that were accepted. */
+  readonly watches: number;
+  readonly events: number;
+  /** Watch lines that were no event: each caused a list. */
+  readonly badLines: number;
+  /** Objects that could not be converted. */
+  readonly badObjects: number;
+  /** The last attempt failed. */
+  readonly failing: boolean;
+  /** The server does not know the collection (404). */
+  readonly missing: boolean;
+}
+
+export interface ListWatchSpec<Row> {
+  /** Plural with its group, for log lines: `ciliumlocalredirectpolicies.cilium.io`. */
+  readonly resource: string;
+  /** `/api/v1/pods`. */
+  readonly path: string;
+  readonly convert: (object: unknown) => Conversion<Row>;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly client: KubeClient;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** A complete list; the map is the receiver's. */
+  readonly onList: (rows: ReadonlyMap<ObjectKey, Row>) => void;
+  /** One change; undefined means the object has gone or is of no interest any more. */
+  readonly onRow: (key: ObjectKey, row: Row | undefined) => void;
+  readonly onMissing: (missing: boolean) => void;
+  /** Silence after which a watch is given up, in milliseconds. */
+  readonly stallMs?: number;
+}
+
+export interface ListWatch {
+  stats(): ListWatchStats;
+  close(): void;
+}
+
+/** Counters while they grow; `stats()` hands out copies. */
+export type Tally = { -readonly [K in keyof ListWatchStats]: ListWatchStats[K] };
+
+export function startListWatch<Row>(spec: ListWatchSpec<Row>): ListWatch {
+  const abort = new AbortController();
+  const tally: Tally = {
+    lists: 0,
+    watches: 0,
+    events: 0,
+    badLines: 0,
+    badObjects: 0,
+    failing: false,
+    missing: false,
+  };
+  follow(spec, tally, abort.signal).catch((error: unknown) => {
+    // Only a bug of ours gets here; the kind goes stale, which must be seen.
+    tally.failing = true;
+    spec.log.error(
+      `watch of ${spec.resource} stopped: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+  });
+  return { stats: () => ({ ...tally }), close: () => abort.abort() };
+}
+
+async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: AbortSignal): Promise<void> {
+  const backoff = createBackoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: spec.random });
+  const convert = (object: unknown) => convertNamed(spec, tally, object);
+  const onOpen = (): void => {
+    tally.watches++;
+    noteSuccess(spec, tally);
+  };
+  let resourceVersion: string | undefined;
+  while (!signal.aborted) {
+    try {
+      if (resourceVersion === undefined) {
+        const list = await listAll({ ...spec, signal }, convert);
+        if (signal.aborted) return;
+        tally.lists++;
+        resourceVersion = list.resourceVersion;
+        noteSuccess(spec, tally);
+        spec.onList(list.rows);
+      }
+      const end = await watchOnce({ ...spec, signal, resourceVersion }, { convert, tally, onOpen });
+      if (signal.aborted) return;
+      resourceVersion = end.resourceVersion;
+      if (end.lasted) backoff.reset();
+      if (end.problem !== undefined) spec.log.warning(`watch of ${spec.resource} broke: ${end.problem}`);
+      if (end.problem !== undefined || !end.lasted) await pause(spec.clock, backoff.nextMs(), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const waitMs = noteFailure(spec, tally, error) ?? backoff.nextMs();
+      await pause(spec.clock, waitMs, signal);
+    }
+  }
+}
+
+type Noted = Pick<ListWatchSpec<never>, 'log' | 'resource' | 'onMissing' | 'random'>;
+
+function noteSuccess(spec: Noted, tally: Tally): void {
+  tally.failing = false;
+  if (!tally.missing) return;
+  tally.missing = false;
+  spec.log.info(`${spec.resource} is known to the API server now`);
+  spec.onMissing(false);
+}
+
+/** Returns how long to wait, in milliseconds, when the failure itself says so. */
+function noteFailure(spec: Noted, tally: Tally, error: unknown): number | undefined {
+  tally.failing = true;
+  if (errorCode(error) !== 'KUBE_NOT_FOUND') {
+    spec.log.warning(`watch of ${spec.resource}: ${errorText(error)}`);
+    const askedSeconds = error instanceof KubeAnswerError ? error.retryAfterSeconds : undefined;
+    return askedSeconds === undefined ? undefined : Math.min(askedSeconds * 1000, RETRY_MAX_MS);
+  }
+  if (!tally.missing) {
+    tally.missing = true;
+    spec.log.info(`${spec.resource} is not known to the API server: asking again every few seconds`);
+    spec.onMissing(true);
+  }
+  return MISSING_RETRY_MS * (0.75 + spec.random() / 2);
+}

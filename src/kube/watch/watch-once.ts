@@ -1,0 +1,205 @@
+/**
+ * One watch request, from its start to its end for whatever reason. The server ends it after a few minutes by itself,
+ * which is no failure; silence for longer than bookmarks allow is, because a half-open connection looks the same.
+ */
+import { type ObjectKey, objectKey } from '../../cluster/rows.ts';
+import { errorText } from '../../fault/app-error.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { KubeAnswerError, statusError } from '../answer-error.ts';
+import type { KubeClient, Query } from '../client.ts';
+import { type NamedRow, objectRow } from '../convert/conversion.ts';
+import { recordOf, textOf } from '../json-fields.ts';
+import { createLineSplitter } from './line-splitter.ts';
+import type { Tally } from './list-watch.ts';
+
+/** etcd refuses objects beyond 1.5 MiB; JSON may be a few times the size of what etcd stores. */
+const LINE_MAX_BYTES = 8 * 1024 * 1024;
+/** The server is asked to end a watch after 5 to 10 minutes, as other clients do, so that watches spread over servers. */
+const WATCH_SECONDS = 300;
+/** A watch that ends sooner is not reopened at once: that would be a loop of requests. */
+const LASTED_MS = 1_000;
+/** Bookmarks come about every minute. */
+const STALL_MS = 4 * 60_000;
+
+export interface WatchOnceSpec<Row> {
+  readonly resource: string;
+  readonly client: KubeClient;
+  readonly path: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly resourceVersion: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  readonly stallMs?: number;
+  readonly onRow: (key: ObjectKey, row: Row | undefined) => void;
+}
+
+export interface WatchTools<Row> {
+  readonly convert: (object: unknown) => NamedRow<Row> | undefined;
+  readonly tally: Tally;
+  /** The server has accepted the watch. */
+  readonly onOpen: () => void;
+}
+
+export interface WatchEnd {
+  /** Where the next watch continues; undefined asks for a new list. */
+  readonly resourceVersion: string | undefined;
+  /** It lasted long enough that the next one may start at once. */
+  readonly lasted: boolean;
+  /** One clause for the log; absent when the server ended the watch in its own time. */
+  readonly problem: string | undefined;
+}
+
+/** Throws `AppError` when the watch is refused, except for 410, which is an end like others. */
+export async function watchOnce<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools<Row>): Promise<WatchEnd> {
+  const startMs = spec.clock.monotonicMs();
+  const reader = createEventReader(spec, tools);
+  const guard = guardSilence(spec);
+  let open = false;
+  const end = (problem: string | undefined): WatchEnd => ({
+    resourceVersion: reader.resourceVersion(),
+    lasted: spec.clock.monotonicMs() - startMs >= LASTED_MS,
+    problem: reader.problem() ?? problem,
+  });
+  try {
+    const chunks = await spec.client.stream(spec.path, watchQuery(spec), guard.signal);
+    open = true;
+    tools.onOpen();
+    for await (const chunk of chunks) {
+      guard.rearm();
+      reader.read(chunk);
+      if (reader.problem() !== undefined || spec.signal.aborted) break;
+    }
+    return end(undefined);
+  } catch (error) {
+    if (guard.silent()) return end('the server was silent for too long');
+    if (open) return end(errorText(error));
+    if (!(error instanceof KubeAnswerError) || error.status !== 410) throw error;
+    return { ...end('the server no longer remembers our resource version'), resourceVersion: undefined };
+  } finally {
+    guard.release();
+  }
+}
+
+interface SilenceGuard {
+  /** Aborted on silence, by the caller's signal, and by `release`. */
+  readonly signal: AbortSignal;
+  rearm(): void;
+  silent(): boolean;
+  /** Frees the timer and, when the stream was left early, its connection. */
+  release(): void;
+}
+
+function guardSilence(spec: Pick<WatchOnceSpec<unknown>, 'clock' | 'signal' | 'stallMs'>): SilenceGuard {
+  const abort = new AbortController();
+  const forward = (): void => abort.abort();
+  spec.signal.addEventListener('abort', forward);
+  let silent = false;
+  let timer: Timer | undefined;
+  const rearm = (): void => {
+    timer?.cancel();
+    timer = spec.clock.after(spec.stallMs ?? STALL_MS, () => {
+      silent = true;
+      abort.abort();
+    });
+  };
+  rearm();
+  return {
+    signal: abort.signal,
+    rearm,
+    silent: () => silent,
+    release() {
+      timer?.cancel();
+      spec.signal.removeEventListener('abort', forward);
+      abort.abort();
+    },
+  };
+}
+
+function watchQuery(spec: Omit<WatchOnceSpec<never>, 'onRow'>): Query {
+  return {
+    watch: true,
+    allowWatchBookmarks: true,
+    resourceVersion: spec.resourceVersion,
+    timeoutSeconds: Math.floor(WATCH_SECONDS * (1 + spec.random())),
+    labelSelector: spec.labelSelector,
+    fieldSelector: spec.fieldSelector,
+  };
+}
+
+interface EventReader {
+  read(chunk: Uint8Array): void;
+  /** Why reading cannot go on. */
+  problem(): string | undefined;
+  resourceVersion(): string | undefined;
+}
+
+function createEventReader<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools<Row>): EventReader {
+  const lines = createLineSplitter(LINE_MAX_BYTES);
+  let resourceVersion: string | undefined = spec.resourceVersion;
+  let problem: string | undefined;
+
+  const relist = (reason: string): void => {
+    problem = reason;
+    resourceVersion = undefined;
+  };
+  const badLine = (reason: string): void => {
+    tools.tally.badLines++;
+    relist(`${reason}: listing again`);
+  };
+
+  function readEvent(line: string): void {
+    const event = parseEvent(line);
+    if (event === undefined) {
+      badLine(`a line is not a watch event: received ${JSON.stringify(line.slice(0, 80))}`);
+      return;
+    }
+    tools.tally.events++;
+    if (event.type === 'ERROR') {
+      relist(errorText(statusError(`watch ${spec.path}`, event.object)));
+      return;
+    }
+    if (event.type !== 'BOOKMARK') {
+      const named = event.type === 'DELETED' ? namedGone(event.object) : tools.convert(event.object);
+      if (named !== undefined) spec.onRow(named.key, named.row);
+    }
+    const version = textOf(recordOf(recordOf(event.object).metadata).resourceVersion) ?? '';
+    if (version !== '') resourceVersion = version;
+  }
+
+  return {
+    read(chunk) {
+      const complete = lines.push(chunk);
+      if (complete === undefined) badLine(`a line is longer than ${LINE_MAX_BYTES} bytes`);
+      for (const line of complete ?? []) {
+        if (problem === undefined && line.trim() !== '') readEvent(line);
+      }
+    },
+    problem: () => problem,
+    resourceVersion: () => resourceVersion,
+  };
+}
+
+const EVENT_TYPES = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'] as const;
+
+interface WatchEvent {
+  readonly type: (typeof EVENT_TYPES)[number];
+  readonly object: unknown;
+}
+
+function parseEvent(line: string): WatchEvent | undefined {
+  try {
+    const event = recordOf(JSON.parse(line));
+    const type = EVENT_TYPES.find((known) => known === event.type);
+    return type === undefined ? undefined : { type, object: event.object };
+  } catch {
+    // Not JSON: the caller counts it and lists again.
+    return undefined;
+  }
+}
+
+function namedGone(object: unknown): NamedRow<never> | undefined {
+  const identity = objectRow(object);
+  return identity.ok ? { key: objectKey(identity.value), row: undefined } : undefined;
+}
