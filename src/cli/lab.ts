@@ -1,0 +1,93 @@
+/** `zerohop lab`: the two-node cluster on this machine, by hand or as a story. */
+import { Command } from 'commander';
+import type { Command as Run } from './main.ts';
+
+const DESCRIPTION = 'A two-node cluster made of network namespaces on this machine. Needs root.';
+
+export const run: Run = async (args) => {
+  let exitCode = 0;
+  const program = new Command('zerohop lab').description(DESCRIPTION).exitOverride().enablePositionalOptions();
+  program
+    .command('up')
+    .description('bring the lab up and keep it up until Ctrl-C')
+    .action(async () => {
+      const { runLab } = await import('../lab/run-lab.ts');
+      exitCode = await runLab();
+    });
+  program
+    .command('story')
+    .description('bring the lab up and show the two field reports in it, act by act')
+    .option('--exit', 'tear the lab down afterwards, also on a terminal')
+    .action(async (options: { exit?: boolean }) => {
+      const { runStory } = await import('../lab/story/run-story.ts');
+      exitCode = await runStory({ stay: process.stdout.isTTY === true && options.exit !== true });
+    });
+  program
+    .command('down')
+    .description('take away everything a lab left behind, also after a crash')
+    .action(async () => {
+      const { endLab } = await import('../lab/run-lab.ts');
+      exitCode = await endLab();
+    });
+  program
+    .command('exec')
+    .description('run a command in a pod')
+    .argument('<pod>')
+    .argument('<command...>')
+    .passThroughOptions()
+    .action(async (pod: string, command: string[]) => {
+      const { execInPod } = await import('../lab/exec.ts');
+      const child = execInPod(pod, command, { stdio: 'inherit' });
+      exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
+    });
+  program
+    .command('logs')
+    .description("print a pod's log")
+    .argument('<pod>')
+    .action(async (pod: string) => {
+      const { podLog } = await import('../lab/exec.ts');
+      process.stdout.write(podLog(pod));
+    });
+  program
+    .command('kill')
+    .description("kill -9 a pod's process; the lab starts it again")
+    .argument('<pod>')
+    .action(async (pod: string) => {
+      const { killPod } = await import('../lab/exec.ts');
+      console.log(`killed process ${killPod(pod)} of ${pod}`);
+    });
+  addHidden(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof Error && 'exitCode' in error) return Number(error.exitCode);
+    throw error;
+  }
+  return exitCode;
+};
+
+/** The lab's own daemons; they are started in its namespaces and mean nothing elsewhere. */
+function addHidden(program: Command): void {
+  program.command('control', { hidden: true }).action(async () => {
+    const { runControlPlane } = await import('../lab/control.ts');
+    await runControlPlane();
+  });
+  program.command('internet', { hidden: true }).action(async () => {
+    const [{ serveInternet }, { INTERNET }] = await Promise.all([
+      import('../lab/internet.ts'),
+      import('../lab/topology.ts'),
+    ]);
+    serveInternet(INTERNET.resolver);
+    await new Promise(() => undefined);
+  });
+  program
+    .command('load', { hidden: true })
+    .requiredOption('--rate <n>')
+    .requiredOption('--seconds <n>')
+    .requiredOption('--server <address>')
+    .requiredOption('--name <name>')
+    .action(async (options: { rate: string; seconds: string; server: string; name: string }) => {
+      const { printLoad } = await import('../lab/load/print-load.ts');
+      await printLoad({ ...options, rate: Number(options.rate), seconds: Number(options.seconds) });
+    });
+}

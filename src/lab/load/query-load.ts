@@ -1,0 +1,147 @@
+/**
+ * A steady stream of DNS queries from inside a pod, open loop: a query leaves when its time has come, whatever became of
+ * those before it, so that a server's pause shows as loss or delay and not as silence. The sockets stay open all along,
+ * as those of a long-running program do: nothing here helps a client over to another backend.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { CLASS, OPCODE, RCODE, TYPE } from '../../dns/codes.ts';
+import { encodeMessage } from '../../dns/encode-message.ts';
+import type { Name } from '../../dns/name.ts';
+
+const SOCKETS = 16;
+/** A query without an answer after this is lost: what a stub resolver waits is 5 s, what a user notices is less. */
+export const LOST_AFTER_MS = 1_000;
+const TICK_MS = 2;
+
+export interface LoadOptions {
+  readonly name: Name;
+  readonly server: string;
+  readonly port: number;
+  /** Queries per second. */
+  readonly rate: number;
+  readonly durationMs: number;
+  /** Called with every query once it is answered or lost, in no order. */
+  readonly onResult: (result: LoadResult) => void;
+}
+
+export interface LoadResult {
+  /** Milliseconds since the epoch, with fractions. */
+  readonly sentAtMs: number;
+  readonly sourcePort: number;
+  readonly id: number;
+  /** Absent for a lost query. */
+  readonly tookMs?: number;
+  readonly rcode?: number;
+}
+
+interface Pending {
+  readonly sentAtMs: number;
+  readonly sourcePort: number;
+  readonly id: number;
+}
+
+/** Resolves when the last query is answered or lost. */
+export async function runLoad(options: LoadOptions): Promise<void> {
+  const pending = new Map<string, Pending>();
+  const sockets = await Promise.all(Array.from({ length: SOCKETS }, () => openSocket(options)));
+  const settle = (key: string, answer: { tookMs?: number; rcode?: number }) => {
+    const query = pending.get(key);
+    if (query === undefined) return;
+    pending.delete(key);
+    options.onResult({ ...query, ...answer });
+  };
+  for (const socket of sockets) {
+    const { port } = socket.address();
+    socket.on('message', (bytes) => {
+      const key = `${port}/${bytes.readUInt16BE(0)}`;
+      const sentAtMs = pending.get(key)?.sentAtMs ?? 0;
+      settle(key, { tookMs: epochMs() - sentAtMs, rcode: (bytes[3] ?? RCODE.SERVFAIL) & 0xf });
+    });
+    // Refused or unreachable: the query stays unanswered, which is what is counted.
+    socket.on('error', () => undefined);
+  }
+  await sendAll(options, sockets, pending, settle);
+  for (const socket of sockets) socket.close();
+}
+
+function sendAll(
+  options: LoadOptions,
+  sockets: readonly Socket[],
+  pending: Map<string, Pending>,
+  settle: (key: string, answer: Record<string, never>) => void,
+): Promise<void> {
+  const total = Math.round((options.rate * options.durationMs) / 1000);
+  const started = epochMs();
+  let sent = 0;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(total, Math.floor(((epochMs() - started) * options.rate) / 1000));
+      for (; sent < due; sent++) sendOne(options, sockets, pending, sent);
+      expire(pending, settle);
+      if (sent === total && pending.size === 0) {
+        clearInterval(timer);
+        resolve();
+      }
+    }, TICK_MS);
+  });
+}
+
+function sendOne(
+  options: LoadOptions,
+  sockets: readonly Socket[],
+  pending: Map<string, Pending>,
+  index: number,
+): void {
+  const socket = sockets[index % sockets.length];
+  if (socket === undefined) return;
+  const id = Math.floor(index / sockets.length) & 0xffff;
+  const { port } = socket.address();
+  pending.set(`${port}/${id}`, { sentAtMs: epochMs(), sourcePort: port, id });
+  socket.send(queryBytes(options.name, id));
+}
+
+/** The map is in the order of sending, so the first that is young enough ends the walk. */
+function expire(pending: Map<string, Pending>, settle: (key: string, answer: Record<string, never>) => void): void {
+  const oldest = epochMs() - LOST_AFTER_MS;
+  for (const [key, query] of pending) {
+    if (query.sentAtMs > oldest) return;
+    settle(key, {});
+  }
+}
+
+function openSocket({ server, port }: LoadOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    socket.once('error', reject);
+    socket.connect(port, server, () => {
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+function queryBytes(name: Name, id: number): Uint8Array {
+  return encodeMessage({
+    id,
+    opcode: OPCODE.QUERY,
+    rcode: RCODE.NOERROR,
+    flags: {
+      response: false,
+      authoritative: false,
+      truncated: false,
+      recursionDesired: true,
+      recursionAvailable: false,
+      zero: false,
+      authenticData: false,
+      checkingDisabled: false,
+    },
+    questions: [{ name, type: TYPE.A, class: CLASS.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+}
+
+function epochMs(): number {
+  return performance.timeOrigin + performance.now();
+}

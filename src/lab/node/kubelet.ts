@@ -1,0 +1,158 @@
+/**
+ * Stand-in for a node's kubelet: gives each pod assigned to the node its namespace and address, runs its container,
+ * starts it again when it dies, asks its readiness probe, and writes the pod's status as a kubelet does.
+ */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError, errorText } from '../../fault/app-error.ts';
+import { makeCgroup, removeCgroup } from '../cgroup.ts';
+import { buildPod, removePod } from '../network.ts';
+import { type LabNode, podDirectory } from '../topology.ts';
+import { type Container, type ContainerSpec, startContainer, zerohopCommand } from './container.ts';
+import { type PodSurroundings, podEnvironment, podFiles } from './pod-files.ts';
+import { type ContainerManifest, containerCommand, IMAGES, type PodManifest } from './pod-spec.ts';
+import { podStatus } from './pod-status.ts';
+import { probeReady } from './probe.ts';
+
+/** As a kubelet's back-off, but for people who watch: a container that died comes back after this. */
+export const RESTART_DELAY_MS = 1_500;
+const PROBE_INTERVAL_MS = 250;
+/** First host number handed out in a node's pod range. */
+const FIRST_HOST = 23;
+
+export interface KubeletOptions {
+  readonly node: LabNode;
+  readonly surroundings: (pod: PodManifest) => PodSurroundings;
+  readonly writeStatus: (pod: PodManifest, status: Readonly<Record<string, unknown>>) => void;
+  readonly log: (line: string) => void;
+}
+
+interface Run {
+  readonly pod: PodManifest;
+  readonly address: string;
+  readonly startedAtMs: number;
+  container: Container | undefined;
+  restarts: number;
+  ready: boolean;
+  stopped: boolean;
+  lastEnd?: { readonly exitCode: number; readonly reason: string };
+}
+
+export class Kubelet {
+  readonly #options: KubeletOptions;
+  readonly #runs = new Map<string, Run>();
+  #nextHost = FIRST_HOST;
+
+  constructor(options: KubeletOptions) {
+    this.#options = options;
+  }
+
+  /** A pod of this node appeared. Failures are logged and shown in its status; they end nothing else. */
+  async start(pod: PodManifest): Promise<void> {
+    const name = pod.metadata.name;
+    const manifest = pod.spec.containers[0];
+    if (manifest === undefined || this.#runs.has(name)) return;
+    const address = `${this.#options.node.podPrefix}.${this.#nextHost++}`;
+    const run: Run = {
+      pod,
+      address,
+      startedAtMs: Date.now(),
+      container: undefined,
+      restarts: 0,
+      ready: false,
+      stopped: false,
+    };
+    this.#runs.set(name, run);
+    try {
+      await buildPod(name, this.#options.node, address);
+      this.#runContainer(run, manifest);
+    } catch (error) {
+      this.#options.log(`Cannot start pod ${name}: ${errorText(error)}`);
+    }
+    this.#report(run);
+    this.#probe(run, manifest);
+  }
+
+  async stop(pod: PodManifest): Promise<void> {
+    const run = this.#runs.get(pod.metadata.name);
+    if (run === undefined) return;
+    run.stopped = true;
+    await removeCgroup(makeCgroup(this.#options.node.name, pod.metadata.name));
+    await removePod(pod.metadata.name);
+    rmSync(podDirectory(pod.metadata.name), { recursive: true, force: true });
+    this.#runs.delete(pod.metadata.name);
+  }
+
+  #runContainer(run: Run, manifest: ContainerManifest): void {
+    run.container = startContainer(this.#containerSpec(run.pod, manifest));
+    writeFileSync(join(podDirectory(run.pod.metadata.name), 'pid'), String(run.container.pid));
+    // Without a probe a container counts as ready the moment it runs, long before it listens.
+    run.ready = manifest.readinessProbe === undefined;
+    void run.container.ended.then(({ code, signal }) => {
+      if (run.stopped) return;
+      this.#options.log(`Container of ${run.pod.metadata.name} ended: ${signal ?? `exit code ${code}`}`);
+      run.container = undefined;
+      run.ready = false;
+      run.restarts++;
+      run.lastEnd = { exitCode: code ?? 137, reason: code === 0 ? 'Completed' : 'Error' };
+      this.#report(run);
+      setTimeout(() => this.#restart(run, manifest), RESTART_DELAY_MS);
+    });
+  }
+
+  #restart(run: Run, manifest: ContainerManifest): void {
+    if (run.stopped) return;
+    this.#runContainer(run, manifest);
+    this.#report(run);
+  }
+
+  #containerSpec(pod: PodManifest, manifest: ContainerManifest): ContainerSpec {
+    const command = containerCommand(manifest, zerohopCommand);
+    if (command === undefined) {
+      throw new AppError(
+        'LAB_IMAGE',
+        `Cannot pull image ${manifest.image}: the lab has no registry, only ${IMAGES.join(' and ')}`,
+      );
+    }
+    const around = this.#options.surroundings(pod);
+    return {
+      pod: pod.metadata.name,
+      node: this.#options.node.name,
+      files: podFiles(pod, around),
+      environment: podEnvironment(pod, around.services),
+      command,
+    };
+  }
+
+  #probe(run: Run, manifest: ContainerManifest): void {
+    const probe = manifest.readinessProbe?.httpGet;
+    if (probe === undefined) return;
+    const ask = async () => {
+      if (run.stopped) return;
+      const ready = run.container !== undefined && (await probeReady(run.address, probe.port, probe.path ?? '/'));
+      if (ready !== run.ready) {
+        run.ready = ready;
+        this.#report(run);
+      }
+      setTimeout(ask, PROBE_INTERVAL_MS);
+    };
+    void ask();
+  }
+
+  #report(run: Run): void {
+    if (run.stopped) return;
+    this.#options.writeStatus(
+      run.pod,
+      podStatus({
+        containers: run.pod.spec.containers.map(({ name, image }) => ({ name, image })),
+        hostAddress: this.#options.node.address,
+        podAddress: run.address,
+        startedAtMs: run.startedAtMs,
+        running: run.container !== undefined,
+        ready: run.ready,
+        restarts: run.restarts,
+        ...(run.lastEnd === undefined ? {} : { lastEnd: run.lastEnd }),
+      }),
+    );
+  }
+}

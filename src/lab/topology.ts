@@ -1,0 +1,63 @@
+/**
+ * What the lab is made of: names, addresses and paths, as data. Everything the lab makes on the machine carries the
+ * prefix `zerohop-`, so that leftovers of a crash can be told from what is not ours.
+ */
+export const LAB_PREFIX = 'zerohop-';
+
+/** A tmpfs of the lab's own: certificates, sockets, pod files and logs go with it. */
+export const LAB_DIRECTORY = '/run/zerohop/lab';
+/** Outlives the tmpfs: tells who runs the lab. */
+export const OWNER_FILE = '/run/zerohop/lab.owner';
+
+export const LAB_PATHS = {
+  api: `${LAB_DIRECTORY}/api.sock`,
+  agents: `${LAB_DIRECTORY}/agents`,
+  bpf: `${LAB_DIRECTORY}/bpf`,
+  logs: `${LAB_DIRECTORY}/logs`,
+  pki: `${LAB_DIRECTORY}/pki`,
+  pods: `${LAB_DIRECTORY}/pods`,
+  /** How to reach the API server from the machine's own namespace, for kubectl. */
+  kubeconfig: `${LAB_DIRECTORY}/kubeconfig`,
+} as const;
+
+export interface LabNode {
+  readonly name: string;
+  readonly address: string;
+  /** First three octets of the node's pod range, a /24. */
+  readonly podPrefix: string;
+}
+
+export const CONTROL_NODE: LabNode = { name: 'k8s-ctr', address: '192.168.10.100', podPrefix: '172.20.0' };
+export const WORKER_NODE: LabNode = { name: 'k8s-w1', address: '192.168.10.101', podPrefix: '172.20.1' };
+export const NODES: readonly LabNode[] = [CONTROL_NODE, WORKER_NODE];
+
+/** The router of the lab: joins the nodes and holds the resolver that stands for the internet. */
+export const INTERNET = { name: 'internet', address: '192.168.10.1', resolver: '10.0.2.3' } as const;
+
+export const API_PORT = 6443;
+export const API_SERVICE_ADDRESS = '10.96.0.1';
+export const DNS_SERVICE_ADDRESS = '10.96.0.10';
+export const CLUSTER_DOMAIN = 'cluster.local';
+
+/** Where kubectl finds the API server from the machine's own namespace; loopback only, no credentials asked. */
+export const KUBECTL_PORT = 18080;
+
+export function nodeNamespace(node: { readonly name: string }): string {
+  return `${LAB_PREFIX}${node.name}`;
+}
+
+export function podNamespace(pod: string): string {
+  return `${LAB_PREFIX}pod-${pod}`;
+}
+
+export function podDirectory(pod: string): string {
+  return `${LAB_PATHS.pods}/${pod}`;
+}
+
+export function agentSocket(node: { readonly name: string }): string {
+  return `${LAB_PATHS.agents}/${node.name}.sock`;
+}
+
+export function namespacePath(netns: string): string {
+  return `/run/netns/${netns}`;
+}

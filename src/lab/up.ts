@@ -1,0 +1,163 @@
+/**
+ * Brings the lab up, in order: what the machine must offer, what an earlier lab left, files, wires, control plane,
+ * agents, pods. The caller owns the running lab and must call `down`, whatever happened.
+ */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { createServer, connect as connectSocket, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../fault/app-error.ts';
+import { makeCertificates } from './certificates.ts';
+import { runCommand } from './command.ts';
+import { type LabApi, openLabApi } from './lab-api.ts';
+import { buildNodes } from './network.ts';
+import { startDaemon } from './node/daemon.ts';
+import { claimLab } from './owner.ts';
+import { assertLabPossible } from './preflight.ts';
+import type { Progress } from './progress.ts';
+import { tearDown } from './teardown.ts';
+import {
+  agentSocket,
+  CONTROL_NODE,
+  INTERNET,
+  KUBECTL_PORT,
+  LAB_DIRECTORY,
+  LAB_PATHS,
+  LAB_PREFIX,
+  NODES,
+  nodeNamespace,
+} from './topology.ts';
+
+const READY_TIMEOUT_MS = 40_000;
+const POLL_MS = 50;
+
+export interface Lab {
+  readonly api: LabApi;
+  /** For kubectl: `http://127.0.0.1:18080`. */
+  readonly server: string;
+  /** Takes everything away; idempotent. */
+  down(): Promise<void>;
+}
+
+/** Throws an AppError when the machine cannot run it or it does not come up; what was begun is taken away again. */
+export async function bringUp(progress: Progress, aborted: AbortSignal): Promise<Lab> {
+  assertLabPossible();
+  claimLab();
+  try {
+    return await build(progress, aborted);
+  } catch (error) {
+    await tearDown();
+    throw error;
+  }
+}
+
+async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
+  const step = async <T>(text: string, work: () => Promise<T>): Promise<T> => {
+    aborted.throwIfAborted();
+    return progress.step(text, work);
+  };
+  await tearDown();
+  claimLab();
+  await step('certificates, file systems', prepareFiles);
+  await step('nodes k8s-ctr and k8s-w1, joined by a router', buildNodes);
+  await step('API server, kubelets, kube-proxy, internet', startControlPlane);
+  const api = openLabApi(LAB_PATHS.api);
+  startAgents();
+  await step('pods: coredns ×2, node-local-dns ×2, netshoot, curl-pod', () => allPodsReady(api, aborted));
+  await step('agents: programs on every pod interface', () => api.agentsReady(READY_TIMEOUT_MS, aborted));
+  const forwarder = await forwardKubectl();
+  return {
+    api,
+    server: `http://127.0.0.1:${KUBECTL_PORT}`,
+    async down() {
+      forwarder.close();
+      api.close();
+      await tearDown();
+    },
+  };
+}
+
+async function prepareFiles(): Promise<void> {
+  mkdirSync(LAB_DIRECTORY, { recursive: true });
+  await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=256m,mode=0700', 'zerohop-lab', LAB_DIRECTORY]);
+  for (const directory of Object.values(LAB_PATHS)) {
+    if (!/\.sock$|kubeconfig$/.test(directory)) mkdirSync(directory, { recursive: true });
+  }
+  await runCommand('mount', ['-t', 'bpf', 'zerohop-lab', LAB_PATHS.bpf]);
+  chmodSync(LAB_PATHS.bpf, 0o700);
+  for (const node of NODES) mkdirSync(`${LAB_PATHS.bpf}/${node.name}`);
+  await makeCertificates();
+}
+
+async function startControlPlane(): Promise<void> {
+  startDaemon({ name: 'internet', namespace: `${LAB_PREFIX}${INTERNET.name}`, args: ['lab', 'internet'] });
+  startDaemon({ name: 'control', namespace: nodeNamespace(CONTROL_NODE), args: ['lab', 'control'] });
+  await socketAnswers(LAB_PATHS.api);
+}
+
+function startAgents(): void {
+  for (const node of NODES) {
+    startDaemon({
+      name: `agent-${node.name}`,
+      namespace: nodeNamespace(node),
+      args: [
+        'agent',
+        ...['--node-name', node.name],
+        ...['--api-server', `unix://${LAB_PATHS.api}`],
+        ...['--socket', agentSocket(node)],
+        ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
+      ],
+    });
+  }
+}
+
+async function allPodsReady(api: LabApi, aborted: AbortSignal): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    aborted.throwIfAborted();
+    const waiting = (await api.pods()).filter((pod) => !pod.ready).map((pod) => pod.name);
+    if (waiting.length === 0) return;
+    if (performance.now() > deadline) {
+      throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: not ready: ${waiting.join(', ')}`, {
+        hint: `Their last words are in ${LAB_PATHS.logs} while the lab is up: npx zerohop lab logs ${waiting[0]}`,
+      });
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function socketAnswers(path: string): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const answered = await new Promise<boolean>((resolve) => {
+      const socket = connectSocket(path, () => resolve(true));
+      socket.on('error', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
+    if (answered) return;
+    if (performance.now() > deadline) {
+      throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: nothing answers on ${path}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** The API server lives in the control node's namespace; this lets a kubectl outside of it in, from loopback only. */
+function forwardKubectl(): Promise<Server> {
+  const server = createServer((client) => {
+    const upstream = connectSocket(LAB_PATHS.api);
+    client.on('error', () => upstream.destroy());
+    upstream.on('error', () => client.destroy());
+    client.pipe(upstream).pipe(client);
+  });
+  server.unref();
+  return new Promise((resolve, reject) => {
+    server.on('error', (cause) =>
+      reject(
+        new AppError('LAB_PORT', `Cannot listen on 127.0.0.1:${KUBECTL_PORT} for kubectl: the port is taken`, {
+          cause,
+        }),
+      ),
+    );
+    server.listen(KUBECTL_PORT, '127.0.0.1', () => resolve(server));
+  });
+}
