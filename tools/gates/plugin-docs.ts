@@ -1,0 +1,59 @@
+/**
+ * A plugin's README is its man page: the folder's name as title and the four sections operators look for. Every metric
+ * that the code creates is written down, a plugin's in its README, the others in docs/.
+ */
+import { folderOf } from './layers.ts';
+import { maskCode } from './mask.ts';
+import { type Finding, isCode, isTest, lineAt, type SourceFile } from './source-file.ts';
+
+const SECTIONS = ['Name', 'Description', 'Syntax', 'Examples'] as const;
+
+/** How a `MetricSpec` names its family. */
+const METRIC = /\bname:\s*'((?:coredns|nodecache|zerohop)_[a-z0-9_]+)'/g;
+
+export function checkPluginReadmes(files: readonly SourceFile[]): readonly Finding[] {
+  const texts = new Map(files.map(({ path, text }) => [path, text]));
+  return pluginFolders(files).flatMap((folder) => {
+    const path = `${folder}/README.md`;
+    const text = texts.get(path);
+    if (text === undefined) return [{ path, message: 'the plugin has no README' }];
+    const name = folder.slice(folder.lastIndexOf('/') + 1);
+    const missing = SECTIONS.filter((section) => !new RegExp(`^## ${section}$`, 'm').test(text));
+    return [
+      ...(text.startsWith(`# ${name}\n`) ? [] : [{ path, line: 1, message: `the title is not "# ${name}"` }]),
+      ...missing.map((section) => ({ path, message: `section "## ${section}" is missing` })),
+    ];
+  });
+}
+
+export function checkMetrics(files: readonly SourceFile[]): readonly Finding[] {
+  const documents = files.filter(({ path }) => path.endsWith('.md'));
+  return files
+    .filter((file) => file.path.startsWith('src/') && isCode(file) && !isTest(file))
+    .flatMap((file) => {
+      const code = maskCode(file.text, { keepStrings: true });
+      const places = documents.filter(({ path }) => mayDocument(file.path, path));
+      return Array.from(code.matchAll(METRIC))
+        .filter((match) => !places.some(({ text }) => text.includes(match[1] ?? '')))
+        .map((match) => ({
+          path: file.path,
+          line: lineAt(code, match.index),
+          message: `metric ${match[1]} is documented neither in the plugin's README nor in docs/`,
+        }));
+    });
+}
+
+/** Folders of src/plugins that hold a plugin, finished or not. */
+function pluginFolders(files: readonly SourceFile[]): readonly string[] {
+  const folders = new Set<string>();
+  for (const { path } of files) {
+    const match = /^(src\/plugins\/[^/]+)\/(?:setup|plugin)\.ts$/.exec(path);
+    if (match?.[1] !== undefined) folders.add(match[1]);
+  }
+  return [...folders].sort();
+}
+
+function mayDocument(source: string, document: string): boolean {
+  if (document.startsWith('docs/')) return true;
+  return folderOf(source) === 'plugins' && document.startsWith(`${source.split('/').slice(0, 3).join('/')}/`);
+}
