@@ -139,7 +139,7 @@ export interface Flow {
   readonly source_service?: ServiceRef;
   readonly destination_service?: ServiceRef;
   readonly traffic_direction?: 'INGRESS' | 'EGRESS';
-  readonly trace_observation_point?: 'FROM_ENDPOINT' | 'TO_ENDPOINT';
+  readonly trace_observation_point?: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'TO_HOST';
   readonly is_reply?: boolean;
   readonly interface?: { readonly index: number; readonly name?: string };
   /**

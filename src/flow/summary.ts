@@ -1,0 +1,41 @@
+/** The `Summary` of a flow, the text in the compact line's parentheses; the server makes it (spec hubble 5). */
+import type { FallBackReason } from '../datapath/datapath.ts';
+import type { Protocol } from '../net/port.ts';
+import { TCP_FLAGS, type TcpFlag } from './api.ts';
+import { type DnsSighting, NO_ANSWER_TTL, rcodeText } from './dns-sighting.ts';
+
+export function dnsSummary({ record, response, complete }: DnsSighting, observationSource: string): string {
+  const { query, qtypes, ips = [], cnames = [], rcode = 0, ttl = NO_ANSWER_TTL } = record;
+  const asked = `${query} ${qtypes.join(',')}`;
+  if (!response) return `DNS Query ${asked}`;
+  const by = `(${observationSource === 'proxy' ? 'Proxy' : 'Query'} ${asked})`;
+  if (rcode !== 0) return `DNS Answer RCode: ${rcodeText(rcode)} TTL: ${ttl} ${by}`;
+  // Longer than what the kernel copies: the stock text would claim an answer without addresses.
+  if (!complete) return `DNS Answer not captured whole ${by}`;
+  const addresses = ips.length === 0 ? '' : `"${ips.join(',')}"`;
+  const aliases = cnames.length === 0 ? '' : ` CNAMEs: "${cnames.join(',')}"`;
+  return `DNS Answer ${addresses}${aliases} TTL: ${ttl} ${by}`;
+}
+
+export function tcpFlagWords(flags: number): readonly TcpFlag[] {
+  return TCP_FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0);
+}
+
+export function packetSummary(protocol: Protocol, tcpFlags: number): string {
+  return protocol === 'UDP' ? 'UDP' : `TCP Flags: ${tcpFlagWords(tcpFlags).join(', ')}`;
+}
+
+const FALL_BACK_TEXTS: Readonly<Record<FallBackReason, string>> = {
+  'no-backend': 'no ready backend on this node',
+  'no-socket': 'no socket is bound at any backend',
+  fragment: 'fragment or IP options',
+  skip: 'the sender is the only backend, or the policy skips it',
+  established: 'connection began before the redirect',
+};
+
+/** `UDP fell back: no-socket, no socket is bound at any backend`; the first word is the datapath's own and stable. */
+export function fallBackSummary(summary: string, reason: FallBackReason | undefined): string {
+  return reason === undefined
+    ? `${summary} fell back`
+    : `${summary} fell back: ${reason}, ${FALL_BACK_TEXTS[reason]}`;
+}
