@@ -1,0 +1,108 @@
+/**
+ * One question against the cluster: pure, synchronous, and blind to fallthrough, flags and unsynced watches, which are
+ * the plugin's business. The oddities below are kept because dns-server 3.4 lists them as observed behaviour.
+ */
+import { TYPE } from '../../../dns/codes.ts';
+import { canonicalName, type Name, parseName } from '../../../dns/name.ts';
+import { cnameRecord } from '../../../dns/rdata/target.ts';
+import { parseIp } from '../../../net/ip.ts';
+import { type Found, findName } from './find-name.ts';
+import { NODATA, NXDOMAIN, type Outcome, recordsOrNodata } from './outcome.ts';
+import { pointerRecords } from './pointer-records.ts';
+import { parseReverseName } from './reverse-name.ts';
+import type { Scope } from './scope.ts';
+import { addressRecords } from './service-name.ts';
+import { serviceRecords } from './service-records.ts';
+import { schemaVersion, zoneServers, zoneSoa } from './zone-records.ts';
+
+/** `qname` in the client's own case, which the answer's owner keeps; it must be in the scope's zone. */
+export function lookup(scope: Scope, qname: Name, type: number): Outcome {
+  switch (type) {
+    case TYPE.AXFR:
+    case TYPE.IXFR:
+      return { kind: 'refused' };
+    case TYPE.SOA:
+      // Below the apex every name "exists" for SOA.
+      return qname === scope.zone ? recordsOrNodata([zoneSoa(scope)]) : NODATA;
+    case TYPE.NS:
+      return isLowerCaseApex(scope, qname) ? zoneServers(scope, qname) : existence(findName(scope, qname));
+    case TYPE.PTR:
+      return lookupPointer(scope, qname);
+    case TYPE.TXT:
+      return lookupText(findName(scope, qname), qname);
+    case TYPE.CNAME:
+      return lookupAlias(scope, qname);
+    case TYPE.A:
+    case TYPE.AAAA:
+      return lookupAddress(scope, qname, type);
+    case TYPE.SRV:
+      return lookupService(scope, qname);
+    default:
+      return existence(findName(scope, qname));
+  }
+}
+
+/** NS is compared with case: an apex in mixed case has no servers. */
+function isLowerCaseApex(scope: Scope, qname: Name): boolean {
+  return qname === scope.zone && qname === canonicalName(qname);
+}
+
+function existence(found: Found): Outcome {
+  return found.kind === 'nothing' ? NXDOMAIN : NODATA;
+}
+
+function lookupPointer(scope: Scope, qname: Name): Outcome {
+  const address = parseReverseName(canonicalName(qname));
+  return address === undefined ? existence(findName(scope, qname)) : pointerRecords(scope, qname, address);
+}
+
+/** For TXT, and only for it, a name without any record of its own does not exist. */
+function lookupText(found: Found, qname: Name): Outcome {
+  switch (found.kind) {
+    case 'version':
+      return recordsOrNodata([schemaVersion(qname)]);
+    case 'nothing':
+    case 'empty':
+      return NXDOMAIN;
+    default:
+      return NODATA;
+  }
+}
+
+function lookupAlias(scope: Scope, qname: Name): Outcome {
+  const found = findName(scope, qname);
+  if (found.kind !== 'alias') return existence(found);
+  const target = aliasTarget(found.target);
+  return target === undefined
+    ? NXDOMAIN
+    : recordsOrNodata([cnameRecord(qname, scope.options.ttlSeconds, target)]);
+}
+
+function lookupAddress(scope: Scope, qname: Name, type: number): Outcome {
+  const found = findName(scope, qname);
+  const { ttlSeconds } = scope.options;
+  switch (found.kind) {
+    case 'alias': {
+      const target = aliasTarget(found.target);
+      return target === undefined ? NXDOMAIN : { kind: 'alias', target };
+    }
+    case 'addresses':
+      return recordsOrNodata(addressRecords(qname, { type, ttlSeconds, addresses: found.addresses }));
+    case 'backends': {
+      const addresses = found.backends.map(({ address }) => address);
+      return recordsOrNodata(addressRecords(qname, { type, ttlSeconds, addresses }));
+    }
+    default:
+      return existence(found);
+  }
+}
+
+function lookupService(scope: Scope, qname: Name): Outcome {
+  const found = findName(scope, qname);
+  return found.kind === 'backends' ? serviceRecords(scope, qname, found) : existence(found);
+}
+
+/** An address or a text that is no name cannot be the target of a CNAME. */
+function aliasTarget(externalName: string): Name | undefined {
+  return parseIp(externalName) === undefined ? parseName(externalName) : undefined;
+}

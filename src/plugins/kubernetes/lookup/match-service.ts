@@ -1,0 +1,86 @@
+/**
+ * From a name below `svc` to what stands behind it: the service's own addresses, its ready endpoints, or an alias.
+ * Which record type was asked for makes no difference here; a name either exists or does not (dns-server 3.4).
+ */
+import type { EndpointSliceRow, ServiceRow } from '../../../cluster/rows.ts';
+import type { Ip } from '../../../net/ip.ts';
+import type { ObjectName } from './cluster-name.ts';
+import { endpointHost } from './endpoint-host.ts';
+import type { Scope } from './scope.ts';
+
+/** One address behind a name, with the ports that the name selects. */
+export interface Backend {
+  readonly address: Ip;
+  /** The endpoint's own label; absent for a cluster address. */
+  readonly host?: string;
+  /** Distinct by (name, protocol), so a number may stand twice; empty when no port is declared. */
+  readonly ports: readonly number[];
+}
+
+export type ServiceMatch =
+  | { readonly kind: 'backends'; readonly service: ServiceRow; readonly backends: readonly Backend[] }
+  | { readonly kind: 'alias'; readonly target: string };
+
+/** Undefined when the name does not exist. The namespace has been checked. */
+export function matchService(scope: Scope, name: ObjectName): ServiceMatch | undefined {
+  const service = scope.view.service(name.namespace, name.name);
+  if (service === undefined) return undefined;
+  if (service.type === 'ExternalName') return matchAlias(service, name);
+  if (service.headless || name.endpoint !== undefined) return matchEndpoints(scope, service, name);
+  if (scope.options.ignoreEmptyService && !hasReadyEndpoint(scope, service)) return undefined;
+  return matchClusterAddresses(service, name);
+}
+
+/** Nothing can be said about the ports or endpoints of somebody else's host. */
+function matchAlias(service: ServiceRow, name: ObjectName): ServiceMatch | undefined {
+  if (name.endpoint !== undefined || name.port !== undefined) return undefined;
+  const target = service.externalName ?? '';
+  return target === '' ? undefined : { kind: 'alias', target };
+}
+
+function matchClusterAddresses(service: ServiceRow, name: ObjectName): ServiceMatch | undefined {
+  const ports = matchPorts(service, name);
+  if (ports === undefined) return undefined;
+  return { kind: 'backends', service, backends: service.clusterIPs.map((address) => ({ address, ports })) };
+}
+
+function matchEndpoints(scope: Scope, service: ServiceRow, name: ObjectName): ServiceMatch | undefined {
+  const slices = scope.view.slicesOf(service.namespace, service.name);
+  const backends = slices.flatMap((slice) => sliceBackends(scope, slice, name));
+  return backends.length === 0 ? undefined : { kind: 'backends', service, backends };
+}
+
+function sliceBackends(scope: Scope, slice: EndpointSliceRow, name: ObjectName): Backend[] {
+  const ports = matchPorts(slice, name);
+  if (ports === undefined) return [];
+  const backends: Backend[] = [];
+  for (const endpoint of slice.endpoints) {
+    if (!endpoint.ready) continue;
+    for (const address of endpoint.addresses) {
+      const host = endpointHost(endpoint, address, scope.options.endpointPodNames);
+      if (name.endpoint !== undefined && name.endpoint !== host.toLowerCase()) continue;
+      backends.push({ address, host, ports });
+    }
+  }
+  return backends;
+}
+
+interface DeclaredPorts {
+  readonly ports: readonly { readonly name?: string; readonly port: number; readonly protocol: string }[];
+}
+
+/** Undefined when the name wants a port that is not declared. Without declared ports the bare name still exists. */
+function matchPorts({ ports }: DeclaredPorts, name: ObjectName): readonly number[] | undefined {
+  if (name.port === undefined) return ports.map(({ port }) => port);
+  const matched = ports.filter(
+    (port) => port.name?.toLowerCase() === name.port && port.protocol.toLowerCase() === name.protocol,
+  );
+  return matched.length === 0 ? undefined : matched.map(({ port }) => port);
+}
+
+function hasReadyEndpoint(scope: Scope, service: ServiceRow): boolean {
+  const slices = scope.view.slicesOf(service.namespace, service.name);
+  return slices.some((slice) =>
+    slice.endpoints.some((endpoint) => endpoint.ready && endpoint.addresses.length > 0),
+  );
+}

@@ -1,0 +1,23 @@
+/** What every lookup of one query shares: the cluster, the directive, and the zone as the client wrote it. */
+import type { Name } from '../../../dns/name.ts';
+import type { Ip } from '../../../net/ip.ts';
+import type { KubernetesOptions } from '../options.ts';
+import type { ClusterView } from '../view/service-index.ts';
+
+export interface Scope {
+  readonly view: ClusterView;
+  readonly options: KubernetesOptions;
+  /** The tail of the qname in the client's own case: names made for the answer end in it. */
+  readonly zone: Name;
+  /** Addresses of this machine without loopback; what NS and `ns.dns` answer from. */
+  readonly localAddresses: readonly Ip[];
+}
+
+/** Whether the namespace may be seen and is there (dns-server 3.4: "exists and is exposed"). */
+export function namespaceShown(scope: Scope, namespace: string): boolean {
+  return namespaceChosen(scope, namespace) && scope.view.namespaceExists(namespace);
+}
+
+function namespaceChosen({ options }: Scope, namespace: string): boolean {
+  return options.namespaces === undefined || options.namespaces.has(namespace);
+}

@@ -1,0 +1,191 @@
+/**
+ * The option lines of the `kubernetes` directive, one reader each (dns-server 3.4, syntax table), refusing in CoreDNS's
+ * words. Features that are not built (`multicluster`, `zonal`) are refused by name: ignoring them would give wrong
+ * answers quietly.
+ */
+import { resolve } from 'node:path';
+import type { OptionLine } from '../../corefile/ast.ts';
+import { zonesOf } from '../../corefile/keys.ts';
+import { type Name, parseName, ROOT } from '../../dns/name.ts';
+import type { ClusterNeed, SetupContext } from '../contract.ts';
+import {
+  durationArg,
+  expectArgs,
+  onlyArg,
+  parseInteger,
+  quote,
+  unknownProperty,
+  unsupportedProperty,
+  wrongDirective,
+} from '../directive.ts';
+import { isLabelSelector } from './label-selector.ts';
+import { type KubernetesOptions, POD_MODES } from './options.ts';
+
+const PLUGIN = 'kubernetes';
+const MAX_TTL_SECONDS = 3600;
+
+/** Filled option by option; later lines win. */
+export type Draft = { -readonly [K in keyof KubernetesOptions]: KubernetesOptions[K] };
+
+type ApiNeed = Omit<ClusterNeed, 'kinds'>;
+type DraftNeed = { -readonly [K in keyof ApiNeed]: ApiNeed[K] };
+
+/** What the lines read so far amount to. */
+export interface Parsing {
+  readonly options: Draft;
+  readonly need: DraftNeed;
+  readonly context: SetupContext;
+}
+
+type OptionReader = (line: OptionLine, parsing: Parsing) => void;
+
+const READERS: ReadonlyMap<string, OptionReader> = new Map<string, OptionReader>([
+  ['endpoint', readEndpoint],
+  ['tls', readTls],
+  ['kubeconfig', readKubeconfig],
+  ['apiserver_qps', readClientLimit],
+  ['apiserver_burst', readClientLimit],
+  ['apiserver_max_inflight', readClientLimit],
+  ['namespaces', readNamespaces],
+  ['namespace_labels', readNamespaceLabels],
+  ['labels', readLabels],
+  ['pods', readPods],
+  [
+    'endpoint_pod_names',
+    (line, { options }) =>
+      readSwitch(line, () => {
+        options.endpointPodNames = true;
+      }),
+  ],
+  ['ttl', readTtl],
+  [
+    'noendpoints',
+    (line, { options }) =>
+      readSwitch(line, () => {
+        options.endpoints = false;
+      }),
+  ],
+  ['fallthrough', readFallthrough],
+  ['ignore', readIgnore],
+  ['startup_timeout', readStartupTimeout],
+]);
+
+const NOT_BUILT: ReadonlySet<string> = new Set(['multicluster', 'zonal']);
+
+/** Throws an `AppError` that names the option when it is unknown, not built, or wrong. */
+export function readOption(line: OptionLine, parsing: Parsing): void {
+  if (NOT_BUILT.has(line.name.text)) throw unsupportedProperty(PLUGIN, line.name);
+  const read = READERS.get(line.name.text);
+  if (read === undefined) throw unknownProperty(PLUGIN, line.name, [...READERS.keys()]);
+  read(line, parsing);
+}
+
+/** Words that are no zone are dropped (dns-server 1.5). */
+export function parseZones(words: readonly { readonly text: string }[]): Name[] {
+  return words
+    .flatMap(({ text }) => zonesOf(text))
+    .map((zone) => parseName(zone))
+    .filter((zone) => zone !== undefined);
+}
+
+function readEndpoint(line: OptionLine, { need, context }: Parsing): void {
+  const [first] = expectArgs(PLUGIN, line, 1, Number.POSITIVE_INFINITY);
+  if (first === undefined) return;
+  if (line.args.length > 1) {
+    context.host.log.warning(
+      `Multiple endpoints have been deprecated, only the first specified endpoint '${first.text}' is used`,
+    );
+  }
+  need.endpoint = first.text;
+}
+
+function readTls(line: OptionLine, { need, context }: Parsing): void {
+  const [cert = '', key = '', ca = ''] = expectArgs(PLUGIN, line, 3).map(({ text }) => pathOf(context, text));
+  need.tls = { cert, key, ca };
+}
+
+function readKubeconfig(line: OptionLine, { need, context }: Parsing): void {
+  const [file, user] = expectArgs(PLUGIN, line, 1, 2);
+  if (file === undefined) return;
+  need.kubeconfig = { file: pathOf(context, file.text), ...(user && { context: user.text }) };
+}
+
+function pathOf({ host }: SetupContext, path: string): string {
+  return resolve(host.directory, path);
+}
+
+/** Our watches are three long requests, so there is nothing to limit; the value is checked and otherwise unused. */
+function readClientLimit(line: OptionLine): void {
+  const limit = onlyArg(PLUGIN, line);
+  if (!/^\+?(\d+\.?\d*|\.\d+)$/.test(limit.text)) {
+    throw wrongDirective(PLUGIN, limit, `${line.name.text} must be a number of at least 0: ${limit.text}`);
+  }
+}
+
+function readNamespaces(line: OptionLine, { options }: Parsing): void {
+  const names = expectArgs(PLUGIN, line, 1, Number.POSITIVE_INFINITY).map(({ text }) => text);
+  options.namespaces = new Set([...(options.namespaces ?? []), ...names]);
+}
+
+function readLabels(line: OptionLine, { need }: Parsing): void {
+  need.labelSelector = selectorOf(line, 'label');
+}
+
+function readNamespaceLabels(line: OptionLine, { need }: Parsing): void {
+  need.namespaceLabelSelector = selectorOf(line, 'namespace_label');
+}
+
+function selectorOf(line: OptionLine, what: string): string {
+  const words = expectArgs(PLUGIN, line, 1, Number.POSITIVE_INFINITY);
+  const selector = words.map(({ text }) => text).join(' ');
+  if (isLabelSelector(selector)) return selector;
+  throw wrongDirective(
+    PLUGIN,
+    words[0] ?? line.name,
+    `unable to parse ${what} selector value: '${selector}'`,
+    {
+      hint: 'Write for example: app=dns,tier in (a, b),!canary',
+    },
+  );
+}
+
+function readPods(line: OptionLine, { options }: Parsing): void {
+  const word = onlyArg(PLUGIN, line);
+  const mode = POD_MODES.find((known) => known === word.text);
+  if (mode === undefined) {
+    const known = 'must be one of: disabled, verified, insecure';
+    throw wrongDirective(PLUGIN, word, `wrong value for pods: ${word.text},  ${known}`);
+  }
+  options.pods = mode;
+}
+
+function readSwitch(line: OptionLine, turn: () => void): void {
+  expectArgs(PLUGIN, line, 0);
+  turn();
+}
+
+function readTtl(line: OptionLine, { options }: Parsing): void {
+  const word = onlyArg(PLUGIN, line);
+  const ttl = parseInteger(word.text);
+  if (ttl === undefined) throw wrongDirective(PLUGIN, word, `invalid ttl: ${quote(word.text)}`);
+  if (ttl < 0 || ttl > MAX_TTL_SECONDS) {
+    throw wrongDirective(PLUGIN, word, `ttl must be in range [0, ${MAX_TTL_SECONDS}]: ${ttl}`);
+  }
+  options.ttlSeconds = ttl;
+}
+
+function readFallthrough(line: OptionLine, { options }: Parsing): void {
+  options.fallthrough = line.args.length === 0 ? [ROOT] : parseZones(line.args);
+}
+
+function readIgnore(line: OptionLine, { options }: Parsing): void {
+  const word = onlyArg(PLUGIN, line);
+  if (word.text !== 'empty_service') {
+    throw wrongDirective(PLUGIN, word, `unable to parse ignore value: '${word.text}'`);
+  }
+  options.ignoreEmptyService = true;
+}
+
+function readStartupTimeout(line: OptionLine, { options }: Parsing): void {
+  options.startupTimeoutMs = durationArg(PLUGIN, onlyArg(PLUGIN, line));
+}
