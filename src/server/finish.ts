@@ -1,0 +1,54 @@
+/**
+ * What happens to every reply on its way out (dns-server 2.3): the client's OPT record is answered, the size limit and
+ * the compression rules are applied. Plugins need to know nothing of these.
+ */
+import { EDNS_OPTION } from '../dns/codes.ts';
+import { encodeMessage, MAX_MESSAGE_BYTES, messageLength } from '../dns/encode-message.ts';
+import type { Edns, Message } from '../dns/message.ts';
+import { type IpFamily, ipFamily } from '../net/ip.ts';
+import type { SocketAddress } from './handler.ts';
+
+/** RFC 1035 section 4.2.1, and the floor of what OPT may advertise (RFC 6891 section 6.2.5). */
+const MIN_UDP_BYTES = 512;
+/** 65535 less the IPv4 and UDP headers: a larger datagram cannot be sent at all. */
+const MAX_UDP_BYTES = 65_507;
+/** UDP replies above this are compressed even if the client takes more, to stay in one Ethernet frame. */
+const COMPRESS_ABOVE: Readonly<Record<IpFamily, number>> = { 4: 1480, 6: 1220 };
+
+/** Client options that go back as they came; ECS and unknown ones do not. */
+const ECHOED: ReadonlySet<number> = new Set([
+  EDNS_OPTION.NSID,
+  EDNS_OPTION.EXPIRE,
+  EDNS_OPTION.COOKIE,
+  EDNS_OPTION.TCP_KEEPALIVE,
+  EDNS_OPTION.PADDING,
+]);
+
+export interface Delivery {
+  readonly client: SocketAddress;
+  readonly transport: 'udp' | 'tcp';
+}
+
+/** The reply's own ID and flags are replaced where they would not match the query. */
+export function finishReply(query: Message, reply: Message, delivery: Delivery): Uint8Array {
+  const { edns: own, ...rest } = reply;
+  const edns = query.edns && answerEdns(query.edns, own);
+  const flags = reply.flags.response ? reply.flags : { ...reply.flags, response: true };
+  const finished: Message = { ...rest, id: query.id, flags, ...(edns && { edns }) };
+  const limit = replyLimit(query, delivery.transport);
+  const isUdp = delivery.transport === 'udp';
+  const compress = isUdp && messageLength(finished) > COMPRESS_ABOVE[ipFamily(delivery.client.address)];
+  return encodeMessage(finished, { limit, compress });
+}
+
+/** Bytes a reply to `query` may have. */
+export function replyLimit(query: Message, transport: 'udp' | 'tcp'): number {
+  if (transport === 'tcp') return MAX_MESSAGE_BYTES;
+  return Math.min(Math.max(query.edns?.udpSize ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
+}
+
+/** A plugin's own OPT record keeps its options: they are answers of this server or of its upstream. */
+function answerEdns(client: Edns, own: Edns | undefined): Edns {
+  const options = own?.options ?? client.options.filter((option) => ECHOED.has(option.code));
+  return { version: 0, udpSize: client.udpSize, dnssecOk: client.dnssecOk, options };
+}

@@ -1,0 +1,112 @@
+/**
+ * A listener: UDP and TCP on one address and port, one router in front of them. A reload swaps the router whole and
+ * leaves the sockets open; each query sees the router that stood when it arrived. Absent on purpose: which plugins
+ * exist, what metrics are called, what a Corefile says.
+ */
+import { errorCode } from '../fault/app-error.ts';
+import type { Ip } from '../net/ip.ts';
+import type { Clock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { SocketAddress } from './handler.ts';
+import { isFamilyMissing } from './listen-error.ts';
+import type { ServeObserver } from './observer.ts';
+import { QueryDesk } from './query-desk.ts';
+import type { ServerRoute } from './router.ts';
+import type { Arrival } from './serve-query.ts';
+import { openTcp, type TcpListener } from './tcp.ts';
+import { dgramTransport, type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
+
+/** With port 0, UDP may find the port that TCP was given taken. */
+const PORT_ATTEMPTS = 8;
+
+export interface ListenerSpec {
+  /** Absent means every address of both families; a machine without IPv6 serves IPv4 alone. */
+  readonly address?: Ip;
+  /** 0 lets the system choose one that is free for UDP and TCP. */
+  readonly port: number;
+  /** Metric label: `dns://:53`, `dns://10.96.0.10:53`. */
+  readonly server: string;
+  readonly routes: readonly ServerRoute[];
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly observer?: ServeObserver;
+  /** Default `node:dgram`. */
+  readonly udp?: UdpTransport;
+}
+
+export interface Listener {
+  /** What is bound, the given address or the wildcards, each with the real port. */
+  readonly addresses: readonly SocketAddress[];
+  readonly port: number;
+  /** Takes effect for the next query; those under way end on the old routes. */
+  replaceRoutes(routes: readonly ServerRoute[]): void;
+  /** Answers what is in hand, for at most `graceMs`, then closes every socket. Calling it again waits for the same end. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Rejects with a `SERVER_…` error; then nothing is left open. */
+export async function startListener(spec: ListenerSpec): Promise<Listener> {
+  const desk = new QueryDesk(spec);
+  const sockets = await openSockets(spec, desk);
+  let closing: Promise<void> | undefined;
+  return {
+    addresses: sockets.tcp.map((listener) => listener.local),
+    port: sockets.port,
+    replaceRoutes: (routes) => desk.replaceRoutes(routes),
+    close(graceMs) {
+      closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs });
+      return closing;
+    },
+  };
+}
+
+interface Sockets {
+  readonly port: number;
+  readonly tcp: TcpListener[];
+  readonly udp: UdpSocket[];
+}
+
+async function openSockets(spec: ListenerSpec, desk: QueryDesk): Promise<Sockets> {
+  for (let attempt = 1; ; attempt++) {
+    const sockets: Sockets = { port: 0, tcp: [], udp: [] };
+    try {
+      return await openInto(sockets, spec, desk);
+    } catch (error) {
+      await closeSockets(sockets, { desk, clock: spec.clock, graceMs: 0 });
+      const isPortTaken = spec.port === 0 && errorCode(error) === 'SERVER_ADDRESS_IN_USE';
+      if (!isPortTaken || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** What has been opened stands in `sockets` also when a later one fails. */
+async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): Promise<Sockets> {
+  const transport = spec.udp ?? dgramTransport;
+  const addresses = spec.address === undefined ? [wildcardOf(4), wildcardOf(6)] : [spec.address];
+  const serve = (arrival: Arrival) => desk.serve(arrival);
+  let port = spec.port;
+  for (const address of addresses) {
+    try {
+      const tcp = await openTcp({ local: { address, port }, clock: spec.clock, serve });
+      sockets.tcp.push(tcp);
+      port = tcp.local.port;
+      sockets.udp.push(await transport.open({ address, port }, desk.answer));
+    } catch (error) {
+      if (sockets.udp.length === 0 || !isFamilyMissing(error)) throw error;
+    }
+  }
+  return { ...sockets, port };
+}
+
+async function closeSockets(
+  sockets: Sockets,
+  end: { desk: QueryDesk; clock: Clock; graceMs: number },
+): Promise<void> {
+  const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close()));
+  const grace = Promise.withResolvers<void>();
+  const timer = end.clock.after(end.graceMs, grace.resolve);
+  await Promise.race([grace.promise, Promise.all([tcpClosed, end.desk.whenIdle()])]);
+  timer.cancel();
+  for (const listener of sockets.tcp) listener.destroy();
+  await Promise.all([tcpClosed, ...sockets.udp.map((socket) => socket.close())]);
+}

@@ -1,0 +1,119 @@
+/**
+ * The listening TCP socket and its connections. Their number is bounded; at the bound the connection that has been
+ * silent longest makes room, so that a client that hoards connections locks out nobody but itself.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { ipFamily, parseIp } from '../net/ip.ts';
+import { formatAddressPort } from '../net/port.ts';
+import type { Clock } from '../telemetry/clock.ts';
+import type { SocketAddress } from './handler.ts';
+import { listenError } from './listen-error.ts';
+import type { Answer, Arrival } from './serve-query.ts';
+import { TcpConnection } from './tcp-connection.ts';
+
+/** About 10 KB each. Node caches keep a few to each CoreDNS pod: enough for a cluster of a thousand nodes. */
+export const MAX_CONNECTIONS = 4096;
+/** Not yet accepted ones, in the kernel. */
+const BACKLOG = 1024;
+
+export interface TcpListenerSpec {
+  /** Port 0 lets the system choose. */
+  readonly local: SocketAddress;
+  readonly clock: Clock;
+  readonly serve: (arrival: Arrival) => Answer;
+  /** Default `MAX_CONNECTIONS`. */
+  readonly maxConnections?: number;
+}
+
+export interface TcpListener {
+  readonly local: SocketAddress;
+  /** Accepts no more; resolves when every connection is gone. Those busy answer what they hold first. */
+  close(): Promise<void>;
+  /** Ends what `close` still waits for. */
+  destroy(): void;
+}
+
+/** Rejects with a `SERVER_…` error. */
+export function openTcp(spec: TcpListenerSpec): Promise<TcpListener> {
+  const { local } = spec;
+  const server = createServer({ allowHalfOpen: true });
+  const { promise, resolve, reject } = Promise.withResolvers<TcpListener>();
+  const refused = (error: Error) =>
+    reject(listenError(`tcp ${formatAddressPort(local.address, local.port)}`, error));
+  server.once('error', refused);
+  const options = { host: local.address, port: local.port, ipv6Only: ipFamily(local.address) === 6 };
+  server.listen({ ...options, reusePort: true, exclusive: true, backlog: BACKLOG }, () => {
+    server.off('error', refused);
+    const bound = server.address();
+    const port = bound !== null && typeof bound === 'object' ? bound.port : local.port;
+    resolve(new Connections(server, { ...spec, local: { address: local.address, port } }));
+  });
+  return promise;
+}
+
+class Connections implements TcpListener {
+  readonly #server: Server;
+  readonly #spec: TcpListenerSpec;
+  /** Longest silent first. */
+  readonly #open = new Set<TcpConnection>();
+
+  constructor(server: Server, spec: TcpListenerSpec) {
+    this.#server = server;
+    this.#spec = spec;
+    server.on('connection', (socket) => this.#accept(socket));
+    // Out of descriptors, for instance: the connection is lost, the listener is not.
+    server.on('error', (error) => void error);
+  }
+
+  get local(): SocketAddress {
+    return this.#spec.local;
+  }
+
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#open) connection.finish();
+    return closed;
+  }
+
+  destroy(): void {
+    for (const connection of this.#open) connection.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const client = addressOf(socket.remoteAddress, socket.remotePort);
+    const local = addressOf(socket.localAddress, socket.localPort);
+    if (client === undefined || local === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (this.#open.size >= (this.#spec.maxConnections ?? MAX_CONNECTIONS)) this.#evict();
+    const { clock, serve } = this.#spec;
+    const connection = new TcpConnection({
+      socket,
+      client,
+      local,
+      clock,
+      serve,
+      onActive: () => this.#markActive(connection),
+    });
+    this.#open.add(connection);
+    socket.on('close', () => this.#open.delete(connection));
+  }
+
+  #evict(): void {
+    const [oldest] = this.#open;
+    if (oldest === undefined) return;
+    this.#open.delete(oldest);
+    oldest.destroy();
+  }
+
+  #markActive(connection: TcpConnection): void {
+    if (this.#open.delete(connection)) this.#open.add(connection);
+  }
+}
+
+/** Undefined when the client was gone before we looked. */
+function addressOf(text: string | undefined, port: number | undefined): SocketAddress | undefined {
+  const address = parseIp(text?.replace(/%.*$/, '') ?? '');
+  return address === undefined || port === undefined ? undefined : { address, port };
+}
