@@ -69,13 +69,18 @@ export interface PluginInstance {
   readonly ready?: () => boolean;
   /** Of `bind` only: addresses or interface names to listen on instead of the wildcard. */
   readonly listenOn?: readonly string[];
+  /** Of `reload` only: how often the server looks at the Corefile again, in milliseconds. */
+  readonly watchCorefile?: { readonly intervalMs: number; readonly jitterMs: number };
   /** Queries of a class other than IN reach the chain (chaos, forward). */
   readonly anyClass?: boolean;
   /** Before the sockets open: `kubernetes` waits here for its first lists. */
   readonly onStart?: () => void | Promise<void>;
   /** After the sockets opened, with the addresses they got: `loop` sends its probe. */
   readonly onStarted?: (listeners: readonly SocketAddress[]) => void;
+  /** At a reload, when a new instance has taken over, and when the process goes. */
   readonly onShutdown?: () => void | Promise<void>;
+  /** Only when the process goes, after every `onShutdown`: `health` waits here while the listeners go on answering. */
+  readonly onFinalShutdown?: () => void | Promise<void>;
 }
 
 /** Throws an `AppError` with the position of the offending token when the directive is wrong. */

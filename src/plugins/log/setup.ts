@@ -1,0 +1,55 @@
+/** `log [NAMES...] [FORMAT] { class CLASS... }`; several lines are rules tried in order. */
+import type { Directive, OptionLine, Token } from '../../corefile/ast.ts';
+import type { MessageClass } from '../../dns/classify.ts';
+import { type Name, parseName, ROOT } from '../../dns/name.ts';
+import type { Setup } from '../contract.ts';
+import { expectArgs, unknownProperty, wrongDirective } from '../directive.ts';
+import { COMMON, compileFormat } from './format.ts';
+import { type LogRule, logPlugin } from './plugin.ts';
+
+const CLASSES: readonly string[] = ['success', 'denial', 'error'] satisfies MessageClass[];
+
+export const setup: Setup = ({ directives, host }) => {
+  const rules = directives.flatMap(rulesOf);
+  return { plugin: logPlugin(rules, { clock: host.clock, print: (line) => host.plainLog.info(line) }) };
+};
+
+function rulesOf({ args, body = [] }: Directive): LogRule[] {
+  const last = args.at(-1);
+  const hasFormat = args.length >= 2 && last?.text.includes('{') === true;
+  const names = hasFormat ? args.slice(0, -1) : args;
+  const format = compileFormat(hasFormat ? last.text : COMMON);
+  const classes = classesOf(body);
+  const zones = names.length === 0 ? [ROOT] : names.map(zoneOf);
+  return zones.map((zone) => ({ zone, format, classes }));
+}
+
+function zoneOf(token: Token): Name {
+  const name = parseName(token.text);
+  if (name !== undefined) return name;
+  throw wrongDirective('log', token, `not a domain name: ${JSON.stringify(token.text)}`);
+}
+
+function classesOf(body: readonly OptionLine[]): LogRule['classes'] {
+  const classes = new Set<MessageClass>();
+  let all = body.length === 0;
+  for (const option of body) {
+    if (option.name.text !== 'class') throw unknownProperty('log', option.name, ['class']);
+    for (const token of expectArgs('log', option, 1, Number.POSITIVE_INFINITY)) {
+      if (token.text === 'all') all = true;
+      else classes.add(classOf(token));
+    }
+  }
+  return all ? 'all' : classes;
+}
+
+function classOf(token: Token): MessageClass {
+  if (isClass(token.text)) return token.text;
+  throw wrongDirective('log', token, `unknown response class: ${JSON.stringify(token.text)}`, {
+    hint: `It is one of: all, ${CLASSES.join(', ')}`,
+  });
+}
+
+function isClass(text: string): text is MessageClass {
+  return CLASSES.includes(text);
+}

@@ -1,0 +1,48 @@
+/**
+ * The one list of plugins (dns-server 1.6). Its order is the order of set-up and of the chain, whatever the order in the
+ * file. Words without a loader are CoreDNS's and not built here: they are refused by name, so that nobody believes a
+ * directive is in force that is not. Each plugin is loaded only when a Corefile names it.
+ */
+import type { Setup } from './contract.ts';
+
+export interface PluginEntry {
+  readonly word: string;
+  readonly load?: () => Promise<{ readonly setup: Setup }>;
+}
+
+export const PLUGIN_ORDER: readonly PluginEntry[] = [
+  ...unbuilt('root metadata geoip cancel proxyproto quic grpc_server https https3 timeouts multisocket'),
+  { word: 'reload', load: () => import('./reload/setup.ts') },
+  ...unbuilt('nsid bufsize'),
+  { word: 'bind', load: () => import('./bind/setup.ts') },
+  ...unbuilt('debug trace'),
+  { word: 'ready', load: () => import('./ready/setup.ts') },
+  { word: 'health', load: () => import('./health/setup.ts') },
+  ...unbuilt('pprof shed'),
+  { word: 'prometheus', load: () => import('./prometheus/setup.ts') },
+  { word: 'errors', load: () => import('./errors/setup.ts') },
+  { word: 'log', load: () => import('./log/setup.ts') },
+  ...unbuilt('dnstap local dns64 any chaos'),
+  { word: 'loadbalance', load: () => import('./loadbalance/setup.ts') },
+  ...unbuilt('tsig rewrite autopath acl'),
+  { word: 'cache', load: () => import('./cache/setup.ts') },
+  ...unbuilt('header dnssec tls minimal template transfer hosts route53 azure clouddns k8s_external'),
+  { word: 'kubernetes', load: () => import('./kubernetes/setup.ts') },
+  ...unbuilt('file auto secondary etcd'),
+  { word: 'loop', load: () => import('./loop/setup.ts') },
+  { word: 'forward', load: () => import('./forward/setup.ts') },
+  ...unbuilt('grpc erratic'),
+  { word: 'whoami', load: () => import('./whoami/setup.ts') },
+  ...unbuilt('on sign view nomad'),
+];
+
+/** Every word that may start a line of a block. */
+export const KNOWN_WORDS: ReadonlySet<string> = new Set(PLUGIN_ORDER.map((entry) => entry.word));
+
+export const BUILT_WORDS: readonly string[] = PLUGIN_ORDER.filter((entry) => entry.load !== undefined).map(
+  (entry) => entry.word,
+);
+
+function unbuilt(words: string): PluginEntry[] {
+  return words.split(' ').map((word) => ({ word }));
+}
