@@ -1,7 +1,7 @@
 /** Queries and records for tests, written the way `dig` writes them. */
 import { CLASS, parseType } from '../dns/codes.ts';
 import { encodeMessage } from '../dns/encode-message.ts';
-import type { Message, ResourceRecord } from '../dns/message.ts';
+import type { ResourceRecord } from '../dns/message.ts';
 import { ROOT } from '../dns/name.ts';
 import { addressRecord } from '../dns/rdata/address.ts';
 import { soaRecord } from '../dns/rdata/soa.ts';
@@ -10,6 +10,7 @@ import { txtRecord } from '../dns/rdata/text.ts';
 import { type Ip, parseIp } from '../net/ip.ts';
 import type { Query } from '../server/handler.ts';
 import { name } from './fake-host.ts';
+import { plainQuery } from './plain-query.ts';
 
 export interface AskOptions {
   readonly client?: string;
@@ -29,26 +30,16 @@ export interface AskOptions {
 export function ask(qname: string, qtype = 'A', options: AskOptions = {}): Query {
   const question = { name: name(qname), type: parseType(qtype) ?? 0, class: options.class ?? CLASS.IN };
   const edns = options.dnssecOk || options.udpSize !== undefined;
-  const message: Message = {
+  const plain = plainQuery(question, {
     id: options.id ?? 4711,
-    opcode: 0,
-    rcode: 0,
-    flags: {
-      response: false,
-      authoritative: false,
-      truncated: false,
-      recursionDesired: options.recursionDesired ?? true,
-      recursionAvailable: false,
-      zero: false,
-      authenticData: options.authenticData ?? false,
-      checkingDisabled: options.checkingDisabled ?? false,
-    },
-    questions: [question],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    ...(edns && { edns: ednsOf(options) }),
+    recursionDesired: options.recursionDesired ?? true,
+  });
+  const flags = {
+    ...plain.flags,
+    authenticData: options.authenticData ?? false,
+    checkingDisabled: options.checkingDisabled ?? false,
   };
+  const message = { ...plain, flags, questions: [question], ...(edns && { edns: ednsOf(options) }) };
   return {
     message,
     question,

@@ -2,10 +2,11 @@
  * One upstream server: how it is asked, how well it is. Health costs nothing while all goes well: probes start with the
  * first failure and end with the first answer (dns-server 3.6).
  */
-import { CLASS, TYPE } from '../../dns/codes.ts';
+import { TYPE } from '../../dns/codes.ts';
 import type { Message } from '../../dns/message.ts';
 import type { Name } from '../../dns/name.ts';
 import type { Timer } from '../../telemetry/clock.ts';
+import { plainQuery } from '../plain-query.ts';
 import type { Exchanged, ExchangeTools } from './exchange.ts';
 import type { Transport } from './go-error.ts';
 import type { ForwardMetrics } from './metrics.ts';
@@ -117,33 +118,12 @@ export class Upstream {
   async #ping(): Promise<Exchanged> {
     const { address, idleMs, probe, tools } = this.#options;
     const quick = { ...tools, readTimeoutMs: PROBE_TIMEOUT_MS };
-    const query = probeQuery(probe);
+    const { domain, recursionDesired } = probe;
+    const query = plainQuery({ name: domain, type: TYPE.NS }, { recursionDesired });
     if (probe.transport === 'udp') return exchangeUdp(query, address, quick);
     const pool = new TcpPool({ ...quick, upstream: address, idleMs, onPick: () => undefined });
     const outcome = await pool.ask(query);
     pool.close();
     return outcome;
   }
-}
-
-function probeQuery({ domain, recursionDesired }: ProbeSpec): Message {
-  return {
-    id: 0,
-    opcode: 0,
-    rcode: 0,
-    flags: {
-      response: false,
-      authoritative: false,
-      truncated: false,
-      recursionDesired,
-      recursionAvailable: false,
-      zero: false,
-      authenticData: false,
-      checkingDisabled: false,
-    },
-    questions: [{ name: domain, type: TYPE.NS, class: CLASS.IN }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-  };
 }
