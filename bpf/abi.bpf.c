@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Never loaded: it makes the compiler describe every struct and enum of abi.h, from which abi.gen.ts is made. */
+#include "abi.h"
+
+struct frontend_key abi_frontend_key;
+struct frontend abi_frontend;
+struct frontend_slots abi_frontend_slots;
+struct backend abi_backend;
+struct flow_key abi_flow_key;
+struct flow abi_flow;
+struct config abi_config;
+struct packet_event abi_packet_event;
+
+enum abi_limit abi_abi_limit;
+enum frontend_flag abi_frontend_flag;
+enum backend_flag abi_backend_flag;
+enum flow_direction abi_flow_direction;
+enum counter abi_counter;
+enum reason abi_reason;
+enum verdict abi_verdict;
+enum hook abi_hook;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the kernel programs and user space say to each other: struct layouts and numbers, nothing else.
+ * src/datapath/abi.gen.ts is generated from the compiled form of this file, so a change here is a change there.
+ * Pinned maps outlive the process that made them: a struct that is a map's key or value may only change together
+ * with ABI_VERSION, which is part of every pin's name.
+ * Addresses are 16 bytes in network order; IPv4 stands as ::ffff:a.b.c.d.
+ */
+#ifndef ZEROHOP_ABI_H
+#define ZEROHOP_ABI_H
+
+#include <linux/types.h>
+
+enum abi_limit {
+	ABI_VERSION = 1,
+	MAX_FRONTENDS = 4096,
+	/* Backends of one frontend. All are on this node, so even 16 is more than a rolling update needs. */
+	MAX_SLOTS = 16,
+	MAX_BACKENDS = 4096,
+	MAX_FLOWS = 32768,
+	MAX_EVENT_PORTS = 8,
+	EVENT_RING_BYTES = 2097152,
+	/* A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
+	EVENT_PAYLOAD_BYTES = 512,
+};
+
+enum frontend_flag {
+	/* Packets from one of the frontend's own backends are left alone (skipRedirectFromBackend). */
+	FRONTEND_SKIP_FROM_BACKEND = 1,
+};
+
+enum backend_flag {
+	BACKEND_IPV6 = 1,
+};
+
+enum flow_direction {
+	/* Key: client to frontend. Value: the backend that this TCP connection stays on. */
+	FLOW_FORWARD = 0,
+	/* Key: backend to client. Value: the frontend whose address the reply must carry. */
+	FLOW_REPLY = 1,
+};
+
+enum counter {
+	COUNTER_REDIRECTED = 0,
+	COUNTER_RESTORED = 1,
+	COUNTER_EVENTS_LOST = 2,
+	/* FELL_BACK + enum reason; REASON_NONE is never counted. */
+	COUNTER_FELL_BACK = 3,
+	COUNTER_COUNT = 16,
+};
+
+enum reason {
+	REASON_NONE = 0,
+	REASON_NO_BACKEND = 1,
+	REASON_NO_SOCKET = 2,
+	REASON_FRAGMENT = 3,
+	REASON_SKIP = 4,
+	REASON_ESTABLISHED = 5,
+};
+
+enum verdict {
+	VERDICT_FORWARDED = 0,
+	VERDICT_REDIRECTED = 1,
+	VERDICT_RESTORED = 2,
+	VERDICT_FELL_BACK = 3,
+};
+
+enum hook {
+	HOOK_FROM_ENDPOINT = 0,
+	HOOK_TO_ENDPOINT = 1,
+};
+
+struct frontend_key {
+	__u8 address[16];
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+struct frontend {
+	/* Index into the slot array, 1 to MAX_FRONTENDS - 1; constant while the frontend exists. */
+	__u32 id;
+	/* enum frontend_flag */
+	__u32 flags;
+};
+
+/* Written twice on a change, slots first and count last, so that no reader counts a slot that is not there. */
+struct frontend_slots {
+	__u32 count;
+	__u32 pad;
+	__u32 backends[MAX_SLOTS];
+};
+
+/* Never changed in place: another address, interface or namespace is another id. */
+struct backend {
+	__u8 address[16];
+	__be16 port;
+	__u8 protocol;
+	/* enum backend_flag */
+	__u8 flags;
+	/* Host-side interface of the backend's pod; 0: a host-network backend, reached through the stack. */
+	__u32 ifindex;
+	/* Namespace id as the hook's namespace knows it, negative for the hook's own. */
+	__s32 netns_id;
+	__u32 pad;
+};
+
+struct flow_key {
+	__u8 source[16];
+	__u8 destination[16];
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	/* enum flow_direction */
+	__u8 direction;
+	__u16 pad;
+};
+
+struct flow {
+	/* What to put in place of the destination (forward) or source (reply). */
+	__u8 address[16];
+	__be16 port;
+	__u16 pad;
+	/* Where to deliver: host-side interface of the backend (0: the stack) or of the client. */
+	__u32 ifindex;
+};
+
+struct config {
+	/* 0: nobody reads the ring, write no events. */
+	__u32 listening;
+};
+
+struct packet_event {
+	/* CLOCK_MONOTONIC */
+	__u64 time_ns;
+	__u32 ifindex;
+	__u32 delivered_ifindex;
+	__u8 source[16];
+	__u8 destination[16];
+	/* Meaning depends on the verdict: new destination, or new source; port 0 when nothing was translated. */
+	__u8 translated[16];
+	__be16 source_port;
+	__be16 destination_port;
+	__be16 translated_port;
+	/* enum hook */
+	__u8 hook;
+	/* enum verdict */
+	__u8 verdict;
+	/* enum reason */
+	__u8 reason;
+	__u8 protocol;
+	__u8 tcp_flags;
+	__u8 pad;
+	/* Length on the wire, and how much of it is here. */
+	__u32 payload_length;
+	__u32 captured_length;
+	__u8 payload[EVENT_PAYLOAD_BYTES];
+};
+
+#endif

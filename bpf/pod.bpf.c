@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The two programs of a pod's host-side interface: from_endpoint (tc ingress: packets leaving the pod) and to_endpoint
+ * (tc egress: packets on their way to it). They send packets of redirected frontends to a living backend on this node,
+ * and put the frontend's address back on the replies. Whatever they do not understand passes untouched.
+ *
+ * Only helpers of Linux 5.10, only the stable context: one object for every kernel.
+ * Deliberately absent: conntrack (both directions are delivered past the stack), ICMP errors, fragments.
+ */
+#include <linux/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "event.h"
+#include "maps.h"
+#include "parse.h"
+#include "rewrite.h"
+
+/* Let the next program of the hook see the packet: TCX_NEXT, and TC_ACT_UNSPEC for classic filters. */
+#define PASS_ON (-1)
+/* How many backends one packet may try before it falls back. */
+#define MAX_TRIES 4
+
+static __always_inline int is_first_segment(const struct packet *packet)
+{
+	return (packet->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) == TCP_FLAG_SYN_BIT;
+}
+
+static __always_inline struct frontend *find_frontend(const struct packet *packet)
+{
+	struct frontend_key key = { .port = packet->destination_port, .protocol = packet->protocol };
+
+	copy_address(key.address, packet->destination);
+	return bpf_map_lookup_elem(&frontends, &key);
+}
+
+/* Is a socket bound to the backend's address? The source is left zero, so that connected sockets do not count. */
+static __always_inline int is_alive(struct __sk_buff *skb, const struct backend *backend)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u64 netns = backend->netns_id < 0 ? (__u64)BPF_F_CURRENT_NETNS : (__u64)(__u32)backend->netns_id;
+	struct bpf_sock *socket;
+	__u32 size;
+
+	if (backend->flags & BACKEND_IPV6) {
+		__builtin_memcpy(tuple.ipv6.daddr, backend->address, 16);
+		tuple.ipv6.dport = backend->port;
+		size = sizeof(tuple.ipv6);
+	} else {
+		tuple.ipv4.daddr = mapped_ipv4(backend->address);
+		tuple.ipv4.dport = backend->port;
+		size = sizeof(tuple.ipv4);
+	}
+	if (backend->protocol == IPPROTO_TCP) {
+		if (size == sizeof(tuple.ipv6))
+			socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), netns, 0);
+		else
+			socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), netns, 0);
+	} else {
+		if (size == sizeof(tuple.ipv6))
+			socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), netns, 0);
+		else
+			socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), netns, 0);
+	}
+	if (!socket)
+		return 0;
+	bpf_sk_release(socket);
+	return 1;
+}
+
+/* Spreads flows over backends and keeps one flow on one backend while the set stays as it is. */
+static __always_inline __u32 hash_flow(const struct packet *packet)
+{
+	const __u32 *words = (const __u32 *)packet->source;
+	__u32 hash = ((__u32)packet->source_port << 16) ^ packet->destination_port ^ packet->protocol;
+
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		hash ^= words[i];
+		hash *= 0x9e3779b1;
+		hash ^= hash >> 15;
+	}
+	return hash;
+}
+
+/* All slots are looked at: which of them serves a packet does not matter to whether its sender is one of them. */
+static __always_inline int comes_from_backend(const struct packet *packet, const struct frontend_slots *slot)
+{
+	for (__u32 i = 0; i < MAX_SLOTS; i++) {
+		__u32 id = slot->backends[i];
+		struct backend *backend;
+
+		if (i >= slot->count)
+			break;
+		backend = bpf_map_lookup_elem(&backends, &id);
+		if (backend && same_address(backend->address, packet->source))
+			return 1;
+	}
+	return 0;
+}
+
+/* A living backend, or nothing and the reason. */
+static __always_inline struct backend *choose_backend(struct __sk_buff *skb, const struct packet *packet,
+						      const struct frontend *frontend, __u8 *reason)
+{
+	__u32 id = frontend->id, total, start;
+	struct frontend_slots *slot = bpf_map_lookup_elem(&slots, &id);
+
+	*reason = REASON_NO_BACKEND;
+	if (!slot)
+		return 0;
+	if ((frontend->flags & FRONTEND_SKIP_FROM_BACKEND) && comes_from_backend(packet, slot)) {
+		*reason = REASON_SKIP;
+		return 0;
+	}
+	total = slot->count;
+	if (total == 0 || total > MAX_SLOTS)
+		return 0;
+	start = hash_flow(packet) % total;
+	for (__u32 i = 0; i < MAX_TRIES; i++) {
+		struct backend *backend;
+
+		if (i >= total)
+			break;
+		id = slot->backends[((start + i) % total) & (MAX_SLOTS - 1)];
+		backend = bpf_map_lookup_elem(&backends, &id);
+		if (!backend || (backend->flags & BACKEND_IPV6 ? 1 : 0) != packet->ipv6)
+			continue;
+		/* A pod drops packets that claim to come from its own address, so it cannot be its own backend. */
+		if (same_address(backend->address, packet->source)) {
+			*reason = REASON_SKIP;
+			continue;
+		}
+		if (is_alive(skb, backend))
+			return backend;
+		*reason = REASON_NO_SOCKET;
+	}
+	return 0;
+}
+
+static __always_inline void remember(const struct flow_key *key, const __u8 address[16], __be16 port, __u32 ifindex)
+{
+	struct flow wanted = { .port = port, .ifindex = ifindex };
+	struct flow *known = bpf_map_lookup_elem(&flows, key);
+
+	/* Mostly it is there already, and a lookup keeps an LRU entry young. */
+	if (known && known->port == port && known->ifindex == ifindex && same_address(known->address, address))
+		return;
+	copy_address(wanted.address, address);
+	bpf_map_update_elem(&flows, key, &wanted, BPF_ANY);
+}
+
+static __always_inline void forward_key(struct flow_key *key, const struct packet *packet)
+{
+	copy_address(key->source, packet->source);
+	copy_address(key->destination, packet->destination);
+	key->source_port = packet->source_port;
+	key->destination_port = packet->destination_port;
+	key->protocol = packet->protocol;
+	key->direction = FLOW_FORWARD;
+	key->pad = 0;
+}
+
+/* What the answer will look like when `address`:`port` sends it. */
+static __always_inline void reply_key(struct flow_key *key, const struct packet *packet, const __u8 address[16],
+				      __be16 port)
+{
+	copy_address(key->source, address);
+	copy_address(key->destination, packet->source);
+	key->source_port = port;
+	key->destination_port = packet->source_port;
+	key->protocol = packet->protocol;
+	key->direction = FLOW_REPLY;
+	key->pad = 0;
+}
+
+static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex)
+{
+	if (ifindex == 0)
+		return PASS_ON;
+	/* A bridge's frame is addressed to the bridge; bpf_redirect_peer resets the type only from 6.15. */
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	return bpf_redirect_peer(ifindex, 0);
+}
+
+static __always_inline int fall_back(struct __sk_buff *skb, const struct packet *packet, __u8 reason)
+{
+	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT, .verdict = VERDICT_FELL_BACK, .reason = reason };
+
+	count(COUNTER_FELL_BACK + reason);
+	tell(skb, packet, &outcome);
+	return PASS_ON;
+}
+
+static __always_inline int redirect(struct __sk_buff *skb, const struct packet *packet, const struct frontend *frontend)
+{
+	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT, .verdict = VERDICT_REDIRECTED };
+	struct flow_key key = {};
+
+	if (packet->protocol == IPPROTO_TCP && !is_first_segment(packet)) {
+		struct flow *known;
+
+		forward_key(&key, packet);
+		known = bpf_map_lookup_elem(&flows, &key);
+		if (!known)
+			return fall_back(skb, packet, REASON_ESTABLISHED);
+		copy_address(outcome.translated, known->address);
+		outcome.translated_port = known->port;
+		outcome.delivered_ifindex = known->ifindex;
+	} else {
+		__u8 reason = REASON_NONE;
+		struct backend *backend = choose_backend(skb, packet, frontend, &reason);
+
+		if (!backend) {
+			/* The retried SYN of a connection that began with us must not leave its later segments to us. */
+			if (packet->protocol == IPPROTO_TCP) {
+				forward_key(&key, packet);
+				bpf_map_delete_elem(&flows, &key);
+			}
+			return fall_back(skb, packet, reason);
+		}
+		copy_address(outcome.translated, backend->address);
+		outcome.translated_port = backend->port;
+		outcome.delivered_ifindex = backend->ifindex;
+	}
+	if (make_writable(skb, packet) < 0)
+		return fall_back(skb, packet, REASON_FRAGMENT);
+	if (packet->protocol == IPPROTO_TCP) {
+		forward_key(&key, packet);
+		remember(&key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex);
+	}
+	reply_key(&key, packet, outcome.translated, outcome.translated_port);
+	remember(&key, packet->destination, packet->destination_port, skb->ifindex);
+	count(COUNTER_REDIRECTED);
+	tell(skb, packet, &outcome);
+	rewrite_destination(skb, packet, outcome.translated, outcome.translated_port);
+	return deliver(skb, outcome.delivered_ifindex);
+}
+
+/* Puts the frontend's address on a reply; 0 if this packet is no reply of a redirected flow. */
+static __always_inline int restore(struct __sk_buff *skb, const struct packet *packet, struct outcome *outcome)
+{
+	struct flow_key key = { .direction = FLOW_REPLY };
+	struct flow *known;
+
+	copy_address(key.source, packet->source);
+	copy_address(key.destination, packet->destination);
+	key.source_port = packet->source_port;
+	key.destination_port = packet->destination_port;
+	key.protocol = packet->protocol;
+	known = bpf_map_lookup_elem(&flows, &key);
+	if (!known)
+		return 0;
+	copy_address(outcome->translated, known->address);
+	outcome->translated_port = known->port;
+	outcome->delivered_ifindex = known->ifindex;
+	outcome->verdict = VERDICT_RESTORED;
+	if (make_writable(skb, packet) < 0)
+		return 0;
+	count(COUNTER_RESTORED);
+	tell(skb, packet, outcome);
+	rewrite_source(skb, packet, outcome->translated, outcome->translated_port);
+	return 1;
+}
+
+/*
+ * 172.20.0.5:4000 asked 10.96.0.10:53 and was answered by 172.20.0.9:53; now the same socket asks 172.20.0.9:53 itself.
+ * That answer must come from 172.20.0.9, so what we remember of the first question has to go.
+ */
+static __always_inline void forget_reply(const struct packet *packet)
+{
+	struct flow_key key = {};
+
+	if (packet->protocol == IPPROTO_TCP && !is_first_segment(packet))
+		return;
+	reply_key(&key, packet, packet->destination, packet->destination_port);
+	bpf_map_delete_elem(&flows, &key);
+}
+
+SEC("tc")
+int from_endpoint(struct __sk_buff *skb)
+{
+	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT };
+	struct packet packet = {};
+	struct frontend *frontend;
+	int parsed = parse_packet(skb, &packet);
+
+	if (parsed == PARSED_OTHER)
+		return PASS_ON;
+	frontend = find_frontend(&packet);
+	if (frontend)
+		return parsed == PARSED_ODD ? fall_back(skb, &packet, REASON_FRAGMENT)
+					    : redirect(skb, &packet, frontend);
+	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
+		return deliver(skb, outcome.delivered_ifindex);
+	forget_reply(&packet);
+	tell(skb, &packet, &outcome);
+	return PASS_ON;
+}
+
+SEC("tc")
+int to_endpoint(struct __sk_buff *skb)
+{
+	struct outcome outcome = { .hook = HOOK_TO_ENDPOINT };
+	struct packet packet = {};
+	int parsed = parse_packet(skb, &packet);
+
+	if (parsed == PARSED_OTHER)
+		return PASS_ON;
+	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
+		return PASS_ON;
+	tell(skb, &packet, &outcome);
+	return PASS_ON;
+}
+
+char program_license[] SEC("license") = "Dual BSD/GPL";

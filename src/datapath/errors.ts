@@ -1,0 +1,25 @@
+/** Codes of what can keep the datapath out of the kernel; docs/errors.md lists each. */
+export const DATAPATH_ERRORS = {
+  DATAPATH_KERNEL_TOO_OLD: {
+    cause:
+      'The kernel lacks a feature the packet programs need; the message names it and the first kernel that has it',
+    cure: 'Run on Linux 6.6 or newer',
+  },
+  DATAPATH_NOT_PERMITTED: {
+    cause: 'The kernel does not let this process load or attach packet programs',
+    cure: 'Run as root, or give the process CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN',
+  },
+  DATAPATH_PROGRAM_REFUSED: {
+    cause: "The kernel's verifier refused a program; the cause of the error holds its whole log",
+    cure: 'Report it with the kernel version and the log',
+  },
+  DATAPATH_NO_INTERFACE: {
+    cause:
+      "The node has no route to a pod's address, or the route does not lead to a veth of a pod on this node",
+    cure: 'Check that the pod runs on this node and that the CNI routes to pods (a shared bridge is not supported yet)',
+  },
+  DATAPATH_FULL: {
+    cause: 'More frontends or backends are redirected than the kernel maps have room for',
+    cure: 'Redirect fewer services on this node',
+  },
+} as const;

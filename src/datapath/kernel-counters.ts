@@ -1,0 +1,44 @@
+/** The programs' counters: one value per CPU and reason, summed when somebody asks. */
+import { readFileSync } from 'node:fs';
+import { type BpfMap, countPossibleCpus, u32Bytes } from '../sys/bpf-map.ts';
+import { COUNTER_EVENTS_LOST, COUNTER_FELL_BACK, COUNTER_REDIRECTED, COUNTER_RESTORED } from './abi.gen.ts';
+import type { DatapathCounters } from './datapath.ts';
+import { REASON_NUMBERS } from './packet-event.ts';
+
+export class KernelCounters {
+  readonly #map: BpfMap;
+  readonly #cpus = countPossibleCpus(readFileSync('/sys/devices/system/cpu/possible', 'utf8'));
+
+  /** The map stays the caller's. */
+  constructor(map: BpfMap) {
+    this.#map = map;
+  }
+
+  read(): DatapathCounters {
+    const fellBack = (reason: number) => this.#sum(COUNTER_FELL_BACK + reason);
+    return {
+      redirected: this.#sum(COUNTER_REDIRECTED),
+      restored: this.#sum(COUNTER_RESTORED),
+      eventsLost: this.eventsLost(),
+      fellBack: {
+        'no-backend': fellBack(REASON_NUMBERS['no-backend']),
+        'no-socket': fellBack(REASON_NUMBERS['no-socket']),
+        fragment: fellBack(REASON_NUMBERS.fragment),
+        skip: fellBack(REASON_NUMBERS.skip),
+        established: fellBack(REASON_NUMBERS.established),
+      },
+    };
+  }
+
+  eventsLost(): bigint {
+    return this.#sum(COUNTER_EVENTS_LOST);
+  }
+
+  #sum(index: number): bigint {
+    const values = this.#map.lookupPerCpu(u32Bytes(index), this.#cpus);
+    if (values === undefined) return 0n;
+    let sum = 0n;
+    for (let at = 0; at < values.byteLength; at += 8) sum += values.getBigUint64(at, true);
+    return sum;
+  }
+}

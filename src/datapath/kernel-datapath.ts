@@ -1,0 +1,215 @@
+/**
+ * The datapath in the kernel: a reconciler that brings maps and links to the wanted state, row by row, and keeps
+ * trying what failed. Rows carry their own errors; nobody upstream could do anything about them.
+ * Interfaces come before frontends, so that a redirected query finds its way back already in place.
+ */
+import { errorText } from '../fault/app-error.ts';
+import type { Ip } from '../net/ip.ts';
+import type { Frontend } from '../policy/table.ts';
+import type { BpfMap } from '../sys/bpf-map.ts';
+import { openLibc } from '../sys/libc.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
+import type {
+  Datapath,
+  DatapathCounters,
+  DatapathSpec,
+  FrontendRow,
+  InterfaceRow,
+  LocalPod,
+} from './datapath.ts';
+import { type EventListener, EventReader } from './event-reader.ts';
+import { KernelCounters } from './kernel-counters.ts';
+import { type BackendTarget, KernelTable } from './kernel-table.ts';
+import type { Links } from './links.ts';
+import { type Location, locateAddress } from './locate.ts';
+import { nextStatus, preciseNow, retryDelayMs } from './row-status.ts';
+
+export interface KernelParts {
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly programs: ReadonlyMap<string, number>;
+  readonly links: Links;
+  readonly ringBytes: number;
+  readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
+  readonly clock: Clock;
+  /** Unpins everything. */
+  readonly unpin: () => void;
+}
+
+/** How often interfaces are looked at again without being asked: a pod can get a new one under an old address. */
+const REFRESH_MS = 5000;
+
+export class KernelDatapath implements Datapath {
+  readonly #parts: KernelParts;
+  readonly #table: KernelTable;
+  readonly #counters: KernelCounters;
+  readonly #events: EventReader;
+  readonly #now: () => number;
+  #spec: DatapathSpec | undefined;
+  #frontends: readonly FrontendRow[] = [];
+  #interfaces: readonly InterfaceRow[] = [];
+  #timer: Timer | undefined;
+  #closed = false;
+
+  /** Takes ownership of maps and programs. */
+  constructor(parts: KernelParts) {
+    this.#parts = parts;
+    const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
+    this.#table = new KernelTable({ frontends, slots, backends });
+    this.#counters = new KernelCounters(this.#map('counters'));
+    this.#events = new EventReader({
+      ring: { fd: this.#map('events').fd, size: parts.ringBytes },
+      config: this.#map('config'),
+      clock: parts.clock,
+      countLost: () => this.#counters.eventsLost(),
+    });
+    this.#now = preciseNow(parts.clock);
+  }
+
+  /** The work is synchronous, so calls cannot overlap; async because another kernel interface may not be. */
+  async apply(spec: DatapathSpec): Promise<void> {
+    if (this.#closed) return;
+    this.#spec = spec;
+    this.#reconcile(spec);
+  }
+
+  frontends(): readonly FrontendRow[] {
+    return this.#frontends;
+  }
+
+  interfaces(): readonly InterfaceRow[] {
+    return this.#interfaces;
+  }
+
+  counters(): DatapathCounters {
+    return this.#counters.read();
+  }
+
+  onEvent(listener: EventListener): void {
+    if (!this.#closed) this.#events.listen(listener);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#events.close();
+    for (const map of this.#parts.maps.values()) map.close();
+    for (const fd of this.#parts.programs.values()) openLibc().close(fd);
+  }
+
+  remove(): void {
+    this.close();
+    this.#parts.unpin();
+  }
+
+  #reconcile(spec: DatapathSpec): void {
+    const attached = new Set(this.#parts.links.sweep());
+    const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
+    this.#interfaces = pods.flatMap((pod) => this.#reconcilePod(pod, attached));
+    const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
+    const skip = new Set(spec.skipPolicies ?? []);
+    this.#frontends = wanted.map((frontend) =>
+      this.#reconcileFrontend(frontend, skip.has(frontend.policy ?? '')),
+    );
+    if (spec.mayPrune) this.#prune(wanted);
+    this.#scheduleNext();
+  }
+
+  /** Pods without an address have no row yet; an address is one interface. */
+  #reconcilePod(pod: LocalPod, attached: Set<number>): readonly InterfaceRow[] {
+    const address = pod.addresses[0];
+    if (address === undefined) return [];
+    const previous = this.#interfaces.find((row) => row.pod === pod.pod && row.address === address);
+    const base = { pod: pod.pod, address };
+    try {
+      const { ifindex, ifname } = locateAddress(address);
+      // The pod shares the node's namespace: there is no interface of its own to hang on.
+      if (ifindex === 0) return [];
+      const changed = !attached.has(ifindex);
+      if (changed) this.#parts.links.attach(ifindex);
+      attached.add(ifindex);
+      return [{ ...base, ifindex, ifname, status: nextStatus(previous?.status, { changed }, this.#now()) }];
+    } catch (error) {
+      const status = nextStatus(previous?.status, { error }, this.#now());
+      if (status.attempts === 1) this.#parts.log.warning(`datapath: pod ${pod.pod}: ${errorText(error)}`);
+      return [{ ...base, ifindex: previous?.ifindex ?? 0, ifname: previous?.ifname ?? '', status }];
+    }
+  }
+
+  #reconcileFrontend(frontend: Frontend, skip: boolean): FrontendRow {
+    const previous = this.#frontends.find((row) => isSameTuple(row.frontend, frontend));
+    try {
+      const { targets, error } = locateBackends(frontend);
+      if (targets.length === 0) {
+        // Redirected to nothing it would be a hole; left out, packets go their ordinary way.
+        this.#table.remove(frontend);
+        throw error;
+      }
+      const { id, changed } = this.#table.write(frontend, skip ? FRONTEND_SKIP_FROM_BACKEND : 0, targets);
+      const outcome = error === undefined ? { changed } : { error };
+      return { id, frontend, status: nextStatus(previous?.status, outcome, this.#now()) };
+    } catch (error) {
+      const status = nextStatus(previous?.status, { error }, this.#now());
+      const name = `${frontend.address}:${frontend.port}/${frontend.protocol}`;
+      if (status.attempts === 1) this.#parts.log.warning(`datapath: frontend ${name}: ${errorText(error)}`);
+      return { id: this.#table.idOf(frontend) ?? previous?.id ?? 0, frontend, status };
+    }
+  }
+
+  /** Frontends first: their packets must not lose the way back while they are still redirected. */
+  #prune(wanted: readonly Frontend[]): void {
+    this.#table.prune(wanted);
+    const keep = new Set(this.#interfaces.map((row) => row.ifindex));
+    for (const ifindex of this.#parts.links.ifindexes())
+      if (!keep.has(ifindex)) this.#parts.links.detach(ifindex);
+  }
+
+  #scheduleNext(): void {
+    this.#timer?.cancel();
+    const failed = [...this.#frontends, ...this.#interfaces].filter((row) => row.status.state === 'error');
+    const delays = failed.map((row) => retryDelayMs(row.status.attempts));
+    this.#timer = this.#parts.clock.after(Math.min(REFRESH_MS, ...delays), () => {
+      if (this.#closed || this.#spec === undefined) return;
+      try {
+        this.#reconcile(this.#spec);
+      } catch (error) {
+        this.#parts.log.error(`datapath: ${errorText(error)}`);
+        this.#scheduleNext();
+      }
+    });
+  }
+
+  #map(name: string): BpfMap {
+    const map = this.#parts.maps.get(name);
+    if (map === undefined) throw new Error(`No map ${name}`);
+    return map;
+  }
+}
+
+/** Backends that go away serve only when there is no other (local-redirect-policy R5). */
+function locateBackends(frontend: Frontend): { targets: readonly BackendTarget[]; error?: unknown } {
+  const active = frontend.backends.filter((backend) => backend.state === 'active');
+  const candidates = active.length > 0 ? active : frontend.backends;
+  const targets: BackendTarget[] = [];
+  let error: unknown;
+  for (const { address, port, protocol } of candidates) {
+    const found = tryLocate(address);
+    if ('error' in found) error = found.error;
+    else targets.push({ address, port, protocol, ifindex: found.ifindex, netnsId: found.netnsId });
+  }
+  return error === undefined ? { targets } : { targets, error };
+}
+
+function tryLocate(address: Ip): Location | { readonly error: unknown } {
+  try {
+    return locateAddress(address);
+  } catch (error) {
+    return { error };
+  }
+}
+
+function isSameTuple(a: Frontend, b: Frontend): boolean {
+  return a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+}

@@ -1,0 +1,179 @@
+/**
+ * The redirect tables in the kernel: frontends, their slots, and backends. What is there is read once at the start, so
+ * ids survive restarts; after that only differences are written.
+ * Order of writes: backends before slots, slots before the count, the count before the frontend that leads to it, and
+ * all of it backwards when something goes. So no packet ever meets a reference to nothing.
+ */
+import { AppError } from '../fault/app-error.ts';
+import type { Ip } from '../net/ip.ts';
+import { ipFamily, ipFromBytes, ipMappedBytes } from '../net/ip.ts';
+import { PROTOCOL_NUMBERS, type Protocol } from '../net/port.ts';
+import type { BpfMap } from '../sys/bpf-map.ts';
+import { u32Bytes } from '../sys/bpf-map.ts';
+import {
+  BACKEND_IPV6,
+  decodeBackend,
+  decodeFrontend,
+  decodeFrontendKey,
+  decodeFrontendSlots,
+  encodeBackend,
+  encodeFrontend,
+  encodeFrontendKey,
+  encodeFrontendSlots,
+  MAX_FRONTENDS,
+  MAX_SLOTS,
+} from './abi.gen.ts';
+import { DATAPATH_ERRORS } from './errors.ts';
+import type { Location } from './locate.ts';
+
+export interface Tuple {
+  readonly address: Ip;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+export type BackendTarget = Tuple & Pick<Location, 'ifindex' | 'netnsId'>;
+
+interface Entry {
+  readonly id: number;
+  readonly key: Uint8Array;
+  flags: number;
+  backends: readonly number[];
+}
+
+const ID_LIMIT = 0x7fffffff;
+
+export class KernelTable {
+  readonly #maps: { readonly frontends: BpfMap; readonly slots: BpfMap; readonly backends: BpfMap };
+  readonly #entries = new Map<string, Entry>();
+  /** By what they are, not by id. */
+  readonly #backends = new Map<string, number>();
+  #lastBackendId = 0;
+  #lastFrontendId = 0;
+
+  /** The maps stay the caller's. Reads all that is there. */
+  constructor(maps: { readonly frontends: BpfMap; readonly slots: BpfMap; readonly backends: BpfMap }) {
+    this.#maps = maps;
+    this.#readBackends();
+    this.#readFrontends();
+  }
+
+  idOf(tuple: Tuple): number | undefined {
+    return this.#entries.get(tupleKey(tuple))?.id;
+  }
+
+  /** Makes the frontend lead to exactly these backends, at least one; the rest beyond MAX_SLOTS is left out. */
+  write(tuple: Tuple, flags: number, targets: readonly BackendTarget[]): { id: number; changed: boolean } {
+    const ids = targets.slice(0, MAX_SLOTS).map((target) => this.#writeBackend(target));
+    const known = this.#entries.get(tupleKey(tuple));
+    if (known === undefined) return { id: this.#add(tuple, flags, ids), changed: true };
+    const sameBackends =
+      ids.length === known.backends.length && ids.every((id, i) => id === known.backends[i]);
+    if (!sameBackends) this.#writeSlots(known, ids);
+    if (known.flags !== flags) {
+      this.#maps.frontends.update(known.key, encodeFrontend({ id: known.id, flags }));
+      known.flags = flags;
+    }
+    return { id: known.id, changed: !sameBackends };
+  }
+
+  remove(tuple: Tuple): void {
+    const known = this.#entries.get(tupleKey(tuple));
+    if (known !== undefined) this.#drop(tupleKey(tuple), known);
+  }
+
+  /** Removes every frontend not in `keep`, then every backend nobody leads to. */
+  prune(keep: readonly Tuple[]): void {
+    const kept = new Set(keep.map(tupleKey));
+    for (const [key, entry] of this.#entries) if (!kept.has(key)) this.#drop(key, entry);
+    const used = new Set([...this.#entries.values()].flatMap((entry) => entry.backends));
+    for (const [key, id] of this.#backends) {
+      if (used.has(id)) continue;
+      this.#maps.backends.delete(u32Bytes(id));
+      this.#backends.delete(key);
+    }
+  }
+
+  #readBackends(): void {
+    for (const key of this.#maps.backends.keys()) {
+      const value = this.#maps.backends.lookup(key);
+      if (value === undefined) continue;
+      const { address, port, protocol, ifindex, netnsId } = decodeBackend(value);
+      const id = new DataView(key.buffer).getUint32(0, true);
+      this.#backends.set([ipFromBytes(address), port, protocol, ifindex, netnsId].join(' '), id);
+      this.#lastBackendId = Math.max(this.#lastBackendId, id);
+    }
+  }
+
+  #readFrontends(): void {
+    for (const key of this.#maps.frontends.keys()) {
+      const value = this.#maps.frontends.lookup(key);
+      if (value === undefined) continue;
+      const { address, port, protocol } = decodeFrontendKey(new DataView(key.buffer));
+      const { id, flags } = decodeFrontend(value);
+      const slots = this.#maps.slots.lookup(u32Bytes(id));
+      const { count, backends } = slots ? decodeFrontendSlots(slots) : { count: 0, backends: [] };
+      const name = [ipFromBytes(address), port, protocol].join(' ');
+      this.#entries.set(name, { id, key, flags, backends: backends.slice(0, count) });
+      this.#lastFrontendId = Math.max(this.#lastFrontendId, id);
+    }
+  }
+
+  #add(tuple: Tuple, flags: number, backends: readonly number[]): number {
+    const id = this.#freeFrontendId(tuple);
+    const port = { port: tuple.port, protocol: PROTOCOL_NUMBERS[tuple.protocol] };
+    const key = encodeFrontendKey({ address: ipMappedBytes(tuple.address), ...port });
+    const entry = { id, key, flags, backends: [] };
+    this.#writeSlots(entry, backends);
+    this.#maps.frontends.update(key, encodeFrontend({ id, flags }));
+    this.#entries.set(tupleKey(tuple), entry);
+    return id;
+  }
+
+  /** The next one never used; once round, the next one free. */
+  #freeFrontendId(tuple: Tuple): number {
+    const used = new Set([...this.#entries.values()].map((entry) => entry.id));
+    for (let step = 1; step < MAX_FRONTENDS; step++) {
+      const id = ((this.#lastFrontendId + step - 1) % (MAX_FRONTENDS - 1)) + 1;
+      if (used.has(id)) continue;
+      this.#lastFrontendId = id;
+      return id;
+    }
+    const message = `Cannot redirect ${tupleKey(tuple)}: the table is full: received frontend ${MAX_FRONTENDS}`;
+    throw new AppError('DATAPATH_FULL', message, { hint: DATAPATH_ERRORS.DATAPATH_FULL.cure });
+  }
+
+  /** In two steps: a slot that is counted always leads to a backend. */
+  #writeSlots(entry: Entry, backends: readonly number[]): void {
+    const key = u32Bytes(entry.id);
+    const union = [...backends, ...entry.backends.slice(backends.length)];
+    this.#maps.slots.update(key, encodeFrontendSlots({ count: entry.backends.length, backends: union }));
+    this.#maps.slots.update(key, encodeFrontendSlots({ count: backends.length, backends }));
+    entry.backends = backends;
+  }
+
+  #drop(name: string, entry: Entry): void {
+    this.#maps.frontends.delete(entry.key);
+    this.#writeSlots(entry, []);
+    this.#entries.delete(name);
+  }
+
+  #writeBackend(target: BackendTarget): number {
+    const protocol = PROTOCOL_NUMBERS[target.protocol];
+    const name = [target.address, target.port, protocol, target.ifindex, target.netnsId].join(' ');
+    const known = this.#backends.get(name);
+    if (known !== undefined) return known;
+    const id = (this.#lastBackendId % ID_LIMIT) + 1;
+    const flags = ipFamily(target.address) === 6 ? BACKEND_IPV6 : 0;
+    const { port, ifindex, netnsId } = target;
+    const value = { address: ipMappedBytes(target.address), port, protocol, flags, ifindex, netnsId };
+    this.#maps.backends.update(u32Bytes(id), encodeBackend(value));
+    this.#lastBackendId = id;
+    this.#backends.set(name, id);
+    return id;
+  }
+}
+
+function tupleKey(tuple: Tuple): string {
+  return [tuple.address, tuple.port, PROTOCOL_NUMBERS[tuple.protocol]].join(' ');
+}

@@ -1,0 +1,67 @@
+/** One record of the event ring as the value the observer reads. Pure; the record's memory is not kept. */
+import { ipFromBytes } from '../net/ip.ts';
+import { PROTOCOL_NUMBERS, PROTOCOLS, toPort } from '../net/port.ts';
+import {
+  decodePacketEvent,
+  HOOK_FROM_ENDPOINT,
+  PACKET_EVENT_SIZE,
+  REASON_ESTABLISHED,
+  REASON_FRAGMENT,
+  REASON_NO_BACKEND,
+  REASON_NO_SOCKET,
+  REASON_SKIP,
+  VERDICT_FELL_BACK,
+  VERDICT_FORWARDED,
+  VERDICT_REDIRECTED,
+  VERDICT_RESTORED,
+} from './abi.gen.ts';
+import type { FallBackReason, PacketEvent } from './datapath.ts';
+
+export const REASON_NUMBERS: Readonly<Record<FallBackReason, number>> = {
+  'no-backend': REASON_NO_BACKEND,
+  'no-socket': REASON_NO_SOCKET,
+  fragment: REASON_FRAGMENT,
+  skip: REASON_SKIP,
+  established: REASON_ESTABLISHED,
+};
+export const FALL_BACK_REASONS = Object.keys(REASON_NUMBERS) as readonly FallBackReason[];
+
+const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> = {
+  forwarded: VERDICT_FORWARDED,
+  redirected: VERDICT_REDIRECTED,
+  restored: VERDICT_RESTORED,
+  'fell-back': VERDICT_FELL_BACK,
+};
+const VERDICTS = Object.keys(VERDICT_NUMBERS) as readonly PacketEvent['verdict'][];
+
+/**
+ * Undefined for what is no event we can show: a record of another size (another version wrote it), or port 0, which
+ * pods can send but nobody answers.
+ */
+export function toPacketEvent(record: DataView): PacketEvent | undefined {
+  if (record.byteLength < PACKET_EVENT_SIZE) return undefined;
+  const raw = decodePacketEvent(record);
+  const verdict = VERDICTS.find((word) => VERDICT_NUMBERS[word] === raw.verdict);
+  const protocol = PROTOCOLS.find((word) => PROTOCOL_NUMBERS[word] === raw.protocol);
+  const reason = FALL_BACK_REASONS.find((word) => REASON_NUMBERS[word] === raw.reason);
+  const sourcePort = toPort(raw.sourcePort);
+  const destinationPort = toPort(raw.destinationPort);
+  const translatedPort = toPort(raw.translatedPort);
+  if (verdict === undefined || protocol === undefined) return undefined;
+  if (sourcePort === undefined || destinationPort === undefined) return undefined;
+  const translated = translatedPort && { address: ipFromBytes(raw.translated), port: translatedPort };
+  return {
+    timeNs: raw.timeNs,
+    hook: raw.hook === HOOK_FROM_ENDPOINT ? 'from-endpoint' : 'to-endpoint',
+    ifindex: raw.ifindex,
+    verdict,
+    ...(reason === undefined ? {} : { reason }),
+    protocol,
+    source: { address: ipFromBytes(raw.source), port: sourcePort },
+    destination: { address: ipFromBytes(raw.destination), port: destinationPort },
+    ...(translated ? { translated, deliveredIfindex: raw.deliveredIfindex } : {}),
+    tcpFlags: raw.tcpFlags,
+    payload: raw.payload.subarray(0, raw.capturedLength),
+    payloadLength: raw.payloadLength,
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Where our objects live on the bpffs, and how they get there. Layout, one directory per ABI version because a map of
+ * another layout must not be inherited: `<root>/abi-1/maps/<name>`, `<root>/abi-1/links/<ifindex>-in|-out`.
+ * bpffs refuses names with a dot.
+ */
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../sys/bpf.ts';
+import { BpfMap } from '../sys/bpf-map.ts';
+import { ensureBpffs } from '../sys/bpffs.ts';
+import { openLibc } from '../sys/libc.ts';
+import { ABI_VERSION } from './abi.gen.ts';
+import { refusal } from './load-program.ts';
+import type { MapSpec, ObjectSpec } from './object-spec.ts';
+
+export interface Pins {
+  readonly root: string;
+  readonly maps: string;
+  readonly links: string;
+}
+
+/** Makes the directories; removes what an incompatible version left (its links detach: packets fall back). */
+export function openPins(root: string): Pins {
+  ensureBpffs(root);
+  const mine = `abi-${ABI_VERSION}`;
+  for (const name of readdirSync(root)) {
+    if (name.startsWith('abi-') && name !== mine) removeTree(join(root, name));
+  }
+  const pins = { root, maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
+  mkdirSync(pins.maps, { recursive: true, mode: 0o700 });
+  mkdirSync(pins.links, { recursive: true, mode: 0o700 });
+  return pins;
+}
+
+/** Links first: no program may see half of its maps. The root stays, it may be a mount point. */
+export function removePins(pins: Pins): void {
+  removeTree(pins.links);
+  removeTree(join(pins.links, '..'));
+}
+
+export function openMaps(object: ObjectSpec, directory: string): ReadonlyMap<string, BpfMap> {
+  const opened = new Map<string, BpfMap>();
+  try {
+    for (const [name, spec] of Object.entries(object.maps)) {
+      opened.set(name, new BpfMap(openMap(name, spec, join(directory, name)), { name, ...spec }));
+    }
+    return opened;
+  } catch (error) {
+    for (const map of opened.values()) map.close();
+    throw error;
+  }
+}
+
+function openMap(name: string, spec: MapSpec, path: string): number {
+  const pinned = openPinned(path);
+  if (pinned !== undefined && isSameShape(pinned, spec)) return pinned;
+  if (pinned !== undefined) {
+    // Same version, other size: a build of ours in between. Nothing else could have put it there.
+    openLibc().close(pinned);
+    unlinkSync(path);
+  }
+  const fd = createMap(name, spec);
+  try {
+    pinObject(fd, path);
+    return fd;
+  } catch (error) {
+    openLibc().close(fd);
+    throw error;
+  }
+}
+
+function createMap(name: string, spec: MapSpec): number {
+  const attr = {
+    map_type: spec.type,
+    key_size: spec.keySize,
+    value_size: spec.valueSize,
+    max_entries: spec.maxEntries,
+    map_flags: spec.flags,
+    map_name: objectName(`zh_${name}`),
+  };
+  const first = callBpf(BPF_COMMAND.MAP_CREATE, attr);
+  if (first >= 0) return first;
+  // Kernels before 5.11 charge maps to RLIMIT_MEMLOCK and say EPERM when it is used up.
+  openLibc().unlimitMemlock();
+  const second = callBpf(BPF_COMMAND.MAP_CREATE, attr);
+  if (second < 0) throw refusal(`create map ${name}`, second, '');
+  return second;
+}
+
+function isSameShape(fd: number, spec: MapSpec): boolean {
+  const shape = mapShape(fd);
+  const keys = ['type', 'keySize', 'valueSize', 'maxEntries'] as const;
+  return keys.every((key) => shape[key] === spec[key]);
+}
+
+function removeTree(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) removeTree(path);
+    else unlinkSync(path);
+  }
+  rmdirSync(directory);
+}

@@ -1,0 +1,130 @@
+/**
+ * Test support: a node and its pods as network namespaces with routed veth pairs, on one machine. Everything is named
+ * `zh-test-<pid>-…` and removed by `close`. Node 20's and our own processes run inside through nsenter, because
+ * `ip netns exec` would hide the bpffs.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLibc } from '../sys/libc.ts';
+
+const RESPONDER = join(import.meta.dirname, 'test-responder.ts');
+const GATEWAY = '172.20.0.1';
+
+export interface TestPod {
+  readonly name: string;
+  readonly netns: string;
+  readonly address: string;
+  /** Host side. */
+  readonly ifname: string;
+}
+
+export class TestNetwork {
+  readonly node: string;
+  readonly #prefix: string;
+  readonly #namespaces: string[] = [];
+  readonly #children = new Set<ChildProcess>();
+  readonly #mounts: string[] = [];
+  #pods = 0;
+
+  constructor(label: string) {
+    this.#prefix = `zh-test-${process.pid}-${label}`;
+    this.node = this.#addNamespace('node');
+    this.inNode('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0');
+  }
+
+  addPod(name: string, address: string): TestPod {
+    const netns = this.#addNamespace(name);
+    const ifname = `v${this.#pods++}`;
+    ip('link', 'add', ifname, 'netns', this.node, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
+    ip('-n', this.node, 'addr', 'add', `${GATEWAY}/32`, 'dev', ifname);
+    ip('-n', this.node, 'link', 'set', ifname, 'up');
+    ip('-n', this.node, 'route', 'add', `${address}/32`, 'dev', ifname);
+    ip('-n', netns, 'addr', 'add', `${address}/32`, 'dev', 'eth0');
+    ip('-n', netns, 'link', 'set', 'eth0', 'up');
+    ip('-n', netns, 'route', 'add', 'default', 'via', GATEWAY, 'dev', 'eth0', 'onlink');
+    return { name, netns, address, ifname };
+  }
+
+  /** What kube-proxy does with the VIP: translate it, in the node, to one endpoint. */
+  translate(vip: string, to: string): void {
+    const rules = ['udp', 'tcp']
+      .map((protocol) => `ip daddr ${vip} ${protocol} dport 53 dnat to ${to}:53`)
+      .join('\n');
+    const table = `table ip nat { chain prerouting { type nat hook prerouting priority -100;\n${rules}\n}\n}\n`;
+    execFileSync('nsenter', [`--net=/run/netns/${this.node}`, 'nft', '-f', '-'], { input: table });
+  }
+
+  inNode(...command: readonly string[]): string {
+    return this.run(this.node, ...command);
+  }
+
+  /** Standard output; throws when the command fails. */
+  run(netns: string, ...command: readonly string[]): string {
+    return execFileSync('nsenter', [`--net=/run/netns/${netns}`, ...command], { encoding: 'utf8' });
+  }
+
+  /** The answer of `dig`, or what it said instead. */
+  dig(pod: TestPod, ...parameters: readonly string[]): string {
+    const command = [`--net=/run/netns/${pod.netns}`, 'dig', '+short', '+tries=1', '+time=2', ...parameters];
+    const { stdout } = spawnSync('nsenter', command, { encoding: 'utf8' });
+    return stdout.trim();
+  }
+
+  /** A DNS server that gives one address to every question, on UDP and TCP port 53; resolves when it listens. */
+  async serve(netns: string, address: string, answer: string): Promise<ChildProcess> {
+    const child = this.spawn(netns, process.execPath, RESPONDER, address, answer);
+    await new Promise<void>((resolve, reject) => {
+      child.stdout?.once('data', () => resolve());
+      child.once('exit', (code) => reject(new Error(`The responder of ${address} ended with ${code}`)));
+    });
+    return child;
+  }
+
+  spawn(netns: string, ...command: readonly string[]): ChildProcess {
+    const stdio: ['pipe', 'pipe', 'inherit'] = ['pipe', 'pipe', 'inherit'];
+    const child = spawn('nsenter', [`--net=/run/netns/${netns}`, ...command], { stdio });
+    this.#children.add(child);
+    return child;
+  }
+
+  /** kill -9, and gone when it returns. */
+  async kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+    this.#children.delete(child);
+  }
+
+  /** An empty directory that is a bpffs of its own. */
+  mountBpffs(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'zh-test-bpf-'));
+    if (openLibc().mount('bpf', directory, 'bpf') < 0) throw new Error('Cannot mount a bpffs');
+    this.#mounts.push(directory);
+    return directory;
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) await this.kill(child);
+    for (const name of this.#namespaces) spawnSync('ip', ['netns', 'del', name]);
+    for (const directory of this.#mounts) {
+      openLibc().umount(directory);
+      rmdirSync(directory);
+    }
+  }
+
+  #addNamespace(label: string): string {
+    const name = `${this.#prefix}-${label}`;
+    spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+    ip('netns', 'add', name);
+    this.#namespaces.push(name);
+    ip('-n', name, 'link', 'set', 'lo', 'up');
+    return name;
+  }
+}
+
+function ip(...parameters: readonly string[]): void {
+  execFileSync('ip', [...parameters]);
+}

@@ -1,0 +1,21 @@
+/** The file system that keeps BPF objects alive without a process. */
+import { mkdirSync, statfsSync } from 'node:fs';
+import { checkCall } from './errors.ts';
+import { openLibc } from './libc.ts';
+
+/** BPF_FS_MAGIC of linux/magic.h. */
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+export function isBpffs(directory: string): boolean {
+  return statfsSync(directory).type >>> 0 === BPF_FS_MAGIC;
+}
+
+/**
+ * Makes `directory`, on a bpffs. If its parent is not on one, a bpffs is mounted on the directory itself.
+ * Needs CAP_SYS_ADMIN only when it must mount.
+ */
+export function ensureBpffs(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (isBpffs(directory)) return;
+  checkCall(`mount a bpffs on ${directory}`, openLibc().mount('bpf', directory, 'bpf'));
+}

@@ -1,0 +1,46 @@
+/** `npm run bpf`: compiles bpf/ with clang and writes the generated TypeScript modules. Developers only. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { emitAbi, emitPrograms, emitUapi } from './emit.ts';
+import { btfOf, decodeObject } from './object.ts';
+import { BPF_DIRECTORY, bpfSourceHash } from './source-hash.ts';
+
+const SOURCE = join(import.meta.dirname, '../../src');
+
+/** cpu v3: 32-bit ALU and jumps, in every kernel from 5.1. */
+const FLAGS = [
+  '-O2',
+  '-g',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-unused-parameter',
+  '-mcpu=v3',
+  '-target',
+  'bpf',
+];
+
+function compile(name: string, directory: string): Buffer {
+  const output = join(directory, `${name}.o`);
+  // Debian keeps asm/types.h in a directory that only a native compiler looks into.
+  const include = `-I/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+  const arguments_ = [...FLAGS, include, '-c', join(BPF_DIRECTORY, `${name}.bpf.c`), '-o', output];
+  const { status, error } = spawnSync('clang', arguments_, { stdio: 'inherit' });
+  if (error) throw new Error(`Cannot run clang: ${error.message}`);
+  if (status !== 0) throw new Error(`Cannot compile ${name}.bpf.c`);
+  return readFileSync(output);
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'zerohop-bpf-'));
+try {
+  const object = decodeObject(compile('pod', directory));
+  writeFileSync(join(SOURCE, 'datapath/programs.gen.ts'), emitPrograms(object, bpfSourceHash()));
+  writeFileSync(join(SOURCE, 'datapath/abi.gen.ts'), emitAbi(btfOf(compile('abi', directory))));
+  writeFileSync(join(SOURCE, 'sys/uapi.gen.ts'), emitUapi(btfOf(compile('uapi', directory))));
+  for (const { name, instructions } of object.programs)
+    console.log(`${name}: ${instructions.length / 8} instructions`);
+} finally {
+  rmSync(directory, { recursive: true });
+}
