@@ -3,6 +3,7 @@
  * not looked at: what a policy may claim must not change with their readiness, or rivals would swap under load.
  */
 import type { ServiceRow } from '../cluster/rows.ts';
+import { sortTuples, tupleKey } from './order.ts';
 import { formatPort, type PolicyPort, samePort } from './policy-ports.ts';
 import type { ServiceFrontends } from './service-frontends.ts';
 import type { Frontend } from './table.ts';
@@ -76,12 +77,14 @@ function refusal(policy: ValidPolicy, frontend: Frontend): { refusal?: string } 
 }
 
 function addressFrontends(policy: ValidPolicy): readonly MatchedFrontend[] {
-  const matched = new Map<string, MatchedFrontend>();
+  const frontends = new Map<string, Frontend>();
   for (const port of policy.ports.frontend) {
     const frontend = addressFrontend(policy, port);
-    if (frontend !== undefined && !matched.has(formatPort(port))) matched.set(formatPort(port), { frontend });
+    if (frontend !== undefined && !frontends.has(tupleKey(frontend))) {
+      frontends.set(tupleKey(frontend), frontend);
+    }
   }
-  return [...matched.values()];
+  return sortTuples(frontends.values()).map((frontend) => ({ frontend }));
 }
 
 /** A single port is kept without a name, so that no backend can be lost for its name. */

@@ -1,0 +1,99 @@
+/** What scenario files cannot say: lists that have not been read yet, and input that no API server would give. */
+import { describe, expect, it } from 'vitest';
+import type { LocalRedirectPolicyRow, PodRow, ServiceRow } from '../cluster/rows.ts';
+import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
+import { parseIp } from '../net/ip.ts';
+import { toPort } from '../net/port.ts';
+import { derive } from './derive.ts';
+
+const ALL: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
+
+function snapshot(synced: readonly KindName[], addressed = false): ClusterSnapshot {
+  const row = { namespace: 'demo', uid: '', createdAtMs: 0 };
+  const address = parseIp('10.96.7.7');
+  const podAddress = parseIp('172.20.0.11');
+  const port = toPort(80);
+  if (address === undefined || podAddress === undefined || port === undefined) throw new Error('bad fixture');
+  const service: ServiceRow = {
+    ...row,
+    name: 'web',
+    type: 'ClusterIP',
+    clusterIPs: [address],
+    headless: false,
+    externalIPs: [],
+    ports: [{ port, protocol: 'TCP' }],
+    selector: {},
+    publishNotReadyAddresses: false,
+  };
+  const pod: PodRow = {
+    ...row,
+    name: 'proxy',
+    nodeName: 'k8s-w1',
+    podIPs: [podAddress],
+    hostNetwork: false,
+    phase: 'Running',
+    ready: true,
+    deleting: false,
+    labels: {},
+    containerPorts: [],
+  };
+  const toPorts = [{ port: '80', protocol: 'TCP' }];
+  const policy: LocalRedirectPolicyRow = {
+    ...row,
+    name: 'redirect',
+    generation: 1,
+    skipRedirectFromBackend: false,
+    ...(addressed
+      ? { addressMatcher: { ip: '10.96.7.7', toPorts } }
+      : { serviceMatcher: { serviceName: 'web', namespace: 'demo', toPorts } }),
+    backendSelector: { matchLabels: {}, matchExpressions: [] },
+    backendPorts: toPorts,
+  };
+  return {
+    ...EMPTY_SNAPSHOT,
+    generation: 7,
+    synced: new Set(synced),
+    services: synced.includes('services') ? new Map([['demo/web', service]]) : new Map(),
+    pods: new Map([['demo/proxy', pod]]),
+    localRedirectPolicies: new Map([['demo/redirect', policy]]),
+  };
+}
+
+describe('derive', () => {
+  it('carries the generation of its snapshot', () => {
+    expect(derive(snapshot(ALL), { nodeName: 'k8s-w1' }).generation).toBe(7);
+  });
+
+  it.each([
+    { missing: 'services' as const },
+    { missing: 'pods' as const },
+    { missing: 'localRedirectPolicies' as const },
+  ])('redirects nothing before $missing have been listed', ({ missing }) => {
+    const table = derive(snapshot(ALL.filter((kind) => kind !== missing)), { nodeName: 'k8s-w1' });
+    expect(table.frontends.filter(({ type }) => type === 'LocalRedirect')).toEqual([]);
+    expect(table.policies).toMatchObject([
+      { state: 'waiting', reason: `${missing} have not been listed yet` },
+    ]);
+  });
+
+  it('does not take an address that may turn out to be a service’s', () => {
+    const table = derive(snapshot(['pods', 'localRedirectPolicies'], true), { nodeName: 'k8s-w1' });
+    expect(table.frontends).toEqual([]);
+  });
+
+  it('redirects without endpoint slices, which a redirect does not need', () => {
+    const table = derive(snapshot(['services', 'pods', 'localRedirectPolicies']), { nodeName: 'k8s-w1' });
+    expect(table.frontends).toMatchObject([{ type: 'LocalRedirect', policy: 'demo/redirect' }]);
+  });
+
+  it('keeps a reason readable when a hundred pods are in trouble', () => {
+    const base = snapshot(ALL);
+    const [pod] = [...base.pods.values()];
+    if (pod === undefined) throw new Error('bad fixture');
+    const pods = new Map(
+      Array.from({ length: 100 }, (_, i) => [`demo/p${i}`, { ...pod, name: `p${i}`, ready: false }] as const),
+    );
+    const [state] = derive({ ...base, pods }, { nodeName: 'k8s-w1' }).policies;
+    expect(state?.reason).toMatch(/^pod demo\/p0 is not ready; .*; and 94 more$/);
+  });
+});

@@ -1,0 +1,53 @@
+/**
+ * Every YAML file of this folder and its subfolders is one test. `UPDATE=1` rewrites the expectations; the author then
+ * reads the difference against the specification, for the output proves nothing about itself.
+ */
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { KindName } from '../../src/cluster/snapshot.ts';
+import { derive } from '../../src/policy/derive.ts';
+import { formatTable } from './format-table.ts';
+import { readScenario, type Scenario } from './read-scenario.ts';
+
+const SYNCED: ReadonlySet<KindName> = new Set([
+  'services',
+  'endpointSlices',
+  'pods',
+  'nodes',
+  'namespaces',
+  'localRedirectPolicies',
+]);
+
+const update = process.env.UPDATE === '1';
+
+function deriveAll({ moments, nodeName, addressAllowList }: Scenario) {
+  return moments.map(({ tables, expected }, index) => {
+    const snapshot = { ...tables, generation: index + 1, synced: SYNCED };
+    return formatTable(derive(snapshot, { nodeName, addressAllowList }), expected);
+  });
+}
+
+const files = globSync('**/*.yaml', { cwd: import.meta.dirname }).sort();
+
+describe('scenarios', () => {
+  it('are at least forty', () => {
+    expect(files.length).toBeGreaterThanOrEqual(40);
+  });
+
+  it.each(files)('%s', (file) => {
+    const path = join(import.meta.dirname, file);
+    const { scenario, documents } = readScenario(file, readFileSync(path, 'utf8'));
+    const actual = deriveAll(scenario);
+    if (update) {
+      scenario.moments.forEach(({ document }, index) => {
+        for (const [key, value] of Object.entries(actual[index] ?? {})) document.set(key, value);
+      });
+      writeFileSync(path, documents.map((document) => document.toString({ lineWidth: 0 })).join(''));
+      return;
+    }
+    scenario.moments.forEach(({ expected }, index) => {
+      expect(actual[index], `${scenario.name}: expectation ${index + 1}`).toEqual(expected);
+    });
+  });
+});
