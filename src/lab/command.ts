@@ -8,7 +8,11 @@ const COMMAND_TIMEOUT_MS = 20_000;
 /** Resolves with what the command wrote to stdout. Rejects with LAB_COMMAND, naming the command and its complaint. */
 export function runCommand(file: string, args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: COMMAND_TIMEOUT_MS, detached: true });
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: COMMAND_TIMEOUT_MS,
+      detached: true,
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {

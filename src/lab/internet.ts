@@ -39,7 +39,9 @@ export function answerFromInternet(query: Message): Message {
   if (texts === undefined || question.class !== CLASS.IN) {
     return replyTo(query, { rcode: RCODE.NXDOMAIN, recursionAvailable: true, authorities: [rootSoa()] });
   }
-  const answers = texts.flatMap((text) => records(question.name, text)).filter((rr) => rr.type === question.type);
+  const answers = texts
+    .flatMap((text) => records(question.name, text))
+    .filter((rr) => rr.type === question.type);
   return replyTo(query, {
     rcode: RCODE.NOERROR,
     recursionAvailable: true,

@@ -20,9 +20,13 @@ export function liveOwner(): LabOwner | undefined {
 export function claimLab(): void {
   const owner = liveOwner();
   if (owner !== undefined && owner.pid !== process.pid) {
-    throw new AppError('LAB_RUNNING', `Cannot bring up the lab: it is already up, run by process ${owner.pid}`, {
-      hint: 'Use it as it is, or end it first: npx zerohop lab down',
-    });
+    throw new AppError(
+      'LAB_RUNNING',
+      `Cannot bring up the lab: it is already up, run by process ${owner.pid}`,
+      {
+        hint: 'Use it as it is, or end it first: npx zerohop lab down',
+      },
+    );
   }
   mkdirSync(dirname(OWNER_FILE), { recursive: true });
   writeFileSync(OWNER_FILE, `${process.pid} ${startTicks('self')}\n`);

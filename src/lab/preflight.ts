@@ -25,21 +25,27 @@ export function thisMachine(): Machine {
     kernel: release(),
     filesystems: linux ? readFileSync('/proc/filesystems', 'utf8') : '',
     mounts: linux ? readFileSync('/proc/self/mounts', 'utf8') : '',
-    hasTool: (name) => (process.env['PATH'] ?? '').split(delimiter).some((dir) => existsSync(join(dir, name))),
+    hasTool: (name) => (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, name))),
   };
 }
 
 /** Throws LAB_UNSUPPORTED with the first thing that is missing. */
 export function assertLabPossible(machine: Machine = thisMachine()): void {
   const refuse = (reason: string, hint?: string): never => {
-    throw new AppError('LAB_UNSUPPORTED', `Cannot run the lab: ${reason}`, hint === undefined ? {} : { hint });
+    throw new AppError(
+      'LAB_UNSUPPORTED',
+      `Cannot run the lab: ${reason}`,
+      hint === undefined ? {} : { hint },
+    );
   };
   const missing = missingFloor(machine);
   if (missing !== undefined) refuse(missing);
   for (const filesystem of ['bpf', 'overlay', 'cgroup2']) {
-    if (!machine.filesystems.split(/\s+/).includes(filesystem)) refuse(`the kernel has no ${filesystem} file system`);
+    if (!machine.filesystems.split(/\s+/).includes(filesystem))
+      refuse(`the kernel has no ${filesystem} file system`);
   }
   if (findCgroup2(machine.mounts) === undefined) refuse('cgroup v2 is not mounted');
   const tools = TOOLS.filter((tool) => !machine.hasTool(tool));
-  if (tools.length > 0) refuse(`the machine lacks ${tools.join(', ')}`, 'npm start installs what is missing.');
+  if (tools.length > 0)
+    refuse(`the machine lacks ${tools.join(', ')}`, 'npm start installs what is missing.');
 }

@@ -65,7 +65,9 @@ function serviceTargets(service: ServiceRow, slices: readonly EndpointSliceRow[]
 
 function readyEndpoints(slice: EndpointSliceRow, name: string | undefined, protocol: string): string[] {
   const ports = slice.ports.filter((port) => port.name === name && port.protocol === protocol);
-  const addresses = slice.endpoints.filter((endpoint) => endpoint.ready).flatMap((endpoint) => endpoint.addresses);
+  const addresses = slice.endpoints
+    .filter((endpoint) => endpoint.ready)
+    .flatMap((endpoint) => endpoint.addresses);
   return addresses.flatMap((address) => ports.map(({ port }) => formatAddressPort(address, port)));
 }
 

@@ -3,7 +3,7 @@
  * agents, pods. The caller owns the running lab and must call `down`, whatever happened.
  */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { createServer, connect as connectSocket, type Server } from 'node:net';
+import { connect as connectSocket, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../fault/app-error.ts';
 import { makeCertificates } from './certificates.ts';
@@ -153,9 +153,13 @@ function forwardKubectl(): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.on('error', (cause) =>
       reject(
-        new AppError('LAB_PORT', `Cannot listen on 127.0.0.1:${KUBECTL_PORT} for kubectl: the port is taken`, {
-          cause,
-        }),
+        new AppError(
+          'LAB_PORT',
+          `Cannot listen on 127.0.0.1:${KUBECTL_PORT} for kubectl: the port is taken`,
+          {
+            cause,
+          },
+        ),
       ),
     );
     server.listen(KUBECTL_PORT, '127.0.0.1', () => resolve(server));

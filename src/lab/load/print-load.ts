@@ -1,6 +1,7 @@
 /** The load as a process of its own in a pod: one JSON line per query to stdout, for whoever started it. */
-import { AppError } from '../../fault/app-error.ts';
+
 import { parseName } from '../../dns/name.ts';
+import { AppError } from '../../fault/app-error.ts';
 import { runLoad } from './query-load.ts';
 
 export interface PrintLoadOptions {
@@ -13,7 +14,10 @@ export interface PrintLoadOptions {
 export async function printLoad(options: PrintLoadOptions): Promise<void> {
   const name = parseName(options.name);
   if (name === undefined) {
-    throw new AppError('LAB_LOAD', `Cannot ask for a name: it is not a domain name: received ${options.name}`);
+    throw new AppError(
+      'LAB_LOAD',
+      `Cannot ask for a name: it is not a domain name: received ${options.name}`,
+    );
   }
   await runLoad({
     name,

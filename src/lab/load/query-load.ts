@@ -101,7 +101,10 @@ function sendOne(
 }
 
 /** The map is in the order of sending, so the first that is young enough ends the walk. */
-function expire(pending: Map<string, Pending>, settle: (key: string, answer: Record<string, never>) => void): void {
+function expire(
+  pending: Map<string, Pending>,
+  settle: (key: string, answer: Record<string, never>) => void,
+): void {
   const oldest = epochMs() - LOST_AFTER_MS;
   for (const [key, query] of pending) {
     if (query.sentAtMs > oldest) return;

@@ -62,7 +62,7 @@ export function startContainer(spec: ContainerSpec): Container {
       ...['unshare', '--mount', '--uts', '--propagation', 'private'],
       ...['sh', '-c', ENTER_POD, 'sh', directory, cgroup, spec.pod, ...spec.command],
     ],
-    { stdio: ['ignore', log, log], detached: true, env: { ...spec.environment, PATH: process.env['PATH'] } },
+    { stdio: ['ignore', log, log], detached: true, env: { ...spec.environment, PATH: process.env.PATH } },
   );
   closeSync(log);
   return { pid: child.pid ?? 0, ended: ending(child) };

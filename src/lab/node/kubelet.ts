@@ -129,7 +129,8 @@ export class Kubelet {
     if (probe === undefined) return;
     const ask = async () => {
       if (run.stopped) return;
-      const ready = run.container !== undefined && (await probeReady(run.address, probe.port, probe.path ?? '/'));
+      const ready =
+        run.container !== undefined && (await probeReady(run.address, probe.port, probe.path ?? '/'));
       if (ready !== run.ready) {
         run.ready = ready;
         this.#report(run);

@@ -37,8 +37,12 @@ export function podStatus(facts: PodFacts): Record<string, unknown> {
       ready: facts.ready,
       started: facts.running,
       restartCount: facts.restarts,
-      state: facts.running ? { running: { startedAt: started } } : { waiting: { reason: 'CrashLoopBackOff' } },
-      ...(facts.lastEnd === undefined ? {} : { lastState: { terminated: { ...facts.lastEnd, finishedAt: now } } }),
+      state: facts.running
+        ? { running: { startedAt: started } }
+        : { waiting: { reason: 'CrashLoopBackOff' } },
+      ...(facts.lastEnd === undefined
+        ? {}
+        : { lastState: { terminated: { ...facts.lastEnd, finishedAt: now } } }),
     })),
   };
 }

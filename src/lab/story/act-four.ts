@@ -1,0 +1,112 @@
+/**
+ * Act 4: `kill -9` of the local cache under a steady load. What is lost is what was in the dead process's hands; everything
+ * after it is answered by the cluster's DNS until the cache is back.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointPod, type Flow } from '../../flow/api.ts';
+import { parseTime } from '../../flow/time.ts';
+import { flowTraceId, parseTraceId } from '../../flow/trace-id.ts';
+import { execInPod, killPod } from '../exec.ts';
+import { type AnswerFlow, formatLoadReport, loadReport, type PhaseRow } from '../load/load-report.ts';
+import type { LoadResult } from '../load/query-load.ts';
+import { zerohopCommand } from '../node/container.ts';
+import { DNS_SERVICE_ADDRESS, WORKER_NODE } from '../topology.ts';
+import { type Act, CLIENT, command, heading, indent, type Stage } from './stage.ts';
+
+const RATE = 500;
+const LOAD_SECONDS = 9;
+const KILL_AFTER_MS = 2_500;
+/** Queries that may be lost: those that the killed process had taken and not answered, and those on their way to it. */
+const MAY_LOSE = 5;
+
+export const actFour: Act = async (stage) => {
+  const { say, tap } = stage;
+  const cache = stage.caches.find(({ node }) => node === WORKER_NODE.name);
+  if (cache === undefined) return [`there is no cache on ${WORKER_NODE.name}`];
+  say(heading(`Act 4  kill -9 of the cache under ${RATE} queries per second`));
+  say(
+    command(`npx zerohop lab kill ${cache.pod}   # ${KILL_AFTER_MS / 1000} s into ${LOAD_SECONDS} s of load`),
+  );
+  tap.mark();
+  const load = startLoad();
+  await sleep(KILL_AFTER_MS, undefined, { signal: stage.stop });
+  const killedAtMs = Date.now();
+  killPod(cache.pod);
+  const results = await load;
+  const answers = answerFlows(await tap.settled());
+  const backAtMs = firstAnswer(answers, cache.pod, killedAtMs + 100);
+  const rows = loadReport(results, phases(killedAtMs, backAtMs), answers);
+  say(indent(formatLoadReport(rows)));
+  if (backAtMs !== undefined) {
+    say(indent(`the cache answers again ${((backAtMs - killedAtMs) / 1000).toFixed(2)} s after the kill`));
+  }
+  return judge(rows, cache.pod, backAtMs, stage);
+};
+
+function startLoad(): Promise<readonly LoadResult[]> {
+  const words = ['lab', 'load', '--server', DNS_SERVICE_ADDRESS, '--name', 'google.com'];
+  const amounts = ['--rate', String(RATE), '--seconds', String(LOAD_SECONDS)];
+  const child = execInPod('netshoot', zerohopCommand([...words, ...amounts]), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let text = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8');
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', () =>
+      resolve(
+        text
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line)),
+      ),
+    );
+  });
+}
+
+function phases(killedAtMs: number, backAtMs: number | undefined): { name: string; fromMs: number }[] {
+  const after = backAtMs === undefined ? [] : [{ name: 'after', fromMs: backAtMs }];
+  return [{ name: 'before', fromMs: 0 }, { name: 'during', fromMs: killedAtMs }, ...after];
+}
+
+/** Replies to the client as they left a DNS server's pod, on whichever node. */
+function answerFlows(flows: readonly Flow[]): AnswerFlow[] {
+  return flows.flatMap((flow) => {
+    const trace = parseTraceId(flowTraceId(flow) ?? '');
+    const server = endpointPod(flow.source);
+    const leaves = flow.event_type.type === 4 && flow.event_type.sub_type === 5;
+    if (trace === undefined || server === undefined || !leaves || flow.is_reply !== true) return [];
+    if (endpointPod(flow.destination) !== CLIENT) return [];
+    const atMs = Number((parseTime(flow.time) ?? 0n) / 1000n) / 1000;
+    return [{ sourcePort: trace.port, id: trace.id, atMs, server }];
+  });
+}
+
+function firstAnswer(answers: readonly AnswerFlow[], server: string, afterMs: number): number | undefined {
+  const times = answers
+    .filter((answer) => answer.server === server && answer.atMs > afterMs)
+    .map(({ atMs }) => atMs);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function judge(
+  rows: readonly PhaseRow[],
+  cache: string,
+  backAtMs: number | undefined,
+  stage: Stage,
+): readonly string[] {
+  const [before, during, after] = rows;
+  const failures: string[] = [];
+  const lost = rows.reduce((sum, row) => sum + row.lost, 0);
+  const byCluster = [...(during?.by ?? [])].filter(([server]) => server.startsWith('kube-system/coredns-'));
+  if (backAtMs === undefined) failures.push('the cache should have come back');
+  if (lost > MAY_LOSE) failures.push(`at most ${MAY_LOSE} queries may be lost: ${lost}`);
+  if ((before?.by.get(cache) ?? 0) === 0) failures.push('the cache should have answered before the kill');
+  if (byCluster.length === 0) failures.push('coredns should have answered while the cache was dead');
+  if ((after?.by.get(cache) ?? 0) === 0) failures.push('the cache should have answered once it was back');
+  if (stage.tap.lost() > 0) failures.push(`the observer lost ${stage.tap.lost()} flows`);
+  return failures;
+}

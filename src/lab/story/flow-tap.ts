@@ -1,0 +1,45 @@
+/** Follows the flows of both nodes while the story runs, so that every act can look at what just happened. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentClient } from '../../agent/client.ts';
+import type { Flow, GetFlowsResponse } from '../../flow/api.ts';
+
+/** What the kernel's ring, the agent and this stream take together is a few tens of milliseconds; this is generous. */
+const SETTLE_MS = 300;
+
+export interface FlowTap {
+  /** Starts a new look: what came before is forgotten. */
+  mark(): void;
+  /** Everything since the mark, once flows in transit have arrived, in the order of time. */
+  settled(): Promise<readonly Flow[]>;
+  /** Rows the observer had to leave out since the story began. */
+  lost(): number;
+  close(): void;
+}
+
+export function openFlowTap(agents: readonly AgentClient[]): FlowTap {
+  const stop = new AbortController();
+  let flows: Flow[] = [];
+  let lost = 0;
+  const take = (response: GetFlowsResponse) => {
+    if (response.flow !== undefined) flows.push(response.flow);
+    lost += Number(response.lost_events?.num_events_lost ?? 0);
+  };
+  const follow = async (agent: AgentClient) => {
+    for await (const response of agent.flows({ follow: true }, stop.signal)) take(response);
+  };
+  for (const agent of agents) {
+    // An agent that goes away ends its stream; the act that needed it fails by what it does not see.
+    follow(agent).catch(() => undefined);
+  }
+  return {
+    mark: () => {
+      flows = [];
+    },
+    async settled() {
+      await sleep(SETTLE_MS);
+      return flows.toSorted((a, b) => (a.time < b.time ? -1 : 1));
+    },
+    lost: () => lost,
+    close: () => stop.abort(),
+  };
+}
