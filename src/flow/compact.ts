@@ -16,7 +16,7 @@ import {
   type Verdict,
 } from './api.ts';
 import { RESERVED_WORDS } from './identity.ts';
-import { formatStampMilli } from './stamp.ts';
+import { formatStampMilli } from './time.ts';
 
 export interface CompactOptions {
   readonly printNodeName?: boolean;

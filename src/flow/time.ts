@@ -64,3 +64,17 @@ export function parseTime(text: string): bigint | undefined {
   if (Number.isNaN(ms)) return undefined;
   return BigInt(ms) * NS_PER_MS + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
 }
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/**
+ * Go's StampMilli, `Mar  3 10:00:00.042`, always in UTC: the stock CLI's default time format (spec hubble 2.2). Takes
+ * RFC 3339; a time that is absent or cannot be read is `N/A`.
+ */
+export function formatStampMilli(time: string): string {
+  const ns = parseTime(time);
+  if (ns === undefined) return 'N/A';
+  const date = new Date(Number(ns / NS_PER_MS));
+  const day = String(date.getUTCDate()).padStart(2, ' ');
+  return `${MONTHS[date.getUTCMonth()]} ${day} ${date.toISOString().slice(11, 23)}`;
+}

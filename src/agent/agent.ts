@@ -1,0 +1,129 @@
+/**
+ * The agent's composition root, wired by hand: API server → snapshot → service table → kernel maps, and back up: ring
+ * buffer → flows → ring → API. Closing it leaves the pins, so packets keep their way (design invariant 2); only `cleanup`
+ * takes them away. Starts without an API server and without the policy's CRD: both are waited for.
+ */
+import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
+import type { Datapath } from '../datapath/datapath.ts';
+import { openDatapath } from '../datapath/open-datapath.ts';
+import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
+import { createKubeClient } from '../kube/client.ts';
+import { startClusterWatch } from '../kube/cluster-watch.ts';
+import type { KubeConfigSource } from '../kube/config/config.ts';
+import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { derive } from '../policy/derive.ts';
+import type { Readable } from '../store/store.ts';
+import { type Clock, systemClock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type ApiServer, startApiServer } from './api-server.ts';
+import { startFlowRecorder } from './flow-recorder.ts';
+import { PolicyLoop } from './policy-loop.ts';
+import { realisations, serviceRows } from './realisation.ts';
+import { describeStatus } from './status.ts';
+import { PROGRAM_VERSION } from './version.ts';
+
+export interface AgentOptions {
+  /** spec.nodeName of this node's pods. */
+  readonly nodeName: string;
+  readonly kube: KubeConfigSource;
+  /** A directory on a bpffs, this node's alone. */
+  readonly pinDirectory: string;
+  readonly socketPath: string;
+  readonly log: Log;
+  /** False: no packet events, no flows. Default: true. */
+  readonly recordFlows?: boolean;
+  /** How many flows are kept; default 4095, at most 65535. */
+  readonly ringCapacity?: number;
+  /** What address matchers may ask for; absent allows all that no service owns. */
+  readonly addressAllowList?: readonly Prefix[];
+}
+
+export interface Agent {
+  close(): Promise<void>;
+}
+
+/** What the agent needs to know of the cluster; pods of all nodes, because flows name both ends. */
+const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
+
+/** Throws `AppError` for what an operator can mend: credentials, a kernel that lacks something, a socket in use. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { log } = options;
+  const clock = systemClock;
+  const client = createKubeClient(loadKubeConfig(options.kube));
+  const datapath = openDatapath({ pinDirectory: options.pinDirectory, log, clock });
+  const watch = startClusterWatch({ client, kinds: KINDS, log, clock, random: Math.random });
+  const { snapshot, missing } = watch;
+  const node = await startNode({ ...options, datapath, snapshot, missing, clock });
+  log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
+  return {
+    async close() {
+      await node.close();
+      watch.close();
+      client.close();
+      datapath.close();
+    },
+  };
+}
+
+export interface NodeOptions extends Omit<AgentOptions, 'kube' | 'pinDirectory'> {
+  readonly datapath: Datapath;
+  readonly snapshot: Readable<ClusterSnapshot>;
+  readonly missing: Readable<ReadonlySet<KindName>>;
+  readonly clock: Clock;
+}
+
+/** The agent between its two rims; `datapath` and `snapshot` stay the caller's. Tests give it the fakes. */
+export async function startNode(options: NodeOptions): Promise<Agent> {
+  const { nodeName, datapath, snapshot, clock, log, addressAllowList = [] } = options;
+  const ring = new FlowRing(options.ringCapacity ?? DEFAULT_RING_CAPACITY);
+  const recording = options.recordFlows ?? true;
+  const startedAtMs = clock.nowMs();
+  const loop = new PolicyLoop({
+    ...{ nodeName, snapshot, datapath, clock, log },
+    derive: (current) => derive(current, { nodeName, addressAllowList }),
+  });
+  const stopRecorder = recording
+    ? startFlowRecorder({ nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock })
+    : () => undefined;
+  const known = {
+    nodeName,
+    startedAtMs,
+    recording,
+    ring,
+    datapath,
+    snapshot,
+    missing: options.missing,
+    loop,
+  };
+  const stop = () => {
+    loop.close();
+    stopRecorder();
+  };
+  try {
+    const api: ApiServer = await startApiServer({
+      ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
+      lrp: () => {
+        const { table } = loop;
+        return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
+      },
+      service: () => ({ node: nodeName, rows: serviceRows(loop.table, datapath.frontends()) }),
+      status: (followers) => describeStatus({ ...known, followers }),
+    });
+    return {
+      async close() {
+        stop();
+        await api.close();
+        await loop.settled();
+      },
+    };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** Takes this node's programs out of the kernel: packets go their ordinary way. */
+export function cleanupNode(options: Pick<AgentOptions, 'pinDirectory' | 'log'>): void {
+  openDatapath({ pinDirectory: options.pinDirectory, log: options.log, clock: systemClock }).remove();
+}

@@ -1,0 +1,68 @@
+/**
+ * Which agents a command talks to: the one named by --server, else by ZEROHOP_SERVER, else the node's own, else all of the
+ * lab on this machine (one socket per node, its name is the node's).
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { AppError } from '../fault/app-error.ts';
+import { type AgentClient, openAgentClient } from './client.ts';
+import { AGENT_ERRORS, type AgentErrorCode } from './errors.ts';
+
+export const DEFAULT_SOCKET = '/run/zerohop/agent.sock';
+export const LAB_AGENTS_DIRECTORY = '/run/zerohop/lab/agents';
+
+export interface DiscoverOptions {
+  /** `unix:///path` or a path. */
+  readonly server?: string;
+  /** Only the agent of this node. */
+  readonly node?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly defaultSocket?: string;
+  readonly labDirectory?: string;
+}
+
+export interface DiscoveredAgent {
+  /** The node's name. */
+  readonly node: string;
+  readonly client: AgentClient;
+}
+
+/** At least one, ordered by node. Throws `AppError` AGENT_NOT_RUNNING, AGENT_FORBIDDEN or AGENT_NODE_UNKNOWN. */
+export async function discoverAgents(options: DiscoverOptions = {}): Promise<readonly DiscoveredAgent[]> {
+  const agents: DiscoveredAgent[] = [];
+  for (const path of socketPaths(options)) {
+    const client = openAgentClient(path);
+    // Asked for its name, so that an agent that does not answer is told of now and not in the middle of the output.
+    agents.push({ node: (await client.status()).node, client });
+  }
+  const wanted = options.node === undefined ? agents : agents.filter(({ node }) => node === options.node);
+  if (wanted.length > 0) return wanted.sort((a, b) => (a.node < b.node ? -1 : 1));
+  const code: AgentErrorCode = 'AGENT_NODE_UNKNOWN';
+  const known = agents.map(({ node }) => node).join(', ');
+  throw new AppError(code, `Cannot pick the node: there are agents of ${known}: received ${options.node}`);
+}
+
+function socketPaths(options: DiscoverOptions): readonly string[] {
+  const { env = process.env, defaultSocket = DEFAULT_SOCKET, labDirectory = LAB_AGENTS_DIRECTORY } = options;
+  const named = options.server ?? env.ZEROHOP_SERVER;
+  if (named !== undefined && named !== '') return [named.replace(/^unix:(\/\/)?(?=\/)/, '')];
+  if (existsSync(defaultSocket)) return [defaultSocket];
+  const sockets = labSockets(labDirectory);
+  if (sockets.length > 0) return sockets;
+  const code: AgentErrorCode = 'AGENT_NOT_RUNNING';
+  throw new AppError(
+    code,
+    `Cannot find an agent: nothing at ${defaultSocket} and no lab: received ${labDirectory}`,
+    {
+      hint: AGENT_ERRORS[code].cure,
+    },
+  );
+}
+
+function labSockets(directory: string): readonly string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.sock'))
+    .sort()
+    .map((name) => join(directory, basename(name)));
+}

@@ -1,0 +1,42 @@
+/** Joins the table that is wanted with the rows the datapath has: how far each policy has come in the kernel maps. */
+import type { FrontendRow } from '../datapath/datapath.ts';
+import { formatAddressPort } from '../net/port.ts';
+import type { Frontend, PolicyState, ServiceTable } from '../policy/table.ts';
+import type { Realisation, ServiceRowJson } from './wire.ts';
+
+/** One per policy of the table, in its order. */
+export function realisations(table: ServiceTable, rows: readonly FrontendRow[]): readonly Realisation[] {
+  const byTuple = indexRows(rows);
+  return table.policies.map((state) => realisationOf(state, byTuple));
+}
+
+/** Every frontend of the table, each with the kernel's row if it has one. */
+export function serviceRows(table: ServiceTable, rows: readonly FrontendRow[]): readonly ServiceRowJson[] {
+  const byTuple = indexRows(rows);
+  return table.frontends.map((frontend) => {
+    const row = frontend.type === 'LocalRedirect' ? byTuple.get(tupleOf(frontend)) : undefined;
+    return row === undefined ? { frontend } : { id: row.id, frontend, status: row.status };
+  });
+}
+
+function realisationOf(state: PolicyState, byTuple: ReadonlyMap<string, FrontendRow>): Realisation {
+  const { policy } = state;
+  const redirected = state.frontends.filter(({ type }) => type === 'LocalRedirect');
+  if (redirected.length === 0) return { policy, state: 'none' };
+  const rows = redirected.map((frontend) => byTuple.get(tupleOf(frontend)));
+  const failed = rows.find((row) => row?.status.state === 'error');
+  if (failed !== undefined) {
+    return { policy, state: 'error', error: failed.status.error ?? 'unknown' };
+  }
+  const doneAtMs = rows.map((row) => (row?.status.state === 'done' ? row.status.sinceMs : Number.NaN));
+  const realisedAtMs = Math.max(...doneAtMs);
+  return Number.isNaN(realisedAtMs) ? { policy, state: 'pending' } : { policy, state: 'done', realisedAtMs };
+}
+
+function indexRows(rows: readonly FrontendRow[]): ReadonlyMap<string, FrontendRow> {
+  return new Map(rows.map((row) => [tupleOf(row.frontend), row]));
+}
+
+function tupleOf({ address, port, protocol }: Frontend): string {
+  return `${formatAddressPort(address, port)}/${protocol}`;
+}

@@ -1,0 +1,52 @@
+/** `GET /v1/status`: what the agent knows about itself, gathered when asked. */
+import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
+import type { Datapath, FallBackReason } from '../datapath/datapath.ts';
+import type { FlowRing } from '../flow/ring.ts';
+import type { Readable } from '../store/store.ts';
+import type { PolicyLoop } from './policy-loop.ts';
+import { realisations } from './realisation.ts';
+import { PROGRAM_VERSION } from './version.ts';
+import type { AgentStatus } from './wire.ts';
+
+export interface StatusInput {
+  readonly nodeName: string;
+  readonly startedAtMs: number;
+  readonly recording: boolean;
+  readonly ring: FlowRing;
+  readonly datapath: Datapath;
+  readonly snapshot: Readable<ClusterSnapshot>;
+  readonly missing: Readable<ReadonlySet<KindName>>;
+  readonly loop: PolicyLoop;
+  readonly followers: number;
+}
+
+export function describeStatus(input: StatusInput): AgentStatus {
+  const { ring, datapath, loop } = input;
+  const counters = datapath.counters();
+  const fellBack = Object.entries(counters.fellBack).map(([reason, count]) => [reason, String(count)]);
+  return {
+    name: 'zerohop',
+    version: PROGRAM_VERSION,
+    node: input.nodeName,
+    pid: process.pid,
+    startedAtMs: input.startedAtMs,
+    synced: [...input.snapshot.get().synced].sort(),
+    missing: [...input.missing.get()].sort(),
+    policies: realisations(loop.table, datapath.frontends()),
+    interfaces: datapath.interfaces(),
+    counters: {
+      redirected: String(counters.redirected),
+      restored: String(counters.restored),
+      fellBack: Object.fromEntries(fellBack) as Record<FallBackReason, string>,
+      eventsLost: String(counters.eventsLost),
+    },
+    flows: {
+      recording: input.recording,
+      kept: ring.next - ring.oldest,
+      capacity: ring.capacity,
+      seen: ring.next,
+      followers: input.followers,
+    },
+    ...(loop.lastError === undefined ? {} : { datapathError: loop.lastError }),
+  };
+}

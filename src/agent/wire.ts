@@ -1,0 +1,85 @@
+/**
+ * What the agent's socket answers besides flows, as JSON. Counters are decimal text, because they are 64 bits wide.
+ *
+ *   POST /v1/flows    GetFlowsRequest in, lines of GetFlowsResponse out (src/flow/api.ts)
+ *   GET  /v1/lrp      LrpListing
+ *   GET  /v1/service  ServiceListing
+ *   GET  /v1/status   AgentStatus
+ *   GET  /healthz     `ok`
+ *
+ * A refusal has status 400 and an `ApiProblem`.
+ */
+import type { ObjectKey } from '../cluster/rows.ts';
+import type { KindName } from '../cluster/snapshot.ts';
+import type { FallBackReason, RowStatus } from '../datapath/datapath.ts';
+import type { Frontend, ServiceTable } from '../policy/table.ts';
+
+/** How far a policy has come in the kernel maps. */
+export interface Realisation {
+  readonly policy: ObjectKey;
+  /** `none`: it redirects nothing, so there is nothing to write. */
+  readonly state: 'done' | 'pending' | 'error' | 'none';
+  /** Milliseconds since the epoch at which its last frontend row was done; only when all are. */
+  readonly realisedAtMs?: number;
+  readonly error?: string;
+}
+
+export interface LrpListing {
+  readonly node: string;
+  readonly table: ServiceTable;
+  readonly realised: readonly Realisation[];
+}
+
+export interface ServiceRowJson {
+  /** Of the kernel's row; only redirected frontends have one. */
+  readonly id?: number;
+  readonly frontend: Frontend;
+  readonly status?: RowStatus;
+}
+
+export interface ServiceListing {
+  readonly node: string;
+  readonly rows: readonly ServiceRowJson[];
+}
+
+export interface InterfaceJson {
+  readonly pod: ObjectKey;
+  readonly address: string;
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly status: RowStatus;
+}
+
+export interface AgentStatus {
+  readonly name: 'zerohop';
+  readonly version: string;
+  readonly node: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  /** Kinds that have been listed once, and kinds the API server does not know (no CRD). */
+  readonly synced: readonly KindName[];
+  readonly missing: readonly KindName[];
+  readonly policies: readonly Realisation[];
+  readonly interfaces: readonly InterfaceJson[];
+  readonly counters: {
+    readonly redirected: string;
+    readonly restored: string;
+    readonly fellBack: Readonly<Record<FallBackReason, string>>;
+    /** Events the kernel's ring had no room for. */
+    readonly eventsLost: string;
+  };
+  readonly flows: {
+    readonly recording: boolean;
+    readonly kept: number;
+    readonly capacity: number;
+    readonly seen: number;
+    readonly followers: number;
+  };
+  /** Why the last write to the datapath failed as a whole; absent when it did not. */
+  readonly datapathError?: string;
+}
+
+export interface ApiProblem {
+  readonly code: string;
+  readonly message: string;
+}

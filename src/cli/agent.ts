@@ -1,0 +1,100 @@
+/** `zerohop agent`: redirects and observes DNS on this node until a signal ends it; packets keep their way then. */
+import { cleanupNode, startAgent } from '../agent/agent.ts';
+import { DEFAULT_SOCKET } from '../agent/discover.ts';
+import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
+import { AppError } from '../fault/app-error.ts';
+import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import type { Command } from './main.ts';
+import { collect, countFlag, createProgram, runProgram } from './program.ts';
+
+interface Flags {
+  readonly nodeName?: string;
+  readonly apiServer?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly socket: string;
+  readonly bpfDirectory: string;
+  readonly addressMatcherCidrs?: readonly string[];
+  readonly flows: boolean;
+  readonly flowCapacity?: number;
+  readonly logLevel: string;
+  readonly cleanup?: boolean;
+}
+
+export const run: Command = async (args) => {
+  const program = createProgram(
+    'zerohop agent',
+    "Redirects this node's DNS to the cache beside it as CiliumLocalRedirectPolicy objects say, and keeps its flows.\n" +
+      'Ending it leaves the kernel programs in place; --cleanup takes them away.',
+  )
+    .option('--node-name <name>', 'spec.nodeName of the pods here (or NODE_NAME)')
+    .option(
+      '--api-server <url>',
+      "http(s)://host:port or unix:///path; else the kubeconfig, else the pod's account",
+    )
+    .option('--kubeconfig <file>', 'credentials and address of the API server')
+    .option('--context <name>', 'of the kubeconfig')
+    .option('--socket <path>', 'where observe, lrp and service find this agent', DEFAULT_SOCKET)
+    .option('--bpf-directory <path>', "on a bpffs, this node's alone", '/sys/fs/bpf/zerohop')
+    .option('--address-matcher-cidrs <cidr>', 'addresses that address matchers may ask for (all)', collect)
+    .option('--no-flows', 'record nothing')
+    .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
+    .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
+    .option('--cleanup', 'take the kernel programs away and end')
+    .action(runAgent);
+  return (await runProgram(program, args)) ?? 0;
+};
+
+async function runAgent(flags: Flags): Promise<void> {
+  const nodeName = flags.nodeName ?? process.env.NODE_NAME ?? '';
+  const log = createLogger({ level: logLevel(flags.logLevel), nodeName });
+  if (flags.cleanup === true) {
+    cleanupNode({ pinDirectory: flags.bpfDirectory, log });
+    return;
+  }
+  if (nodeName === '') throw invalid('--node-name', 'it must say which node this is', nodeName);
+  const ended = new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
+  });
+  const agent = await startAgent({
+    nodeName,
+    kube: {
+      ...(flags.apiServer === undefined ? {} : { endpoint: flags.apiServer }),
+      ...(flags.kubeconfig === undefined
+        ? {}
+        : {
+            kubeconfig: {
+              file: flags.kubeconfig,
+              ...(flags.context === undefined ? {} : { context: flags.context }),
+            },
+          }),
+    },
+    pinDirectory: flags.bpfDirectory,
+    socketPath: flags.socket,
+    log,
+    recordFlows: flags.flows,
+    ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
+    addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
+  });
+  log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
+  await agent.close();
+}
+
+function logLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) throw invalid('--log-level', `it is one of ${LOG_LEVELS.join(', ')}`, text);
+  return level;
+}
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw invalid('--address-matcher-cidrs', 'it is not a prefix', text);
+  return parsed;
+}
+
+function invalid(flag: string, reason: string, received: string): AppError {
+  return new AppError(
+    'AGENT_OPTION_INVALID',
+    `Cannot use ${flag}: ${reason}: received ${JSON.stringify(received)}`,
+  );
+}

@@ -1,0 +1,43 @@
+/** Lists that every agent has its own of: one after the other with a heading, or one JSON object per node. */
+import type { AgentClient } from '../agent/client.ts';
+import type { DiscoveredAgent } from '../agent/discover.ts';
+import { AppError } from '../fault/app-error.ts';
+import { endOnClosedPipe, print } from './program.ts';
+
+export interface ListFlags {
+  /** `text` or `json`. */
+  readonly output: string;
+}
+
+export interface PerNode<T> {
+  readonly agents: readonly DiscoveredAgent[];
+  readonly ask: (client: AgentClient) => Promise<T>;
+  /** Ends with a newline. */
+  readonly text: (answer: T) => string;
+  readonly json: (answer: T) => unknown;
+}
+
+/** With one agent text has no heading and JSON is its list alone; with several JSON is `{"NODE": list}`. */
+export async function printPerNode<T>({ output }: ListFlags, list: PerNode<T>): Promise<void> {
+  if (output !== 'text' && output !== 'json') {
+    throw new AppError(
+      'FLOW_REQUEST_INVALID',
+      `Cannot list: -o is text or json: received ${JSON.stringify(output)}`,
+    );
+  }
+  endOnClosedPipe();
+  const answers = await Promise.all(
+    list.agents.map(async ({ node, client }) => [node, await list.ask(client)] as const),
+  );
+  if (output === 'text') {
+    const heading = (node: string) => (answers.length > 1 ? `==== ${node} ====\n` : '');
+    await print(answers.map(([node, answer]) => `${heading(node)}${list.text(answer)}`).join('\n'));
+    return;
+  }
+  const [first] = answers;
+  const one = answers.length === 1 && first !== undefined;
+  const value = one
+    ? list.json(first[1])
+    : Object.fromEntries(answers.map(([node, a]) => [node, list.json(a)]));
+  await print(`${JSON.stringify(value, null, 2)}\n`);
+}
