@@ -7,16 +7,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { ApiObject } from './api-object.ts';
 import { ApiRefusal, badRequest, formatStatus, type RefusalSpec } from './api-refusal.ts';
-import { discoveryDocument } from './discovery.ts';
-import { listPage, matcherOf } from './list-response.ts';
-import { answerObjectRequest } from './object-requests.ts';
 import { createObjectStore, type ObjectStore } from './object-store.ts';
-import { openapiDocument } from './openapi.ts';
-import { readJsonBody } from './request-body.ts';
-import { parseResourcePath, type ResourcePath } from './request-path.ts';
+import { discoveryDocument } from './requests/discovery.ts';
+import { listPage, matcherOf } from './requests/list-response.ts';
+import { answerObjectRequest } from './requests/object-requests.ts';
+import { openapiDocument } from './requests/openapi.ts';
+import { readJsonBody } from './requests/request-body.ts';
+import { parseResourcePath, type ResourcePath } from './requests/request-path.ts';
+import { serveWatch } from './requests/watch-response.ts';
 import { apiVersionOf } from './resources.ts';
-import { acceptedTable, formatTable, type TableSpec } from './table.ts';
-import { serveWatch } from './watch-response.ts';
+import { acceptedTable, formatTable, type TableSpec } from './table/table.ts';
 
 export interface ApiServerSpec {
   readonly clock: Clock;

@@ -18,8 +18,11 @@ import {
   invalid,
   notFound,
 } from './api-refusal.ts';
-import { withDefaults } from './defaults.ts';
-import { strategicMergePatch } from './patch.ts';
+import { withDefaults } from './objects/defaults.ts';
+import { strategicMergePatch } from './objects/patch.ts';
+import { createServiceAddresses } from './objects/service-addresses.ts';
+import { validateObject } from './objects/validate-object.ts';
+import { createWatchHistory, type WatchHistory } from './objects/watch-history.ts';
 import {
   findResource,
   LOCAL_REDIRECT_POLICY_CRD,
@@ -28,9 +31,6 @@ import {
   type ResourceKind,
   resourceOf,
 } from './resources.ts';
-import { createServiceAddresses } from './service-addresses.ts';
-import { validateObject } from './validate-object.ts';
-import { createWatchHistory, type WatchHistory } from './watch-history.ts';
 
 export interface ObjectRef {
   readonly kind: ResourceKind;

@@ -2,7 +2,7 @@
  * The last events of one kind, so that a watch may begin in the past. Bounded: a watch that wants to begin before the
  * oldest remembered event must list again (410), exactly as with a real server after compaction.
  */
-import type { StoreEvent } from './api-object.ts';
+import type { StoreEvent } from '../api-object.ts';
 
 const HISTORY_MAX = 1000;
 

@@ -1,8 +1,8 @@
 /** The columns of each kind, with the names, order and cell texts that users know from kubectl. */
-import { itemsOf, type JsonRecord, recordOf, textOf } from '../../kube/json-fields.ts';
-import type { ApiObject } from './api-object.ts';
+import { itemsOf, type JsonRecord, recordOf, textOf } from '../../../kube/json-fields.ts';
+import type { ApiObject } from '../api-object.ts';
+import type { ResourceKind } from '../resources.ts';
 import { formatAge } from './format-age.ts';
-import type { ResourceKind } from './resources.ts';
 
 export interface Column {
   readonly name: string;

@@ -3,7 +3,7 @@
  * lists of objects by a key and carries directives beside the data ($patch, $setElementOrder, $retainKeys,
  * $deleteFromPrimitiveList). Inputs are never altered. Deliberately absent: JSON patch (RFC 6902).
  */
-import { itemsOf, type JsonRecord, recordOf } from '../../kube/json-fields.ts';
+import { itemsOf, type JsonRecord, recordOf } from '../../../kube/json-fields.ts';
 
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;

@@ -1,8 +1,8 @@
 /** Label and field selectors as they stand in queries; parsing refuses what the API server would refuse. */
-import { itemsOf, recordOf } from '../../kube/json-fields.ts';
-import type { ApiObject } from './api-object.ts';
-import { badRequest } from './api-refusal.ts';
-import type { Resource } from './resources.ts';
+import { itemsOf, recordOf } from '../../../kube/json-fields.ts';
+import type { ApiObject } from '../api-object.ts';
+import { badRequest } from '../api-refusal.ts';
+import type { Resource } from '../resources.ts';
 
 export type Matcher = (object: ApiObject) => boolean;
 

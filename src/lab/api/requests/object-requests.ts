@@ -1,11 +1,11 @@
 /** What each method does to one object or a collection: the verbs of the API, apart from watching. */
-import { recordOf, textOf } from '../../kube/json-fields.ts';
-import type { ApiObject } from './api-object.ts';
-import { ApiRefusal, badRequest, notFound } from './api-refusal.ts';
-import type { Manifest, ObjectRef, ObjectStore } from './object-store.ts';
-import { mergePatch, strategicMergePatch } from './patch.ts';
+import { recordOf, textOf } from '../../../kube/json-fields.ts';
+import type { ApiObject } from '../api-object.ts';
+import { ApiRefusal, badRequest, notFound } from '../api-refusal.ts';
+import type { Manifest, ObjectRef, ObjectStore } from '../object-store.ts';
+import { mergePatch, strategicMergePatch } from '../objects/patch.ts';
+import { apiVersionOf, type Resource } from '../resources.ts';
 import type { ResourcePath } from './request-path.ts';
-import { apiVersionOf, type Resource } from './resources.ts';
 
 export interface ObjectRequest {
   readonly path: ResourcePath;

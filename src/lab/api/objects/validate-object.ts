@@ -1,9 +1,9 @@
 /** Rules that hold for every kind, and the kinds' own. Reports all complaints at once, as the API server does. */
 import { isIP } from 'node:net';
-import { itemsOf, type JsonRecord, recordOf, textOf } from '../../kube/json-fields.ts';
-import { toPort } from '../../net/port.ts';
-import type { FieldCause } from './api-refusal.ts';
-import type { Resource } from './resources.ts';
+import { itemsOf, type JsonRecord, recordOf, textOf } from '../../../kube/json-fields.ts';
+import { toPort } from '../../../net/port.ts';
+import type { FieldCause } from '../api-refusal.ts';
+import type { Resource } from '../resources.ts';
 import { validateLocalRedirectPolicy } from './validate-local-redirect-policy.ts';
 
 /** RFC 1123 subdomain, as the API server words it. */

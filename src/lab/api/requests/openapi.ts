@@ -4,7 +4,7 @@
  * old one fetches version 2 as protobuf: a message without fields is a valid empty document, by which it validates
  * nothing. Schemas of the types are deliberately absent, so `kubectl explain` has nothing to say.
  */
-import { apiVersionOf, RESOURCES, type Resource } from './resources.ts';
+import { apiVersionOf, RESOURCES, type Resource } from '../resources.ts';
 
 export interface OpenapiDocument {
   readonly contentType: string;
@@ -25,9 +25,11 @@ export function openapiDocument(pathname: string, accept: string): OpenapiDocume
   return resources.length === 0 ? undefined : json(version3(resources));
 }
 
+/** The name in the request has an `@`, on which the media type parser of a client of 2020 chokes in an answer. */
+const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
 function version2(accept: string): OpenapiDocument {
-  const protobuf = /application\/com\.github\.proto-openapi\.spec\.v2[^,;]*protobuf/.exec(accept)?.[0];
-  if (protobuf !== undefined) return { contentType: protobuf, body: '' };
+  if (accept.includes('protobuf')) return { contentType: PROTOBUF, body: '' };
   return json({
     swagger: '2.0',
     info: { title: 'zerohop lab', version: 'v1.32.0' },

@@ -2,8 +2,8 @@
  * Server-side printing (meta/v1 Table): kubectl shows the columns it is given, so what a user sees in a terminal is
  * decided here. Rows carry the object's metadata, from which kubectl takes the namespace column and label columns.
  */
-import type { ApiObject } from './api-object.ts';
-import type { ResourceKind } from './resources.ts';
+import type { ApiObject } from '../api-object.ts';
+import type { ResourceKind } from '../resources.ts';
 import { type Column, columnsOf } from './table-columns.ts';
 
 /** How much of the object a row carries: `includeObject` of the query. */

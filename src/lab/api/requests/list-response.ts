@@ -1,9 +1,9 @@
 /** A collection as a list: selected, cut into pages, numbered with the version from which a watch continues. */
 import { Buffer } from 'node:buffer';
-import { recordOf, textOf } from '../../kube/json-fields.ts';
-import type { ApiObject } from './api-object.ts';
-import { badRequest } from './api-refusal.ts';
-import type { ObjectStore } from './object-store.ts';
+import { recordOf, textOf } from '../../../kube/json-fields.ts';
+import type { ApiObject } from '../api-object.ts';
+import { badRequest } from '../api-refusal.ts';
+import type { ObjectStore } from '../object-store.ts';
 import type { ResourcePath } from './request-path.ts';
 import { type Matcher, parseFieldSelector, parseLabelSelector } from './selectors.ts';
 

@@ -3,10 +3,10 @@
  * client goes or the server closes. A client that does not read is cut off before its backlog eats the process.
  */
 import type { ServerResponse } from 'node:http';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
-import type { ApiObject, StoreEvent, WatchEventType } from './api-object.ts';
-import type { ObjectStore } from './object-store.ts';
-import { apiVersionOf, type Resource } from './resources.ts';
+import type { Clock, Timer } from '../../../telemetry/clock.ts';
+import type { ApiObject, StoreEvent, WatchEventType } from '../api-object.ts';
+import type { ObjectStore } from '../object-store.ts';
+import { apiVersionOf, type Resource } from '../resources.ts';
 import type { Matcher } from './selectors.ts';
 
 const BACKLOG_MAX_BYTES = 16 * 1024 * 1024;

@@ -1,5 +1,5 @@
 /** What a URL asks for: `/api/v1/namespaces/NS/pods/NAME/status` and its relatives. */
-import { apiVersionOf, RESOURCES, type Resource } from './resources.ts';
+import { apiVersionOf, RESOURCES, type Resource } from '../resources.ts';
 
 export interface ResourcePath {
   readonly resource: Resource;

@@ -4,9 +4,9 @@
  * unknown fields are kept. Rules beyond the schema are the agent's and are not repeated here.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type JsonRecord, recordOf } from '../../kube/json-fields.ts';
-import { parsePort } from '../../net/port.ts';
-import type { FieldCause } from './api-refusal.ts';
+import { type JsonRecord, recordOf } from '../../../kube/json-fields.ts';
+import { parsePort } from '../../../net/port.ts';
+import type { FieldCause } from '../api-refusal.ts';
 
 const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;

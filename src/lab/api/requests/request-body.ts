@@ -1,9 +1,9 @@
 /** Request bodies, bounded. */
 import type { Buffer } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { recordOf } from '../../kube/json-fields.ts';
-import { ApiRefusal, badRequest } from './api-refusal.ts';
-import type { Manifest } from './object-store.ts';
+import { recordOf } from '../../../kube/json-fields.ts';
+import { ApiRefusal, badRequest } from '../api-refusal.ts';
+import type { Manifest } from '../object-store.ts';
 
 /** The API server's own limit. */
 const BODY_MAX_BYTES = 3 * 1024 * 1024;

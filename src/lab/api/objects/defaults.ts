@@ -2,8 +2,8 @@
  * What the API server fills in where a manifest is silent, as far as somebody in the lab reads it: kubectl's tables, the
  * endpoint controller, the agent. Pure: takes the object as written, gives a new one.
  */
-import { itemsOf, type JsonRecord, recordOf, textOf } from '../../kube/json-fields.ts';
-import type { ResourceKind } from './resources.ts';
+import { itemsOf, type JsonRecord, recordOf, textOf } from '../../../kube/json-fields.ts';
+import type { ResourceKind } from '../resources.ts';
 
 /** `allocate` gives an unused service address; called only for a service that needs one. */
 export function withDefaults(kind: ResourceKind, object: JsonRecord, allocate: () => string): JsonRecord {

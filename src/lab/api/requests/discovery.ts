@@ -2,7 +2,7 @@
  * What a client asks before it asks for anything: which groups, versions and kinds there are. The unaggregated form
  * only, which every kubectl falls back to.
  */
-import { apiVersionOf, RESOURCES, type Resource } from './resources.ts';
+import { apiVersionOf, RESOURCES, type Resource } from '../resources.ts';
 
 const ALL_VERBS = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
 const READ_VERBS = ['get', 'list', 'watch'];
