@@ -21,7 +21,7 @@ const MAX_LINE_CHARACTERS = 1 << 20;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Opens nothing yet: each call is a connection of its own. */
-export function openAgentClient(socketPath: string): AgentClient {
+export function createAgentClient(socketPath: string): AgentClient {
   const get = async <T>(path: string): Promise<T> => {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     return parseAnswer(

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { AppError } from '../fault/app-error.ts';
-import { type AgentClient, openAgentClient } from './client.ts';
+import { type AgentClient, createAgentClient } from './client.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from './errors.ts';
 
 export const DEFAULT_SOCKET = '/run/zerohop/agent.sock';
@@ -31,7 +31,7 @@ export interface DiscoveredAgent {
 export async function discoverAgents(options: DiscoverOptions = {}): Promise<readonly DiscoveredAgent[]> {
   const agents: DiscoveredAgent[] = [];
   for (const path of socketPaths(options)) {
-    const client = openAgentClient(path);
+    const client = createAgentClient(path);
     // Asked for its name, so that an agent that does not answer is told of now and not in the middle of the output.
     agents.push({ node: (await client.status()).node, client });
   }
