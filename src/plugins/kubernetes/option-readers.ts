@@ -5,8 +5,7 @@
  */
 import { resolve } from 'node:path';
 import type { OptionLine } from '../../corefile/ast.ts';
-import { zonesOf } from '../../corefile/keys.ts';
-import { type Name, parseName, ROOT } from '../../dns/name.ts';
+import { ROOT } from '../../dns/name.ts';
 import type { ClusterNeed, SetupContext } from '../contract.ts';
 import {
   durationArg,
@@ -18,6 +17,7 @@ import {
   unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
+import { zonesFrom } from '../zones.ts';
 import { isLabelSelector } from './label-selector.ts';
 import { type KubernetesOptions, POD_MODES } from './options.ts';
 
@@ -78,14 +78,6 @@ export function readOption(line: OptionLine, parsing: Parsing): void {
   const read = READERS.get(line.name.text);
   if (read === undefined) throw unknownProperty(PLUGIN, line.name, [...READERS.keys()]);
   read(line, parsing);
-}
-
-/** Words that are no zone are dropped (dns-server 1.5). */
-export function parseZones(words: readonly { readonly text: string }[]): Name[] {
-  return words
-    .flatMap(({ text }) => zonesOf(text))
-    .map((zone) => parseName(zone))
-    .filter((zone) => zone !== undefined);
 }
 
 function readEndpoint(line: OptionLine, { need, context }: Parsing): void {
@@ -175,7 +167,7 @@ function readTtl(line: OptionLine, { options }: Parsing): void {
 }
 
 function readFallthrough(line: OptionLine, { options }: Parsing): void {
-  options.fallthrough = line.args.length === 0 ? [ROOT] : parseZones(line.args);
+  options.fallthrough = zonesFrom(line.args, [ROOT]);
 }
 
 function readIgnore(line: OptionLine, { options }: Parsing): void {

@@ -1,11 +1,10 @@
 /** The `kubernetes` directive as a whole: its zones, its defaults, and what no single line can be blamed for. */
-import type { Directive } from '../../corefile/ast.ts';
-import type { Name } from '../../dns/name.ts';
 import { AppError } from '../../fault/app-error.ts';
 import type { ClusterNeed, SetupContext } from '../contract.ts';
 import { onlyDirective, wrongDirective } from '../directive.ts';
+import { zonesFrom } from '../zones.ts';
 import { isReverseName } from './lookup/reverse-name.ts';
-import { type Draft, type Parsing, parseZones, readOption } from './option-readers.ts';
+import { type Draft, type Parsing, readOption } from './option-readers.ts';
 import { type KubernetesOptions, neededKinds } from './options.ts';
 
 const PLUGIN = 'kubernetes';
@@ -20,7 +19,7 @@ export interface KubernetesDirective {
 /** Throws an `AppError` at the first thing that is wrong. */
 export function parseKubernetes(context: SetupContext): KubernetesDirective {
   const directive = onlyDirective(context.directives);
-  const zones = directiveZones(directive, context);
+  const zones = zonesFrom(directive.args, context.block.zones);
   const primaryZone = zones.find((zone) => !isReverseName(zone));
   if (primaryZone === undefined) {
     throw new AppError('PLUGIN_BAD_VALUE', `plugin/${PLUGIN}: non-reverse zone name must be used`, {
@@ -44,8 +43,4 @@ export function parseKubernetes(context: SetupContext): KubernetesDirective {
     throw wrongDirective(PLUGIN, directive.name, 'namespaces and namespace_labels cannot both be set');
   }
   return { options, need: { kinds: neededKinds(options), ...parsing.need } };
-}
-
-function directiveZones(directive: Directive, { block }: SetupContext): readonly Name[] {
-  return directive.args.length === 0 ? block.zones : parseZones(directive.args);
 }

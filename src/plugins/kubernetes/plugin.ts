@@ -9,6 +9,7 @@ import { replyTo } from '../../dns/reply.ts';
 import type { Ip } from '../../net/ip.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Host } from '../contract.ts';
+import { matchingZone } from '../zones.ts';
 import { followAlias, joinChain } from './alias-reply.ts';
 import { clusterNameOf } from './lookup/find-name.ts';
 import { lookup } from './lookup/lookup.ts';
@@ -18,7 +19,7 @@ import { zoneSoa } from './lookup/zone-records.ts';
 import type { KubernetesOptions } from './options.ts';
 import { describeClient, describeName } from './query-metadata.ts';
 import type { ClusterView } from './view/service-index.ts';
-import { zoneOf, zoneSpelling } from './zone-spelling.ts';
+import { zoneSpelling } from './zone-spelling.ts';
 
 export interface KubernetesParts {
   readonly options: KubernetesOptions;
@@ -37,7 +38,7 @@ function answer(parts: KubernetesParts, query: Query, next: Handler): Reply | Pr
   const { options, view } = parts;
   const client = options.pods === 'verified' ? view.podsAt(query.client.address)[0] : undefined;
   if (client !== undefined) describeClient(query.metadata, client);
-  const zone = zoneOf(options.zones, name);
+  const zone = matchingZone(options.zones, name);
   if (zone === undefined) return next(query);
   const spelt = zoneSpelling(zone, name);
   describeName(query.metadata, clusterNameOf(spelt, name));
