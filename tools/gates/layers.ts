@@ -62,6 +62,7 @@ function refusal(path: string, specifier: string, layers: LayerTable): string | 
   const target = targetOf(path, specifier);
   if (target === undefined || !target.startsWith('src/')) return `${specifier} leads out of src`;
   if (!/\.(ts|mjs|json)$/.test(target)) return `${specifier} lacks its extension`;
+  if (isTest({ path: target }) && !isTest({ path })) return `only tests may import ${specifier}`;
   const from = folderOf(path);
   const to = folderOf(target);
   const allowed = Object.hasOwn(layers, from) ? layers[from] : undefined;

@@ -8,8 +8,12 @@ import { type Finding, isCode, isTest, lineAt, type SourceFile } from './source-
 
 const SECTIONS = ['Name', 'Description', 'Syntax', 'Examples'] as const;
 
-/** How a `MetricSpec` names its family. */
-const METRIC = /\bname:\s*'((?:coredns|nodecache|zerohop)_[a-z0-9_]+)'/g;
+/**
+ * A metric's whole name, as a string or as a key; ours only where a `MetricSpec` names its family, because other things
+ * are called zerohop_… too. A name that is put together at run time is not seen.
+ */
+const METRIC =
+  /(?<!\w)(?:\bname:\s*'(zerohop_[a-z0-9_]+)'|'((?:coredns|nodecache)_[a-z0-9_]+)'|((?:coredns|nodecache)_[a-z0-9_]+):)/g;
 
 export function checkPluginReadmes(files: readonly SourceFile[]): readonly Finding[] {
   const texts = new Map(files.map(({ path, text }) => [path, text]));
@@ -33,12 +37,15 @@ export function checkMetrics(files: readonly SourceFile[]): readonly Finding[] {
     .flatMap((file) => {
       const code = maskCode(file.text, { keepStrings: true });
       const places = documents.filter(({ path }) => mayDocument(file.path, path));
-      return Array.from(code.matchAll(METRIC))
-        .filter((match) => !places.some(({ text }) => text.includes(match[1] ?? '')))
-        .map((match) => ({
+      return Array.from(code.matchAll(METRIC), ({ 1: ours, 2: text, 3: key, index }) => ({
+        name: ours ?? text ?? key ?? '',
+        index,
+      }))
+        .filter(({ name }) => !places.some(({ text }) => text.includes(name)))
+        .map(({ name, index }) => ({
           path: file.path,
-          line: lineAt(code, match.index),
-          message: `metric ${match[1]} is documented neither in the plugin's README nor in docs/`,
+          line: lineAt(code, index),
+          message: `metric ${name} is documented neither in the plugin's README nor in docs/`,
         }));
     });
 }

@@ -37,9 +37,9 @@ export function isCode({ path }: SourceFile): boolean {
   return /\.(ts|mjs)$/.test(path) && !path.endsWith('.gen.ts');
 }
 
-/** Tests and what only tests import. */
-export function isTest({ path }: SourceFile): boolean {
-  return path.endsWith('.test.ts') || path.startsWith('test/');
+/** Tests and what only tests import, which stands in folders called `testing`. */
+export function isTest({ path }: Pick<SourceFile, 'path'>): boolean {
+  return path.endsWith('.test.ts') || path.startsWith('test/') || path.includes('/testing/');
 }
 
 export function lineAt(text: string, offset: number): number {
