@@ -13,6 +13,9 @@ export const MAX_LABEL_BYTES = 63;
 /** RFC 1035 section 2.3.4: length bytes and the root's zero included. */
 export const MAX_NAME_BYTES = 255;
 
+/** Nothing to escape, every label within its limit: nearly all names, taken as they stand. */
+const PLAIN_NAME = /^(?:[\x21-\x2d\x2f-\x5b\x5d-\x7e]{1,63}\.)+$/;
+
 const BACKSLASH = 0x5c;
 const DOT = 0x2e;
 
@@ -26,11 +29,12 @@ export const LABEL_TEXT: readonly string[] = Array.from({ length: 256 }, (_, byt
 /** Adds the trailing dot; text beyond ASCII becomes its UTF-8 bytes. Undefined when it is no name within the limits. */
 export function parseName(text: string): Name | undefined {
   if (text === '.') return ROOT;
+  const full = hasEndDot(text) ? text : `${text}.`;
+  if (PLAIN_NAME.test(full) && full.length < MAX_NAME_BYTES) return full as Name;
   const labels: string[] = [];
   let label = '';
   let bytes = 0;
   let total = 1;
-  const full = hasEndDot(text) ? text : `${text}.`;
   for (const piece of full.matchAll(/\\(\d{3})|\\(\D)|\\|([^\\])/gsu)) {
     const [all, code, escaped, plain] = piece;
     if (all === '\\') return undefined;
