@@ -1,12 +1,12 @@
 /** `zerohop lab`: the two-node cluster on this machine, by hand or as a story. */
-import { Command } from 'commander';
-import type { Command as Run } from './main.ts';
+import type { Command } from './main.ts';
+import { createProgram, runProgram } from './program.ts';
 
 const DESCRIPTION = 'A two-node cluster made of network namespaces on this machine. Needs root.';
 
-export const run: Run = async (args) => {
+export const run: Command = async (args) => {
   let exitCode = 0;
-  const program = new Command('zerohop lab').description(DESCRIPTION).exitOverride().enablePositionalOptions();
+  const program = createProgram('zerohop lab', DESCRIPTION).enablePositionalOptions();
   program
     .command('up')
     .description('bring the lab up and keep it up until Ctrl-C')
@@ -37,7 +37,9 @@ export const run: Run = async (args) => {
     .passThroughOptions()
     .action(async (pod: string, command: string[]) => {
       const { execInPod } = await import('../lab/exec.ts');
-      const child = execInPod(pod, command, { stdio: 'inherit' });
+      // kubectl's habit: what follows `--` is the command.
+      const words = command[0] === '--' ? command.slice(1) : command;
+      const child = execInPod(pod, words, { stdio: 'inherit' });
       exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
     });
   program
@@ -57,17 +59,11 @@ export const run: Run = async (args) => {
       console.log(`killed process ${killPod(pod)} of ${pod}`);
     });
   addHidden(program);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-  } catch (error) {
-    if (error instanceof Error && 'exitCode' in error) return Number(error.exitCode);
-    throw error;
-  }
-  return exitCode;
+  return (await runProgram(program, args)) ?? exitCode;
 };
 
 /** The lab's own daemons; they are started in its namespaces and mean nothing elsewhere. */
-function addHidden(program: Command): void {
+function addHidden(program: ReturnType<typeof createProgram>): void {
   program.command('control', { hidden: true }).action(async () => {
     const { runControlPlane } = await import('../lab/control.ts');
     await runControlPlane();

@@ -33,8 +33,7 @@ export interface ObjectAnswer {
 export function answerObjectRequest(request: ObjectRequest, tools: ObjectTools): ObjectAnswer {
   const { path, method } = request;
   const { resource } = path;
-  if (path.subresource !== undefined && !(path.subresource === 'status' && resource.statusSubresource))
-    throw notFound(resource, `${path.name ?? ''}/${path.subresource}`);
+  refuseSubresource(path);
   if (method !== 'GET' && resource.readOnly) throw methodNotAllowed(method);
   if (method !== 'GET' && (request.query.get('dryRun') ?? '') !== '')
     throw badRequest('the lab has no dry run: use --dry-run=client');
@@ -55,6 +54,18 @@ export function answerObjectRequest(request: ObjectRequest, tools: ObjectTools):
     default:
       throw methodNotAllowed(method);
   }
+}
+
+const KUBELET_SUBRESOURCES = ['log', 'exec', 'attach', 'portforward'];
+
+function refuseSubresource({ resource, name = '', subresource }: ResourcePath): void {
+  if (subresource === undefined || (subresource === 'status' && resource.statusSubresource)) return;
+  if (!KUBELET_SUBRESOURCES.includes(subresource)) throw notFound(resource, `${name}/${subresource}`);
+  throw new ApiRefusal({
+    status: 405,
+    reason: 'MethodNotAllowed',
+    message: `the lab has no kubelet to ask: use \`zerohop lab logs ${name}\` and \`zerohop lab exec ${name} -- COMMAND\``,
+  });
 }
 
 function refOf(path: ResourcePath, name: string): ObjectRef {

@@ -10,6 +10,13 @@ const BODY_MAX_BYTES = 3 * 1024 * 1024;
 
 /** An empty body is an empty object. Throws `ApiRefusal` 400 or 413. */
 export async function readJsonBody(req: IncomingMessage): Promise<Manifest> {
+  const contentType = req.headers['content-type'] ?? '';
+  if (contentType.includes('protobuf'))
+    throw new ApiRefusal({
+      status: 415,
+      reason: 'UnsupportedMediaType',
+      message: `the lab takes JSON only, as \`kubectl apply -f\` sends it: received ${JSON.stringify(contentType)}`,
+    });
   const text = await readText(req);
   if (text.trim() === '') return {};
   try {
