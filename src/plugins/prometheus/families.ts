@@ -1,9 +1,37 @@
 /** The `coredns_dns_*` metrics: names, labels and buckets of dns-server section 8. */
+import { TYPE, typeName } from '../../dns/codes.ts';
 import type { Counter, Family, Histogram, Metrics } from '../../telemetry/metrics.ts';
 
 /** 0.25 ms to 8 s, each twice the one before. */
 const DURATION_BUCKETS = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i);
 const SIZE_BUCKETS = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000];
+
+const SHOWN_TYPES: ReadonlySet<number> = new Set([
+  TYPE.A,
+  TYPE.AAAA,
+  TYPE.CNAME,
+  TYPE.DNSKEY,
+  TYPE.DS,
+  TYPE.MX,
+  TYPE.NSEC3,
+  TYPE.NSEC,
+  TYPE.NS,
+  TYPE.PTR,
+  TYPE.RRSIG,
+  TYPE.SOA,
+  TYPE.SRV,
+  TYPE.TXT,
+  TYPE.HTTPS,
+  TYPE.SVCB,
+  TYPE.IXFR,
+  TYPE.AXFR,
+  TYPE.ANY,
+]);
+
+/** The types that dashboards know by name; whoever asks for odd ones must not make new time series. */
+export function typeLabel(type: number): string {
+  return SHOWN_TYPES.has(type) ? typeName(type) : 'other';
+}
 
 export interface DnsFamilies {
   readonly requests: Family<Counter>;

@@ -2,7 +2,7 @@
  * Counts and times what passes (dns-server 3.5 and 8). The children of the metric families are bound once per zone and
  * label set and kept: a query costs a few look-ups by short keys and additions, no objects.
  */
-import { rcodeName, TYPE, typeName } from '../../dns/codes.ts';
+import { rcodeName } from '../../dns/codes.ts';
 import { messageLength } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
@@ -10,29 +10,7 @@ import { ipFamily } from '../../net/ip.ts';
 import type { Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { type DnsFamilies, dnsFamilies } from './families.ts';
-
-const SHOWN_TYPES: ReadonlySet<number> = new Set([
-  TYPE.A,
-  TYPE.AAAA,
-  TYPE.CNAME,
-  TYPE.DNSKEY,
-  TYPE.DS,
-  TYPE.MX,
-  TYPE.NSEC3,
-  TYPE.NSEC,
-  TYPE.NS,
-  TYPE.PTR,
-  TYPE.RRSIG,
-  TYPE.SOA,
-  TYPE.SRV,
-  TYPE.TXT,
-  TYPE.HTTPS,
-  TYPE.SVCB,
-  TYPE.IXFR,
-  TYPE.AXFR,
-  TYPE.ANY,
-]);
+import { type DnsFamilies, dnsFamilies, typeLabel } from './families.ts';
 
 /** There are no views yet; the label is printed all the same. */
 const VIEW = '';
@@ -65,8 +43,7 @@ export function prometheusPlugin({ metrics, clock }: PrometheusOptions): Plugin 
 function countQuery(families: DnsFamilies, query: Query): void {
   const { server, zone, transport, client, question, message, wire } = query;
   const family = ipFamily(client.address) === 4 ? '1' : '2';
-  const type = SHOWN_TYPES.has(question.type) ? typeName(question.type) : 'other';
-  families.requests.with(server, zone, VIEW, transport, family, type).inc();
+  families.requests.with(server, zone, VIEW, transport, family, typeLabel(question.type)).inc();
   if (message.edns?.dnssecOk) families.doRequests.with(server, zone, VIEW).inc();
   families.requestSize.with(server, zone, VIEW, transport).observe(wire.length);
 }

@@ -1,0 +1,67 @@
+/**
+ * The seam to the Kubernetes API: plugins say what they need, watches are shared among those who need the same. The code
+ * behind it is only loaded for Corefiles that use it.
+ */
+import type { ClusterSnapshot } from '../cluster/snapshot.ts';
+import type { ClusterNeed } from '../plugins/contract.ts';
+import type { Readable } from '../store/store.ts';
+import type { Clock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface ClusterSource {
+  /** Starts watching; `log` gets the client's troubles. */
+  open(need: ClusterNeed, log: Log): { readonly snapshot: Readable<ClusterSnapshot>; close(): void };
+}
+
+export interface ClusterSourceOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export async function loadClusterSource({ clock, random }: ClusterSourceOptions): Promise<ClusterSource> {
+  const [{ createKubeClient }, { loadKubeConfig }, { startClusterWatch }] = await Promise.all([
+    import('../kube/client.ts'),
+    import('../kube/config/load-kube-config.ts'),
+    import('../kube/cluster-watch.ts'),
+  ]);
+  return {
+    open({ kinds, endpoint, kubeconfig, tls, ...selectors }, log) {
+      const config = loadKubeConfig({
+        ...(endpoint === undefined ? {} : { endpoint }),
+        ...(kubeconfig === undefined ? {} : { kubeconfig }),
+        ...(tls === undefined ? {} : { tls }),
+      });
+      const client = createKubeClient(config);
+      const watch = startClusterWatch({ client, kinds, ...selectors, log, clock, random });
+      return {
+        snapshot: watch.snapshot,
+        close() {
+          watch.close();
+          void client.close();
+        },
+      };
+    },
+  };
+}
+
+/** The watches of one configuration: opened once per distinct need, closed together. */
+export class ClusterShare {
+  readonly #source: ClusterSource;
+  readonly #open = new Map<string, ReturnType<ClusterSource['open']>>();
+
+  constructor(source: ClusterSource) {
+    this.#source = source;
+  }
+
+  get(need: ClusterNeed, log: Log): Readable<ClusterSnapshot> {
+    const key = JSON.stringify({ ...need, kinds: [...need.kinds].sort() });
+    const watch = this.#open.get(key) ?? this.#source.open(need, log);
+    this.#open.set(key, watch);
+    return watch.snapshot;
+  }
+
+  close(): void {
+    for (const watch of this.#open.values()) watch.close();
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A running server: one configuration in force, and the change-over to another without losing a query (dns-server 3.9).
+ * A configuration that cannot be put into force leaves everything as it was. Knows no files, signals or flags.
+ */
+import type { Corefile } from '../corefile/ast.ts';
+import type { HttpAnswer } from '../plugins/contract.ts';
+import type { SocketAddress } from '../server/handler.ts';
+import type { ServeEnvironment } from './environment.ts';
+import { Generation } from './generation.ts';
+import { HttpHub, type HttpPages } from './http-hub.ts';
+import { ListenerSet } from './listener-set.ts';
+import { ServeMetrics } from './serve-metrics.ts';
+
+/** A page that is served whatever the Corefile says. */
+export interface ExtraPage {
+  readonly address: string;
+  readonly path: string;
+  readonly answer: HttpAnswer;
+}
+
+export class DnsServer {
+  readonly metrics: ServeMetrics;
+  readonly #environment: ServeEnvironment;
+  readonly #listeners: ListenerSet;
+  readonly #http: HttpHub;
+  readonly #extraPages: readonly ExtraPage[];
+  #current: Generation | undefined;
+  #addresses: readonly SocketAddress[] = [];
+  /** Changes happen one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(environment: ServeEnvironment, extraPages: readonly ExtraPage[] = []) {
+    const log = environment.log('');
+    this.#environment = environment;
+    this.#extraPages = extraPages;
+    this.metrics = new ServeMetrics(environment.metrics);
+    this.#http = new HttpHub((text) => log.warning(text));
+    this.#listeners = new ListenerSet({
+      log,
+      clock: environment.clock,
+      observer: (server) => this.metrics.observer(server),
+    });
+  }
+
+  /** Throws before `start` succeeded. */
+  get current(): Generation {
+    if (this.#current === undefined) throw new Error('The server has not been started');
+    return this.#current;
+  }
+
+  /** What is bound, with real ports. */
+  get addresses(): readonly SocketAddress[] {
+    return this.#addresses;
+  }
+
+  /** The first start as well as a change-over. Rejects with an `AppError`; then what was in force still is. */
+  apply(corefile: Corefile): Promise<void> {
+    const applied = this.#last.then(() => this.#apply(corefile));
+    this.#last = applied.catch(() => undefined);
+    return applied;
+  }
+
+  /** Plugin callbacks, `final` ones included; the listeners go on answering. */
+  async shutDownPlugins(): Promise<void> {
+    await this.#current?.shutDown();
+    await this.#current?.finalShutDown();
+  }
+
+  async closeListeners(): Promise<void> {
+    await Promise.all([this.#listeners.close(), this.#http.close()]);
+  }
+
+  async #apply(corefile: Corefile): Promise<void> {
+    const next = await Generation.prepare(corefile, this.#environment);
+    const undo: (() => Promise<void>)[] = [() => next.shutDown()];
+    try {
+      const pages = await this.#http.prepare(this.#pages(next));
+      undo.unshift(() => pages.abandon());
+      await next.start();
+      const sockets = await this.#listeners.prepare(next.listeners, (plan) => next.routes(plan));
+      const previous = this.#current;
+      this.#current = next;
+      this.#addresses = sockets.commit();
+      pages.commit();
+      this.metrics.describe(next);
+      next.started(this.#addresses);
+      if (previous !== undefined) void this.#retire(previous);
+    } catch (error) {
+      for (const step of undo) await step();
+      throw error;
+    }
+  }
+
+  async #retire(previous: Generation): Promise<void> {
+    try {
+      await previous.retire();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#environment.log('').error(`Cannot end the previous configuration cleanly: ${text}`);
+    }
+  }
+
+  #pages(generation: Generation): HttpPages {
+    const all = new Map([...generation.pages].map(([address, pages]) => [address, new Map(pages)]));
+    for (const { address, path, answer } of this.#extraPages) {
+      all.set(address, new Map([...(all.get(address) ?? []), [path, answer]]));
+    }
+    return all;
+  }
+}

@@ -1,0 +1,20 @@
+/** What a configuration is made in: everything of the process that outlives it, injected for tests. */
+import type { Clock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { ClusterSource } from './cluster-source.ts';
+
+export interface ServeEnvironment {
+  /** `prefix` goes between level and text: `plugin/errors: `. */
+  readonly log: (prefix: string) => Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Where relative paths in directives start. */
+  readonly directory: string;
+  /** Port of keys that name none. */
+  readonly defaultPort: number;
+  /** Called once, when a Corefile needs the cluster. */
+  readonly loadCluster: () => Promise<ClusterSource>;
+}

@@ -1,0 +1,222 @@
+/**
+ * One configuration in force: the plugins of one Corefile, the chains made of them, the pages they serve and the watches
+ * they opened. It owns no DNS sockets, which outlive it. Generations overlap during a reload: the new one is complete
+ * before the old one is told to go.
+ */
+import type { Corefile } from '../corefile/ast.ts';
+import type { Message } from '../dns/message.ts';
+import type { Name } from '../dns/name.ts';
+import { AppError } from '../fault/app-error.ts';
+import { parseIp } from '../net/ip.ts';
+import type { BlockInfo, Host, HttpAnswer } from '../plugins/contract.ts';
+import { PLUGIN_ORDER } from '../plugins/order.ts';
+import type { Handler, Query, SocketAddress } from '../server/handler.ts';
+import { findRoute, type Router, routerOf, type ServerRoute } from '../server/router.ts';
+import { type BlockPlan, planBlocks } from './block-plan.ts';
+import { composeChain, InFlight } from './chain.ts';
+import { ClusterShare } from './cluster-source.ts';
+import type { ServeEnvironment } from './environment.ts';
+import { type ListenerPlan, planListeners, serverLabel } from './listener-plan.ts';
+import { loadSetups, type PluginRecord, setUpWord } from './plugin-setup.ts';
+import { askAgain } from './self-query.ts';
+
+/** How long a configuration that was replaced may take over its last queries. */
+const DRAIN_MS = 5000;
+
+export class Generation {
+  readonly corefile: Corefile;
+  readonly listeners: readonly ListenerPlan[];
+  readonly records: readonly PluginRecord[];
+  readonly pages = new Map<string, Map<string, HttpAnswer>>();
+  readonly #handlers: readonly (Handler | undefined)[];
+  readonly #routers = new Map<string, Router>();
+  readonly #inFlight = new InFlight();
+  readonly #cluster: ClusterShare | undefined;
+  readonly #environment: ServeEnvironment;
+
+  /** Loads and sets up every plugin; opens nothing but cluster watches. Throws an `AppError` and leaves nothing open. */
+  static async prepare(corefile: Corefile, environment: ServeEnvironment): Promise<Generation> {
+    const plans = planBlocks(corefile, environment.defaultPort);
+    const setups = await loadSetups(corefile);
+    const cluster = setups.has('kubernetes') ? new ClusterShare(await environment.loadCluster()) : undefined;
+    try {
+      return new Generation(corefile, environment, { plans, setups, cluster });
+    } catch (error) {
+      cluster?.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    corefile: Corefile,
+    environment: ServeEnvironment,
+    parts: {
+      plans: readonly BlockPlan[];
+      setups: Awaited<ReturnType<typeof loadSetups>>;
+      cluster: ClusterShare | undefined;
+    },
+  ) {
+    this.corefile = corefile;
+    this.#environment = environment;
+    this.#cluster = parts.cluster;
+    this.records = this.#setUp(parts.plans, parts.setups);
+    this.listeners = planListeners(
+      parts.plans.map((plan, block) => ({ plan, listenOn: this.#listenOn(block) ?? [] })),
+    );
+    this.#handlers = parts.plans.map((_, block) => this.#composeBlock(block));
+    for (const plan of this.listeners) this.#routers.set(plan.server, routerOf(this.routes(plan)));
+  }
+
+  /** In start order: whatever a plugin waits for, the listeners of this process are not open yet at a first start. */
+  async start(): Promise<void> {
+    for (const { instance } of this.records) await instance.onStart?.();
+  }
+
+  started(addresses: readonly SocketAddress[]): void {
+    for (const { instance } of this.records) instance.onStarted?.(addresses);
+  }
+
+  routes({ members }: ListenerPlan): readonly ServerRoute[] {
+    return members.map(({ block, zones }) => {
+      const handler = this.#handlers[block];
+      const anyClass = this.#instances(block).some(({ instance }) => instance.anyClass === true);
+      return { zones, anyClass, ...(handler && { handler }) };
+    });
+  }
+
+  /** What the blocks with `ready` wait for, by plugin. */
+  readiness(): ReadonlyMap<string, boolean> {
+    const asked = new Set(this.records.filter(({ word }) => word === 'ready').map(({ block }) => block));
+    const ready = new Map<string, boolean>();
+    for (const { word, block, instance } of this.records) {
+      if (instance.ready === undefined || !asked.has(block)) continue;
+      ready.set(word, (ready.get(word) ?? true) && instance.ready());
+    }
+    return ready;
+  }
+
+  /** The words of the chain of a block, in order. */
+  chainWords(block: number): readonly string[] {
+    return this.#instances(block)
+      .filter(({ instance }) => instance.plugin !== undefined)
+      .map(({ word }) => word);
+  }
+
+  uses(word: string): boolean {
+    return this.records.some((record) => record.word === word);
+  }
+
+  /** After a successor took over: lets queries end, then tells the plugins. */
+  async retire(): Promise<void> {
+    const drained = Promise.withResolvers<void>();
+    const timer = this.#environment.clock.after(DRAIN_MS, drained.resolve);
+    await Promise.race([drained.promise, this.#inFlight.whenIdle()]);
+    timer.cancel();
+    await this.shutDown();
+  }
+
+  /** Every plugin is told, whatever the others do; the first failure is thrown afterwards. */
+  async shutDown(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const { instance } of this.records) {
+      await Promise.try(() => instance.onShutdown?.()).catch((error) => failures.push(error));
+    }
+    this.#cluster?.close();
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async finalShutDown(): Promise<void> {
+    for (const { instance } of this.records) await instance.onFinalShutdown?.();
+  }
+
+  #setUp(
+    plans: readonly BlockPlan[],
+    setups: Awaited<ReturnType<typeof loadSetups>>,
+  ): readonly PluginRecord[] {
+    const records: PluginRecord[] = [];
+    const host = (word: string) => this.#host(word);
+    for (const { word } of PLUGIN_ORDER) {
+      const setup = setups.get(word);
+      if (setup === undefined) continue;
+      const blocks = plans.map((plan, block) => ({
+        directives: plan.block.directives,
+        info: blockInfo(plan, records, block),
+      }));
+      records.push(...setUpWord(word, setup, { blocks, host }));
+    }
+    return records;
+  }
+
+  #composeBlock(block: number): Handler | undefined {
+    const links = this.#instances(block).flatMap(({ word, instance: { plugin } }) =>
+      plugin === undefined ? [] : [{ word, plugin }],
+    );
+    const chain = composeChain(links);
+    return chain && this.#inFlight.track(chain);
+  }
+
+  #instances(block: number): readonly PluginRecord[] {
+    return this.records.filter((record) => record.block === block);
+  }
+
+  #listenOn(block: number): readonly NonNullable<ReturnType<typeof parseIp>>[] | undefined {
+    return boundAddresses(this.records, block);
+  }
+
+  #host(word: string): Host {
+    const { log, metrics, clock, random, directory } = this.#environment;
+    const own = log(`plugin/${word}: `);
+    return {
+      log: own,
+      plainLog: log(''),
+      metrics,
+      clock,
+      random,
+      directory,
+      cluster: (need) => {
+        if (this.#cluster === undefined) throw new Error(`plugin/${word} may not watch the cluster`);
+        return this.#cluster.get(need, own);
+      },
+      http: (address, path, answer) => {
+        const pages = this.pages.get(address) ?? new Map<string, HttpAnswer>();
+        if (!pages.has(path)) pages.set(path, answer);
+        this.pages.set(address, pages);
+      },
+      resolve: (query, name, type) => this.#resolve(query, name, type),
+      readiness: () => this.readiness(),
+    };
+  }
+
+  async #resolve(query: Query, name: Name, type: number): Promise<Message | undefined> {
+    const asked = askAgain(query, name, type);
+    const router = this.#routers.get(query.server);
+    if (asked === undefined || router === undefined) return undefined;
+    const found = findRoute(router, asked.question, () => true);
+    const reply = await found?.route.handler?.({ ...asked, zone: found.zone });
+    return reply?.message;
+  }
+}
+
+/** `bind` is set up before every plugin that reads the label. */
+function blockInfo(plan: BlockPlan, records: readonly PluginRecord[], block: number): BlockInfo {
+  const address = boundAddresses(records, block)?.[0];
+  return {
+    zones: plan.keys.flatMap(({ zones }) => zones.slice(0, 1)),
+    server: serverLabel(address, plan.keys[0]?.port ?? 0),
+  };
+}
+
+/** Nothing without a `bind`. */
+function boundAddresses(records: readonly PluginRecord[], block: number) {
+  const listenOn = records
+    .filter((record) => record.block === block)
+    .flatMap(({ instance }) => (instance.listenOn === undefined ? [] : [instance.listenOn]))
+    .at(0);
+  if (listenOn === undefined) return undefined;
+  const addresses = listenOn.flatMap((text) => parseIp(text) ?? []);
+  if (addresses.length > 0) return addresses;
+  throw new AppError(
+    'SERVE_NOWHERE',
+    'plugin/bind: Cannot listen anywhere: no address is left: received none',
+  );
+}

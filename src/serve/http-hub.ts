@@ -1,0 +1,126 @@
+/**
+ * The pages for probes and metrics: one HTTP listener per address, shared by all blocks and kept over a reload when its
+ * address stays. Anyone on the node network can reach them, so requests are small, short and few.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { AppError, errorText } from '../fault/app-error.ts';
+import type { HttpAnswer } from '../plugins/contract.ts';
+
+/** Address as written to path to answer. */
+export type HttpPages = ReadonlyMap<string, ReadonlyMap<string, HttpAnswer>>;
+
+const TIMEOUT_MS = 5000;
+const MAX_CONNECTIONS = 256;
+const MAX_HEADER_BYTES = 8192;
+
+interface OpenPage {
+  readonly server: Server;
+  pages: ReadonlyMap<string, HttpAnswer>;
+}
+
+export class HttpHub {
+  readonly #open = new Map<string, OpenPage>();
+  readonly #onError: (text: string) => void;
+
+  /** `onError` gets what went wrong while a page was made. */
+  constructor(onError: (text: string) => void) {
+    this.#onError = onError;
+  }
+
+  /** Opens addresses that are new, all or none. The pages of known addresses are replaced at `commit`. */
+  async prepare(pages: HttpPages): Promise<{ commit(): void; abandon(): Promise<void> }> {
+    const opened: string[] = [];
+    const abandon = async () => {
+      await Promise.all(opened.map((address) => this.#close(address)));
+    };
+    try {
+      for (const [address, answers] of pages) {
+        if (this.#open.has(address)) continue;
+        await this.#listen(address, answers);
+        opened.push(address);
+      }
+    } catch (error) {
+      await abandon();
+      throw error;
+    }
+    return { commit: () => this.#commit(pages), abandon };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((address) => this.#close(address)));
+  }
+
+  #commit(pages: HttpPages): void {
+    for (const [address, page] of this.#open) {
+      const answers = pages.get(address);
+      if (answers !== undefined) page.pages = answers;
+      else void this.#close(address);
+    }
+  }
+
+  async #listen(address: string, pages: ReadonlyMap<string, HttpAnswer>): Promise<void> {
+    const { host, port } = splitHostPort(address);
+    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: TIMEOUT_MS });
+    const page: OpenPage = { server, pages };
+    server.maxConnections = MAX_CONNECTIONS;
+    server.headersTimeout = TIMEOUT_MS;
+    server.keepAliveTimeout = TIMEOUT_MS;
+    server.setTimeout(TIMEOUT_MS);
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      void this.#respond(page, request, response);
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', (error) => reject(listenFault(address, error)));
+    server.listen({ port, exclusive: true, ...(host === '' ? {} : { host }) }, resolve);
+    await promise;
+    server.on('error', (error) => this.#onError(`Error on http ${address}: ${error.message}`));
+    this.#open.set(address, page);
+  }
+
+  async #respond(page: OpenPage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').replace(/[?#].*$/s, '');
+    const answer = request.method === 'GET' || request.method === 'HEAD' ? page.pages.get(path) : undefined;
+    try {
+      const { status, body, contentType } = (await answer?.()) ?? {
+        status: 404,
+        body: '404 page not found\n',
+      };
+      response.writeHead(status, {
+        'Content-Type': contentType ?? 'text/plain; charset=utf-8',
+        'Content-Length': Buffer.byteLength(body),
+      });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    } catch (error) {
+      this.#onError(`Cannot answer GET ${JSON.stringify(path.slice(0, 100))}: ${errorText(error)}`);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+  }
+
+  async #close(address: string): Promise<void> {
+    const server = this.#open.get(address)?.server;
+    this.#open.delete(address);
+    if (server === undefined) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  }
+}
+
+/** `:9153`, `localhost:9153`, `[::1]:9153`; an empty host means every address. */
+function splitHostPort(address: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match !== null && port <= 65535) return { host: match[1] ?? match[2] ?? '', port };
+  throw new AppError(
+    'SERVE_HTTP_ADDRESS',
+    `Cannot listen for HTTP: the address is not host:port: received ${JSON.stringify(address)}`,
+  );
+}
+
+function listenFault(address: string, error: Error): AppError {
+  return new AppError('SERVE_HTTP_LISTEN', `Cannot listen on http ${address}: ${error.message}`, {
+    cause: error,
+    hint: 'Is another server running here? The ports of health, ready and prometheus can be changed in the Corefile',
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * Which sockets a configuration needs and what is served on each (dns-server 1.5). Blocks that share an address and port
+ * share a listener. Pure: reload compares two plans by their labels.
+ */
+import type { Name } from '../dns/name.ts';
+import { AppError } from '../fault/app-error.ts';
+import type { Ip } from '../net/ip.ts';
+import { formatAddressPort } from '../net/port.ts';
+import type { BlockPlan } from './block-plan.ts';
+
+export interface ListenerMember {
+  /** Index of the block in the Corefile. */
+  readonly block: number;
+  readonly zones: readonly Name[];
+}
+
+export interface ListenerPlan {
+  /** Absent: the wildcard of both families. */
+  readonly address?: Ip;
+  readonly port: number;
+  /** Metric label, and what makes two listeners the same: `dns://:53`, `dns://10.96.0.10:53`. */
+  readonly server: string;
+  readonly members: readonly ListenerMember[];
+}
+
+export interface BoundBlock {
+  readonly plan: BlockPlan;
+  /** Empty: the wildcard. */
+  readonly listenOn: readonly Ip[];
+}
+
+/** In the order in which the blocks name them. Throws SERVE_ZONE_TWICE in CoreDNS's words. */
+export function planListeners(blocks: readonly BoundBlock[]): readonly ListenerPlan[] {
+  const listeners = new Map<string, ListenerPlan & { members: ListenerMember[] }>();
+  const taken = new TakenZones();
+  blocks.forEach(({ plan, listenOn }, block) => {
+    for (const address of listenOn.length === 0 ? [undefined] : listenOn) {
+      for (const { zones, port } of plan.keys) {
+        for (const zone of zones) taken.take(zone, port, address);
+        const server = serverLabel(address, port);
+        const listener = listeners.get(server) ?? { ...(address && { address }), port, server, members: [] };
+        listener.members.push({ block, zones });
+        listeners.set(server, listener);
+      }
+    }
+  });
+  return [...listeners.values()];
+}
+
+export function serverLabel(address: Ip | undefined, port: number): string {
+  return `dns://${address === undefined ? `:${port}` : formatAddressPort(address, port)}`;
+}
+
+class TakenZones {
+  readonly #byZoneAndPort = new Map<string, (Ip | undefined)[]>();
+
+  take(zone: Name, port: number, address: Ip | undefined): void {
+    const key = `${zone}:${port}`;
+    const others = this.#byZoneAndPort.get(key) ?? [];
+    const described = describe(key, address);
+    if (others.includes(address)) throw zoneFault(`cannot serve ${described} - it is already defined`);
+    const overlap = others.find((other) => address === undefined || other === undefined);
+    if (others.length > 0 && (address === undefined || others.includes(undefined))) {
+      const with_ = describe(key, overlap);
+      throw zoneFault(`cannot serve ${described} - zone overlap listener capacity with ${with_}`);
+    }
+    this.#byZoneAndPort.set(key, [...others, address]);
+  }
+}
+
+function describe(key: string, address: Ip | undefined): string {
+  return `dns://${key}${address === undefined ? '' : ` on ${address}`}`;
+}
+
+function zoneFault(text: string): AppError {
+  return new AppError('SERVE_ZONE_TWICE', text, {
+    hint: 'Join the blocks, or keep them apart by port or with bind',
+  });
+}

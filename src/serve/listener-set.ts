@@ -1,0 +1,89 @@
+/**
+ * The DNS sockets of the process. They outlive configurations: a listener whose address stays is handed new routes, so
+ * that no query is lost, and one that is no longer wanted answers what it has in hand before it closes.
+ */
+import type { SocketAddress } from '../server/handler.ts';
+import { type Listener, startListener } from '../server/listen.ts';
+import type { ServeObserver } from '../server/observer.ts';
+import type { ServerRoute } from '../server/router.ts';
+import type { Clock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { ListenerPlan } from './listener-plan.ts';
+
+/** dns-server 1.8. */
+export const STOP_GRACE_MS = 5000;
+
+export interface ListenerSetSpec {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly observer: (server: string) => ServeObserver;
+}
+
+export interface PreparedListeners {
+  /** Swaps routes and closes what is no longer wanted; returns the addresses in force. */
+  commit(): readonly SocketAddress[];
+  /** Closes what was opened. */
+  abandon(): Promise<void>;
+}
+
+type RoutesFor = (plan: ListenerPlan) => readonly ServerRoute[];
+
+export class ListenerSet {
+  readonly #spec: ListenerSetSpec;
+  readonly #open = new Map<string, Listener>();
+
+  constructor(spec: ListenerSetSpec) {
+    this.#spec = spec;
+  }
+
+  /** Opens what is new, all or none; those serve at once. */
+  async prepare(plans: readonly ListenerPlan[], routesFor: RoutesFor): Promise<PreparedListeners> {
+    const opened = new Map<string, Listener>();
+    const abandon = async () => {
+      await Promise.all([...opened.values()].map((listener) => listener.close(0)));
+    };
+    try {
+      for (const plan of plans) {
+        if (!this.#open.has(plan.server)) opened.set(plan.server, await this.#start(plan, routesFor(plan)));
+      }
+    } catch (error) {
+      await abandon();
+      throw error;
+    }
+    return { abandon, commit: () => this.#commit(plans, { opened, routesFor }) };
+  }
+
+  async close(): Promise<void> {
+    const listeners = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(listeners.map((listener) => listener.close(STOP_GRACE_MS)));
+  }
+
+  #commit(
+    plans: readonly ListenerPlan[],
+    { opened, routesFor }: { opened: ReadonlyMap<string, Listener>; routesFor: RoutesFor },
+  ): readonly SocketAddress[] {
+    const wanted = new Set(plans.map((plan) => plan.server));
+    for (const [server, listener] of this.#open) {
+      if (wanted.has(server)) continue;
+      this.#open.delete(server);
+      void listener.close(STOP_GRACE_MS);
+    }
+    for (const plan of plans) this.#open.get(plan.server)?.replaceRoutes(routesFor(plan));
+    for (const [server, listener] of opened) this.#open.set(server, listener);
+    return plans.flatMap((plan) => this.#open.get(plan.server)?.addresses ?? []);
+  }
+
+  #start(plan: ListenerPlan, routes: readonly ServerRoute[]): Promise<Listener> {
+    const { log, clock, observer } = this.#spec;
+    return startListener({
+      ...(plan.address === undefined ? {} : { address: plan.address }),
+      port: plan.port,
+      server: plan.server,
+      routes,
+      log,
+      clock,
+      observer: observer(plan.server),
+    });
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The life of the server process (dns-server 1.8): start, what is printed and in which order, reloads by file or signal,
+ * and the ways to end, each with its exit code.
+ */
+import { rmSync, writeFileSync } from 'node:fs';
+import type { Corefile } from '../corefile/ast.ts';
+import { AppError, errorText } from '../fault/app-error.ts';
+import { versionLines, zoneLines } from './banner.ts';
+import { CorefileSource } from './corefile-source.ts';
+import { DnsServer, type ExtraPage } from './dns-server.ts';
+import type { ProcessEnvironment } from './process-environment.ts';
+import { watchCorefile } from './reload-watch.ts';
+import { type Ending, signalEnding } from './signals.ts';
+
+export interface RunOptions {
+  /** As given to `-conf`. */
+  readonly conf: string;
+  /** Empty: none. */
+  readonly pidfile: string;
+  readonly quiet: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly environment: ProcessEnvironment;
+  readonly extraPages?: readonly ExtraPage[];
+  /** Called when the server answers. */
+  readonly onStarted?: () => void;
+  /** Called once when the process is told to end, before the listeners close. */
+  readonly onEnding?: () => void;
+}
+
+/** Exit codes of dns-server 1.8. */
+const STOP_FAILED = 3;
+const CALLBACK_FAILED = 4;
+
+/** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
+export async function runServer(options: RunOptions): Promise<number> {
+  const { environment, conf, env } = options;
+  const source = new CorefileSource({ conf, env, defaultPort: environment.defaultPort });
+  const server = new DnsServer(environment, options.extraPages);
+  const log = environment.log('');
+  const ending = signalEnding({ log, flush: () => environment.sink.flush() });
+  const life = new ServerLife(server, source, options);
+  ending.onReload(() => void life.reloadBySignal());
+  const started = await Promise.race([life.start().then(() => true), ending.told.then(() => false)]);
+  if (!started) return life.endHooks();
+  options.onStarted?.();
+  return life.end(await ending.told);
+}
+
+class ServerLife {
+  readonly #server: DnsServer;
+  readonly #source: CorefileSource;
+  readonly #options: RunOptions;
+  #stopWatching: (() => void) | undefined;
+
+  constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
+    this.#server = server;
+    this.#source = source;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { environment, quiet, pidfile } = this.#options;
+    const corefile = this.#load();
+    await this.#server.apply(corefile);
+    const { sink } = environment;
+    if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
+    if (pidfile !== '') writePidfile(pidfile);
+    this.#printHash();
+    if (!quiet) for (const line of versionLines()) sink.write(line);
+    this.#watch();
+  }
+
+  /** A failure is logged; what was in force still is. */
+  async reloadBySignal(): Promise<void> {
+    const log = this.#options.environment.log('');
+    log.info('SIGUSR1: Reloading');
+    try {
+      await this.#reload(this.#load());
+    } catch (error) {
+      log.error(`SIGUSR1: ${errorText(error)}`);
+    }
+  }
+
+  async end(ending: Ending): Promise<number> {
+    this.#stopWatching?.();
+    if (ending === 'quit') return this.endHooks();
+    if (ending === 'interrupt') this.endHooks();
+    const shutDownFailed = await failed(this.#server.shutDownPlugins(), this.#options.environment.log(''));
+    if (ending === 'terminate') this.endHooks();
+    const stopFailed = await failed(this.#server.closeListeners(), this.#options.environment.log(''));
+    if (stopFailed) return STOP_FAILED;
+    return shutDownFailed ? CALLBACK_FAILED : 0;
+  }
+
+  /** What is left behind outside of the process. */
+  endHooks(): number {
+    const { pidfile, onEnding } = this.#options;
+    onEnding?.();
+    if (pidfile !== '') rmSync(pidfile, { force: true });
+    return 0;
+  }
+
+  #load(): Corefile {
+    const corefile = this.#source.load();
+    for (const warning of corefile.warnings) this.#options.environment.log('').warning(warning);
+    return corefile;
+  }
+
+  /** Throws when the new configuration cannot be put into force; everything is logged already then. */
+  async #reload(corefile: Corefile): Promise<void> {
+    const log = this.#options.environment.log('');
+    const watched = this.#server.current.uses('reload');
+    log.info('Reloading');
+    try {
+      await this.#server.apply(corefile);
+    } catch (error) {
+      log.error(`Restart failed: ${errorText(error)}`);
+      this.#server.metrics.reloadFailed();
+      throw error;
+    }
+    this.#server.metrics.reloaded(corefile.hash);
+    this.#printHash();
+    log.info('Reloading complete');
+    // A watch that runs re-reads its period by itself; a file that did not say `reload` before has none.
+    if (!watched) this.#watch();
+  }
+
+  #printHash(): void {
+    const { current } = this.#server;
+    if (!current.uses('reload')) return;
+    this.#options.environment
+      .log('plugin/reload: ')
+      .info(`Running configuration SHA512 = ${current.corefile.hash}`);
+  }
+
+  #watch(): void {
+    const { clock, random, log } = this.#options.environment;
+    this.#stopWatching?.();
+    this.#stopWatching = watchCorefile({
+      clock,
+      random,
+      log: log('plugin/reload: '),
+      load: () => this.#source.load(),
+      period: () =>
+        this.#server.current.records.map(({ instance }) => instance.watchCorefile).findLast(Boolean),
+      currentHash: () => this.#server.current.corefile.hash,
+      apply: (corefile) => this.#applyWatched(corefile),
+    });
+  }
+
+  async #applyWatched(corefile: Corefile): Promise<boolean> {
+    try {
+      await this.#reload(corefile);
+      return true;
+    } catch (error) {
+      const reason = `Corefile changed but reload failed: starting with listener file descriptors`;
+      this.#options.environment.log('plugin/reload: ').error(`${reason}: ${errorText(error)}`);
+      return false;
+    }
+  }
+}
+
+function writePidfile(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o644 });
+  } catch (error) {
+    throw new AppError('SERVE_PIDFILE', `Cannot write the pidfile: ${errorText(error)}: received ${path}`);
+  }
+}
+
+async function failed(step: Promise<void>, log: { error(text: string): void }): Promise<boolean> {
+  try {
+    await step;
+    return false;
+  } catch (error) {
+    log.error(`Shutting down: ${errorText(error)}`);
+    return true;
+  }
+}
