@@ -1,0 +1,234 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { RCODE } from '../../dns/codes.ts';
+import { encodeMessage } from '../../dns/encode-message.ts';
+import type { Message } from '../../dns/message.ts';
+import { recordAddress } from '../../dns/rdata/address.ts';
+import { replyTo } from '../../dns/reply.ts';
+import type { Query, Reply } from '../../server/handler.ts';
+import { type FakeHost, fakeHost, setUp } from '../fake-host.ts';
+import { ask, record } from '../fake-query.ts';
+import { type Asked, answering, FakeUpstream, type Script, silent } from './fake-upstream.ts';
+import { setup } from './setup.ts';
+
+const ONE = [record('example.org. 300 A 192.0.2.1')];
+const cleanUps: (() => void | Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function upstream(script: Script, port?: number): Promise<FakeUpstream> {
+  const server = await FakeUpstream.start(script, port);
+  cleanUps.push(() => server.close());
+  return server;
+}
+
+function byTcp(server: FakeUpstream, lines = ''): { host: FakeHost; run(query: Query): Promise<Reply> } {
+  const host = fakeHost();
+  const instance = setUp(setup, `forward . ${server.text} {\nforce_tcp\nmax_fails 0\n${lines}\n}`, { host });
+  cleanUps.push(() => instance.onShutdown?.());
+  const handler = instance.plugin?.(() => ({ rcode: RCODE.NXDOMAIN }));
+  if (handler === undefined) throw new Error('no plugin');
+  return { host, run: async (query) => handler(query) };
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  if (!reached()) throw new Error('what the test waits for did not happen');
+}
+
+const addressOf = ({ message }: Reply) => message?.answers[0] && recordAddress(message.answers[0]);
+
+function ownAnswer(query: Message): Uint8Array {
+  return encodeMessage(replyTo(query, { answers: [record(`${query.questions[0]?.name} 60 A 192.0.2.1`)] }));
+}
+
+describe('forward by TCP', () => {
+  it('asks one question after the other on one connection', async () => {
+    const server = await upstream(answering(ONE));
+    const { host, run } = byTcp(server);
+    for (let i = 0; i < 10; i++) expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
+    expect(server.connections).toBe(1);
+    const labels = `{proto="tcp",proxy_name="forward",to="${server.text}"}`;
+    expect(await host.metric(`coredns_proxy_conn_cache_misses_total${labels}`)).toBe(1);
+    expect(await host.metric(`coredns_proxy_conn_cache_hits_total${labels}`)).toBe(9);
+  });
+
+  it('is what a TCP client gets without any option', async () => {
+    const server = await upstream(answering(ONE));
+    const instance = setUp(setup, `forward . ${server.text}`);
+    cleanUps.push(() => instance.onShutdown?.());
+    await instance.plugin?.(() => ({ rcode: 0 }))(ask('example.org.', 'A', { transport: 'tcp' }));
+    expect(server.asked.map((asked) => asked.transport)).toEqual(['tcp']);
+  });
+
+  it('matches answers that come in another order than the questions went', async () => {
+    const held: Asked[] = [];
+    const server = await upstream((asked) => void held.push(asked));
+    const { run } = byTcp(server);
+    const waiting = Array.from({ length: 10 }, (_, i) => run(ask(`n${i}.example.`)));
+    await until(() => held.length === 10);
+    for (const { query, send } of held.reverse()) send(ownAnswer(query));
+    const owners = (await Promise.all(waiting)).map(({ message }) => message?.answers[0]?.name);
+    expect(owners).toEqual(waiting.map((_, i) => `n${i}.example.`));
+    expect(server.connections).toBe(1);
+  });
+
+  it('carries a thousand questions at once over a bounded number of connections', async () => {
+    const server = await upstream(({ query, send }) => send(ownAnswer(query)));
+    const { run } = byTcp(server);
+    const waiting = Array.from({ length: 1000 }, (_, i) => run(ask(`n${i}.example.`)));
+    const owners = (await Promise.all(waiting)).map(({ message }) => message?.answers[0]?.name);
+    expect(owners).toEqual(waiting.map((_, i) => `n${i}.example.`));
+    expect(server.connections).toBeLessThanOrEqual(16);
+  });
+
+  it('asks again at once on a fresh connection when the kept one has been closed', async () => {
+    const server = await upstream(answering(ONE));
+    const { run } = byTcp(server, 'max_connect_attempts 1');
+    await run(ask('example.org.'));
+    let hungUp = 0;
+    server.script((asked) => {
+      if (hungUp++ === 0) asked.hangUp();
+      else answering(ONE)(asked);
+    });
+    expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
+    expect(server.connections).toBe(2);
+  });
+
+  it('reports EOF when a fresh connection is closed too', async () => {
+    const server = await upstream(({ hangUp }) => hangUp());
+    const { run } = byTcp(server);
+    const { rcode, error } = await run(ask('example.org.'));
+    expect(rcode).toBe(RCODE.SERVFAIL);
+    expect(error?.message).toBe('EOF');
+    expect(server.connections).toBe(2);
+  });
+
+  it('leaves a connection that swallows a question without a sign of life', async () => {
+    const server = await upstream(answering(ONE));
+    const { host, run } = byTcp(server);
+    await run(ask('example.org.'));
+    server.script(silent);
+    const waiting = run(ask('example.org.'));
+    await until(() => server.asked.length === 2);
+    server.script(answering(ONE));
+    host.clock.pass(2000);
+    expect(addressOf(await waiting)).toBe('192.0.2.1');
+    expect(server.connections).toBe(2);
+  });
+
+  it('closes a connection after ten idle seconds', async () => {
+    const server = await upstream(answering(ONE));
+    const { host, run } = byTcp(server);
+    await run(ask('example.org.'));
+    host.clock.pass(9999);
+    await run(ask('example.org.'));
+    expect(server.connections).toBe(1);
+    host.clock.pass(10_000);
+    await run(ask('example.org.'));
+    expect(server.connections).toBe(2);
+  });
+
+  it('says connection refused where nobody listens', async () => {
+    const server = await FakeUpstream.start(silent);
+    const { text } = server;
+    await server.close();
+    const { run } = byTcp({ text } as FakeUpstream);
+    const { error } = await run(ask('example.org.'));
+    expect(error?.message).toBe(`dial tcp ${text}: connect: connection refused`);
+  });
+
+  it('says i/o timeout when the upstream is silent', async () => {
+    const server = await upstream(silent);
+    const { host, run } = byTcp(server, 'max_connect_attempts 1');
+    const waiting = run(ask('example.org.'));
+    await until(() => server.asked.length === 1);
+    host.clock.pass(2000);
+    const path = `127.0.0.1:${server.asked[0]?.sourcePort}->${server.text}`;
+    expect((await waiting).error?.message).toBe(`read tcp ${path}: i/o timeout`);
+  });
+
+  it('ends what is under way when the server stops', async () => {
+    const server = await upstream(silent);
+    const instance = setUp(setup, `forward . ${server.text} {\nforce_tcp\nmax_connect_attempts 1\n}`);
+    const waiting = instance.plugin?.(() => ({ rcode: 0 }))(ask('example.org.'));
+    await until(() => server.asked.length === 1);
+    await instance.onShutdown?.();
+    expect((await waiting)?.rcode).toBe(RCODE.SERVFAIL);
+  });
+});
+
+describe('health', () => {
+  it('probes an upstream after a failure, leaves it out while it is down, and takes it back', async () => {
+    const bad = await upstream(silent);
+    const good = await upstream(answering(ONE));
+    const host = fakeHost();
+    const lines = `forward . ${bad.text} ${good.text} {\npolicy sequential\nmax_fails 1\n}`;
+    const instance = setUp(setup, lines, { host });
+    cleanUps.push(() => instance.onShutdown?.());
+    const run = async (query: Query) => instance.plugin?.(() => ({ rcode: 0 }))(query);
+    const probes = () => bad.asked.filter((asked) => asked.query.questions[0]?.type === 2).length;
+
+    const first = run(ask('a.example.'));
+    await until(() => bad.asked.length === 1);
+    host.clock.pass(2000);
+    await first;
+    await until(() => probes() === 1);
+    expect(bad.asked.at(-1)?.query).toMatchObject({
+      questions: [{ name: '.' }],
+      flags: { recursionDesired: true },
+    });
+
+    host.clock.pass(1000);
+    await new Promise(setImmediate);
+    host.clock.pass(500);
+    await until(() => probes() === 2);
+    host.clock.pass(1000);
+    await new Promise(setImmediate);
+
+    const seen = bad.asked.length;
+    await run(ask('b.example.'));
+    expect(bad.asked).toHaveLength(seen);
+    const failures = `coredns_proxy_healthcheck_failures_total{proxy_name="forward",to="${bad.text}"}`;
+    expect(await host.metric(failures)).toBe(2);
+
+    bad.script(answering(ONE));
+    host.clock.pass(500);
+    await until(() => probes() === 3);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await run(ask('c.example.'));
+    expect(bad.asked.at(-1)?.query.questions[0]?.name).toBe('c.example.');
+  });
+
+  async function allDown(option: string): Promise<{ host: FakeHost; reply: Reply | undefined }> {
+    const server = await FakeUpstream.start(silent);
+    const { text } = server;
+    await server.close();
+    const host = fakeHost();
+    const instance = setUp(setup, `forward . ${text} {\nmax_fails 1\n${option}\n}`, { host });
+    cleanUps.push(() => instance.onShutdown?.());
+    const run = async () => instance.plugin?.(() => ({ rcode: 0 }))(ask('example.org.'));
+    await run();
+    const failures = `coredns_proxy_healthcheck_failures_total{proxy_name="forward",to="${text}"}`;
+    for (let i = 1; i <= 2; i++) {
+      for (let tries = 0; (await host.metric(failures)) !== i && tries < 1000; tries++) {
+        await new Promise(setImmediate);
+      }
+      host.clock.pass(500);
+    }
+    return { host, reply: await run() };
+  }
+
+  it('asks one upstream nevertheless when all are down', async () => {
+    const { host, reply } = await allDown('');
+    expect(reply?.error?.message).toContain('connection refused');
+    expect(await host.metric('coredns_forward_healthcheck_broken_total')).toBe(1);
+  });
+
+  it('fails at once when all are down and that is what the operator wants', async () => {
+    const { reply } = await allDown('failfast_all_unhealthy_upstreams');
+    expect(reply?.rcode).toBe(RCODE.SERVFAIL);
+    expect(reply?.error?.message).toBe('no healthy proxies');
+  });
+});
