@@ -106,12 +106,13 @@ function pathOf({ host }: SetupContext, path: string): string {
   return resolve(host.directory, path);
 }
 
-/** Our watches are three long requests, so there is nothing to limit; the value is checked and otherwise unused. */
-function readClientLimit(line: OptionLine): void {
+/** Our watches are a few long requests, so there is nothing to limit; saying so is better than silence. */
+function readClientLimit(line: OptionLine, { context }: Parsing): void {
   const limit = onlyArg(PLUGIN, line);
   if (!/^\+?(\d+\.?\d*|\.\d+)$/.test(limit.text)) {
     throw wrongDirective(PLUGIN, limit, `${line.name.text} must be a number of at least 0: ${limit.text}`);
   }
+  context.host.log.warning(`${line.name.text} has no effect: the API is not asked often enough to limit it`);
 }
 
 function readNamespaces(line: OptionLine, { options }: Parsing): void {
