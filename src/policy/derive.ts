@@ -33,10 +33,17 @@ interface Plan {
   readonly blocked?: Failure;
 }
 
+/** The pods of one namespace, ordered. */
+interface Neighbours {
+  readonly all: readonly PodRow[];
+  /** Those on this node. */
+  readonly local: readonly PodRow[];
+}
+
 interface Context {
   readonly snapshot: ClusterSnapshot;
   readonly nodeName: string;
-  readonly localPods: readonly PodRow[];
+  readonly podsOf: (namespace: string) => Neighbours;
   readonly claims: Claims;
 }
 
@@ -58,7 +65,7 @@ export function derive(snapshot: ClusterSnapshot, options: DeriveOptions): Servi
   const context: Context = {
     snapshot,
     nodeName: options.nodeName,
-    localPods: sortByName([...snapshot.pods.values()].filter((pod) => pod.nodeName === options.nodeName)),
+    podsOf: indexPods(snapshot.pods.values(), options.nodeName),
     claims: claimFrontends([...plans.values()].filter(({ blocked }) => blocked === undefined)),
   };
   for (const [row, each] of plans) states.set(row, settle(each, context));
@@ -66,6 +73,20 @@ export function derive(snapshot: ClusterSnapshot, options: DeriveOptions): Servi
     generation: snapshot.generation,
     frontends: mergeFrontends(services, states.values()),
     policies: sortByName(states.keys()).flatMap((row) => states.get(row) ?? []),
+  };
+}
+
+/** A policy looks at its own namespace only; each is put in order when it is first asked for. */
+function indexPods(pods: Iterable<PodRow>, nodeName: string): Context['podsOf'] {
+  const groups = Map.groupBy(pods, ({ namespace }) => namespace);
+  const known = new Map<string, Neighbours>();
+  return (namespace) => {
+    const before = known.get(namespace);
+    if (before !== undefined) return before;
+    const all = sortByName(groups.get(namespace) ?? []);
+    const neighbours = { all, local: all.filter((pod) => pod.nodeName === nodeName) };
+    known.set(namespace, neighbours);
+    return neighbours;
   };
 }
 
@@ -102,7 +123,7 @@ function settle(plan: Plan, context: Context): PolicyState {
     const service = policy.matcher.kind === 'service' ? policy.matcher.service : '';
     return waiting(policy, [], explainNoFrontend(policy, context.snapshot.services.get(service)));
   }
-  const pods = selectPods(policy, context.localPods);
+  const pods = selectPods(policy, context.podsOf(policy.row.namespace).local);
   const frontends = matched.map((each) => redirect(plan, each, { pods, claims: context.claims }));
   const open = matched.filter(({ refusal }) => refusal === undefined);
   const lost = open.filter(({ frontend }) => context.claims.get(tupleKey(frontend)) !== plan.key);
@@ -143,8 +164,8 @@ function reasonFor(
     else clauses.push(`${label} is left alone: ${explainNoBackend(plan.policy, frontend, pods)}`);
   });
   if (podsMissing) {
-    const allPods = context.snapshot.pods.values();
-    clauses.unshift(explainNoPod(plan.policy, pods, { nodeName: context.nodeName, allPods }));
+    const { all } = context.podsOf(plan.policy.row.namespace);
+    clauses.unshift(explainNoPod(plan.policy, pods, { nodeName: context.nodeName, pods: all }));
   }
   return joinClauses(clauses);
 }

@@ -8,7 +8,7 @@ import { formatAddressPort } from '../net/port.ts';
 import { acceptedPorts, portServes, type SelectedPods } from './match-backends.ts';
 import { matchesByName } from './match-frontends.ts';
 import { formatPort } from './policy-ports.ts';
-import { formatSelector, selectorMatches } from './selector.ts';
+import { formatSelector } from './selector.ts';
 import type { Frontend } from './table.ts';
 import type { ValidPolicy } from './validate.ts';
 
@@ -27,26 +27,20 @@ export function joinClauses(clauses: readonly string[]): string {
   return `${distinct.slice(0, MAX_CLAUSES).join('; ')}; and ${distinct.length - MAX_CLAUSES} more`;
 }
 
-/** For a policy that selects no usable pod on this node. `allPods` is asked only for where the pods are instead. */
+/** For a policy that selects no usable pod on this node. `pods` are all of its namespace, ordered. */
 export function explainNoPod(
   policy: ValidPolicy,
-  pods: SelectedPods,
-  options: { readonly nodeName: string; readonly allPods: Iterable<PodRow> },
+  selected: SelectedPods,
+  { nodeName, pods }: { readonly nodeName: string; readonly pods: readonly PodRow[] },
 ): string {
-  const passedOver = [...pods.unusable.map(podTrouble), ...pods.leaving.map(podTrouble)];
-  if (passedOver.length > 0) return joinClauses(passedOver);
-  const { namespace } = policy.row;
-  const wanted = formatSelector(policy.selector);
-  const elsewhere = new Set<string>();
-  for (const pod of options.allPods) {
-    if (pod.namespace !== namespace || pod.nodeName === options.nodeName || pod.nodeName === '') continue;
-    if (selectorMatches(policy.selector, pod.labels)) elsewhere.add(pod.nodeName);
-  }
-  const where = `no pod of namespace ${namespace} on node ${options.nodeName} matches ${wanted}`;
-  if (elsewhere.size === 0) return where;
-  const [first] = [...elsewhere].sort();
-  const more = elsewhere.size === 1 ? '' : ` and ${elsewhere.size - 1} more`;
-  return `${where} (such pods run on ${first}${more})`;
+  const passedOver = [...selected.unusable, ...selected.leaving];
+  if (passedOver.length > 0) return joinClauses(passedOver.map(podTrouble));
+  const where = `no pod of namespace ${policy.row.namespace} on node ${nodeName} matches ${formatSelector(policy.selector)}`;
+  const elsewhere = pods.find(
+    (pod) => pod.nodeName !== nodeName && pod.nodeName !== '' && policy.selects(pod.labels),
+  );
+  if (elsewhere === undefined) return where;
+  return `${where} (pod ${objectKey(elsewhere)} does, on ${elsewhere.nodeName})`;
 }
 
 /** For one frontend, when usable pods exist and yet none serves it. */

@@ -7,7 +7,6 @@ import { ipFamily } from '../net/ip.ts';
 import { matchesByName } from './match-frontends.ts';
 import { sortTuples, tupleKey } from './order.ts';
 import { type PolicyPort, samePort } from './policy-ports.ts';
-import { selectorMatches } from './selector.ts';
 import type { Backend, Frontend } from './table.ts';
 import type { ValidPolicy } from './validate.ts';
 
@@ -20,11 +19,9 @@ export interface SelectedPods {
   readonly unusable: readonly PodRow[];
 }
 
-/** `localPods` are the pods of this node, ordered. */
-export function selectPods(policy: ValidPolicy, localPods: readonly PodRow[]): SelectedPods {
-  const selected = localPods.filter(
-    (pod) => pod.namespace === policy.row.namespace && selectorMatches(policy.selector, pod.labels),
-  );
+/** `pods` are those of this node and of the policy's namespace, ordered. */
+export function selectPods(policy: ValidPolicy, pods: readonly PodRow[]): SelectedPods {
+  const selected = pods.filter((pod) => policy.selects(pod.labels));
   const serving = selected.filter((pod) => pod.ready && pod.podIPs.length > 0);
   return {
     usable: serving.filter((pod) => !pod.deleting),

@@ -23,7 +23,9 @@ export function tupleKey({ address, port, protocol }: Tuple): string {
 
 /** The one with the smaller address, port and protocol comes first. */
 export function sortTuples<T extends Tuple>(rows: Iterable<T>): readonly T[] {
-  return [...rows]
+  const list = [...rows];
+  if (list.length < 2) return list;
+  return list
     .map((row) => ({ row, key: sortKey(row) }))
     .sort((a, b) => compareText(a.key, b.key))
     .map(({ row }) => row);
@@ -50,7 +52,18 @@ function compareNames(a: Named, b: Named): number {
   return compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
 }
 
+/** Fixed width per family, so that text order is numeric order. */
 function sortKey({ address, port, protocol }: Tuple): string {
-  const bytes = Array.from(ipBytes(address), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${ipFamily(address)} ${bytes} ${String(port).padStart(5, '0')} ${protocol}`;
+  return `${addressKey(address)} ${String(port).padStart(5, '0')} ${protocol}`;
+}
+
+/** The dotted form is by far the most frequent and sorts without being turned into bytes. */
+function addressKey(address: Ip): string {
+  if (ipFamily(address) === 4) {
+    return `4 ${address
+      .split('.')
+      .map((part) => part.padStart(3, '0'))
+      .join('.')}`;
+  }
+  return `6 ${Array.from(ipBytes(address), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

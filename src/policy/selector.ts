@@ -1,11 +1,14 @@
 /**
  * Kubernetes label selectors. An empty selector matches every pod; a selector that cannot mean anything is refused
- * by `checkSelector` before anyone asks `selectorMatches`.
+ * by `checkSelector` before anyone asks `compileSelector`.
  */
 import type { LabelExpression, LabelSelector } from '../cluster/rows.ts';
 
 /** Cilium writes the source of a label before its key; Kubernetes keys hold no colon, so `k8s:` says nothing more. */
 const SOURCE_PREFIX = 'k8s:';
+
+/** Stands for an absent label in a list of values; no label value holds a line end. */
+const NO_VALUE = '\n';
 
 const OPERATORS_WITH_VALUES: readonly string[] = ['In', 'NotIn'];
 const OPERATORS_WITHOUT_VALUES: readonly string[] = ['Exists', 'DoesNotExist'];
@@ -25,12 +28,18 @@ export function checkSelector(selector: LabelSelector): string | undefined {
   return undefined;
 }
 
-/** The selector must have passed `checkSelector`. */
-export function selectorMatches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
-  return (
-    Object.entries(selector.matchLabels).every(([key, value]) => labelValue(labels, key) === value) &&
-    selector.matchExpressions.every((expression) => expressionMatches(expression, labels))
-  );
+export type LabelTest = (labels: Readonly<Record<string, string>>) => boolean;
+
+/** The selector must have passed `checkSelector`. Made once per policy, because it is asked for every pod of a node. */
+export function compileSelector(selector: LabelSelector): LabelTest {
+  const tests: readonly LabelTest[] = [
+    ...Object.entries(selector.matchLabels).map(([key, value]) => {
+      const plain = plainKey(key);
+      return (labels: Readonly<Record<string, string>>) => labelValue(labels, plain) === value;
+    }),
+    ...selector.matchExpressions.map(compileExpression),
+  ];
+  return (labels) => tests.every((test) => test(labels));
 }
 
 /** `app=cache,tier in (a,b),!canary`, as kubectl writes selectors; `every pod` for the empty one. */
@@ -43,19 +52,19 @@ export function formatSelector(selector: LabelSelector): string {
 }
 
 /** NotIn and DoesNotExist also match where the label is absent. */
-function expressionMatches(expression: LabelExpression, labels: Readonly<Record<string, string>>): boolean {
-  const value = labelValue(labels, expression.key);
-  switch (expression.operator) {
+function compileExpression({ key, operator, values }: LabelExpression): LabelTest {
+  const plain = plainKey(key);
+  switch (operator) {
     case 'In':
-      return value !== undefined && expression.values.includes(value);
+      return (labels) => values.includes(labelValue(labels, plain) ?? NO_VALUE);
     case 'NotIn':
-      return value === undefined || !expression.values.includes(value);
+      return (labels) => !values.includes(labelValue(labels, plain) ?? NO_VALUE);
     case 'Exists':
-      return value !== undefined;
+      return (labels) => labelValue(labels, plain) !== undefined;
     case 'DoesNotExist':
-      return value === undefined;
+      return (labels) => labelValue(labels, plain) === undefined;
     default:
-      return false;
+      return () => false;
   }
 }
 
@@ -65,8 +74,11 @@ function formatExpression({ key, operator, values }: LabelExpression): string {
   return `${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`;
 }
 
+function plainKey(key: string): string {
+  return key.startsWith(SOURCE_PREFIX) ? key.slice(SOURCE_PREFIX.length) : key;
+}
+
 /** Labels come from the API: a label named like a method of Object must not be found on an object without it. */
 function labelValue(labels: Readonly<Record<string, string>>, key: string): string | undefined {
-  const plain = key.startsWith(SOURCE_PREFIX) ? key.slice(SOURCE_PREFIX.length) : key;
-  return Object.hasOwn(labels, plain) ? labels[plain] : undefined;
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }

@@ -10,7 +10,7 @@ import { type Ip, parseIp } from '../net/ip.ts';
 import { formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
 import type { PolicyErrorCode } from './errors.ts';
 import { type PolicyPorts, parsePolicyPorts } from './policy-ports.ts';
-import { checkSelector } from './selector.ts';
+import { checkSelector, compileSelector, type LabelTest } from './selector.ts';
 import type { FrontendType } from './table.ts';
 
 export type Matcher =
@@ -25,6 +25,7 @@ export interface ValidPolicy {
   readonly matcher: Matcher;
   readonly ports: PolicyPorts;
   readonly selector: LabelSelector;
+  readonly selects: LabelTest;
 }
 
 /** An empty allow-list allows every address. */
@@ -49,6 +50,7 @@ export function validatePolicy(
     matcher: matcher.value,
     ports: ports.value,
     selector,
+    selects: compileSelector(selector),
   });
 }
 

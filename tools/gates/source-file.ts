@@ -37,9 +37,9 @@ export function isCode({ path }: SourceFile): boolean {
   return /\.(ts|mjs)$/.test(path) && !path.endsWith('.gen.ts');
 }
 
-/** Tests and what only tests import, which stands in folders called `testing`. */
+/** Tests and what only tests import: folders called `testing`, conformance suites, files called `test-…`. */
 export function isTest({ path }: Pick<SourceFile, 'path'>): boolean {
-  return path.endsWith('.test.ts') || path.startsWith('test/') || path.includes('/testing/');
+  return /\.test\.ts$|^test\/|\/testing\/|[/-]conformance\.ts$|\/test-[^/]+\.ts$/.test(path);
 }
 
 export function lineAt(text: string, offset: number): number {
