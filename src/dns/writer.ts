@@ -3,7 +3,7 @@
  * upper bound); writing beyond it is our own bug and throws. With a name table, names become pointers where an earlier
  * equal suffix stands (RFC 1035 section 4.1.4), compared with case so that no spelling is ever changed.
  */
-import { labelEnd, type Name, ROOT } from './name.ts';
+import { labelEnd, MAX_LABEL_BYTES, type Name, ROOT } from './name.ts';
 
 /** A pointer has fourteen bits: suffixes that start behind this cannot be pointed at. */
 const MAX_POINTER_TARGET = 0x3fff;
@@ -86,8 +86,12 @@ function writeLabel(writer: Writer, name: Name, range: { start: number; end: num
     }
     bytes[at++] = code;
   }
-  if (at > bytes.length) throw new Error(`Cannot write a name: buffer of ${bytes.length} bytes is full`);
-  writeU8(writer, at - lengthAt - 1);
+  const size = at - lengthAt - 1;
+  // Only text that was made a Name by force gets here: a length byte beyond 63 would turn into a pointer.
+  if (size < 1 || size > MAX_LABEL_BYTES || at > bytes.length) {
+    throw new Error(`Cannot write a label of ${size} bytes into ${bytes.length - lengthAt} bytes`);
+  }
+  writeU8(writer, size);
   writer.offset = at;
 }
 

@@ -1,0 +1,126 @@
+/** The bounds of a TCP client, with a clock that the test turns and real sockets. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { encodeMessage } from '../dns/encode-message.ts';
+import { frameMessage } from '../dns/frames.ts';
+import { ip, queryFor } from '../dns/testing/packets.ts';
+import type { Answer } from './serve-query.ts';
+import { openTcp, type TcpListener } from './tcp.ts';
+import { HandClock } from './testing/clock.ts';
+
+const listeners: TcpListener[] = [];
+const clients: Socket[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  for (const listener of listeners.splice(0)) {
+    const closed = listener.close();
+    listener.destroy();
+    await closed;
+  }
+});
+
+async function start(serve: () => Answer, maxConnections?: number) {
+  const clock = new HandClock();
+  const local = { address: ip('127.0.0.1'), port: 0 };
+  const listener = await openTcp({ local, clock, serve, ...(maxConnections && { maxConnections }) });
+  listeners.push(listener);
+  return { clock, port: listener.local.port };
+}
+
+/** Connected, and known to the server: `serve` answers this client's probe. */
+async function dial(port: number): Promise<Socket> {
+  const client = connect({ port, host: '127.0.0.1' });
+  clients.push(client);
+  client.on('error', () => undefined);
+  await once(client, 'connect');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return client;
+}
+
+const QUERY = frameMessage(encodeMessage(queryFor('a')));
+const REPLY = new Uint8Array(12);
+
+async function exchange(client: Socket): Promise<void> {
+  client.write(QUERY);
+  await once(client, 'data');
+}
+
+const isClosed = (client: Socket) => client.destroyed || client.readableEnded;
+const closeOf = async (client: Socket) => void (client.closed || (await once(client, 'close')));
+const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
+
+test('a client that never asks is closed after 3 s', async () => {
+  const { clock, port } = await start(() => REPLY);
+  const client = await dial(port);
+  clock.turn(2_990);
+  await settle();
+  expect(isClosed(client)).toBe(false);
+  clock.turn(20);
+  await closeOf(client);
+});
+
+test('a client is closed 10 s after its last query, and each query starts them anew', async () => {
+  const { clock, port } = await start(() => REPLY);
+  const client = await dial(port);
+  await exchange(client);
+  clock.turn(9_000);
+  await exchange(client);
+  clock.turn(9_990);
+  await settle();
+  expect(isClosed(client)).toBe(false);
+  clock.turn(20);
+  await closeOf(client);
+});
+
+test('bytes that trickle in without completing a query buy no time', async () => {
+  const { clock, port } = await start(() => REPLY);
+  const client = await dial(port);
+  for (const byte of QUERY.subarray(0, 6)) {
+    client.write(Uint8Array.of(byte));
+    await settle();
+    clock.turn(510);
+  }
+  await closeOf(client);
+});
+
+test('at the limit of connections the one silent longest makes room', async () => {
+  const { port } = await start(() => REPLY, 2);
+  const first = await dial(port);
+  const second = await dial(port);
+  await exchange(first);
+  const third = await dial(port);
+  await closeOf(second);
+  await exchange(first);
+  await exchange(third);
+});
+
+test('a client that does not read its answers is no longer read from, and closed after 5 s', async () => {
+  let served = 0;
+  const large = new Uint8Array(60_000);
+  const { clock, port } = await start(() => {
+    served++;
+    return large;
+  });
+  const client = await dial(port);
+  client.pause();
+  const count = 2_000;
+  for (let i = 0; i < count; i++) client.write(QUERY);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(served).toBeLessThan(count / 2);
+  clock.turn(5_010);
+  client.resume();
+  await closeOf(client);
+});
+
+test('a client may have 128 queries waiting; the others wait in its own connection and are answered later', async () => {
+  const waiting: ((bytes: Uint8Array) => void)[] = [];
+  const { port } = await start(() => new Promise((resolve) => waiting.push(resolve)));
+  const client = await dial(port);
+  client.write(Buffer.concat(Array.from({ length: 200 }, () => QUERY)));
+  await settle();
+  expect(waiting).toHaveLength(128);
+  for (const answer of waiting.splice(0)) answer(REPLY);
+  await settle();
+  expect(waiting).toHaveLength(72);
+});
