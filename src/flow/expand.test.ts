@@ -1,0 +1,260 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PacketEvent } from '../datapath/datapath.ts';
+import { TYPE } from '../dns/codes.ts';
+import { cnameRecord } from '../dns/rdata/target.ts';
+import { createStore } from '../store/store.ts';
+import type { Flow } from './api.ts';
+import { formatCompact } from './compact.ts';
+import { createEnricher } from './enrich.ts';
+import { createExpander } from './expand.ts';
+import { createLatencyTable } from './latency.ts';
+import { SAMPLE_CLUSTER } from './testing/sample-cluster.ts';
+import {
+  ANSWER,
+  answerRecord,
+  CACHE,
+  CLIENT,
+  COREDNS,
+  dnsMessage,
+  name,
+  packet,
+  peer,
+  QUERY,
+  VIP,
+} from './testing/sample-packet.ts';
+
+function expander(nodeName = 'k8s-w1') {
+  const expand = createExpander({
+    nodeName,
+    version: '0.0.0',
+    enricher: createEnricher(createStore(SAMPLE_CLUSTER), nodeName),
+    latency: createLatencyTable(),
+    wallNs: (ns) => ns + 1_772_532_000_000_000_000n,
+    newUuid: () => 'uuid',
+    interfaceName: (ifindex) => (ifindex === 7 ? 'veth7' : undefined),
+  });
+  return (event: PacketEvent): readonly Flow[] =>
+    expand(event, 0).flatMap(({ response }) => response.flow ?? []);
+}
+
+/** The compact line without time and identities, which are not what these tests are about. */
+function line(flow: Flow): string {
+  const text = formatCompact({ flow, node_name: flow.node_name, time: flow.time });
+  return text.slice(text.indexOf(': ') + 2).replace(/ \(ID:\d+\)/g, '');
+}
+
+const lines = (event: PacketEvent, nodeName?: string) => expander(nodeName)(event).map(line);
+
+const ASKED = 'DNS Query google.com. A';
+const ANSWERED = 'DNS Answer "142.250.196.110" TTL: 30 (Query google.com. A)';
+
+const CASES: readonly { name: string; event: PacketEvent; node?: string; lines: readonly string[] }[] = [
+  {
+    name: 'a query that goes its ordinary way is told at the client',
+    event: packet(),
+    lines: [
+      'default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) from-endpoint FORWARDED (UDP)',
+      `default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) dns-request tc FORWARDED (${ASKED})`,
+    ],
+  },
+  {
+    name: 'its arrival at coredns is no second request',
+    event: packet({ hook: 'to-endpoint', destination: COREDNS }),
+    node: 'k8s-ctr',
+    lines: ['default/netshoot:41022 -> kube-system/coredns-a:53 to-endpoint FORWARDED (UDP)'],
+  },
+  {
+    name: 'nor is the answer when it leaves coredns',
+    event: packet({ source: COREDNS, destination: CLIENT, payload: ANSWER }),
+    node: 'k8s-ctr',
+    lines: ['default/netshoot:41022 <- kube-system/coredns-a:53 from-endpoint FORWARDED (UDP)'],
+  },
+  {
+    name: 'the answer is told where the client gets it',
+    event: packet({ hook: 'to-endpoint', source: VIP, destination: CLIENT, payload: ANSWER }),
+    lines: [
+      'default/netshoot:41022 <- kube-system/kube-dns:53 (unknown) to-endpoint FORWARDED (UDP)',
+      `default/netshoot:41022 <- kube-system/kube-dns:53 (unknown) dns-response tc FORWARDED (${ANSWERED})`,
+    ],
+  },
+  {
+    name: 'a redirected query',
+    event: packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 }),
+    lines: [
+      'default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) from-endpoint FORWARDED (UDP)',
+      'default/netshoot:41022 <> kube-system/kube-dns:53 (unknown) pre-xlate-fwd TRACED (UDP)',
+      'default/netshoot:41022 <> kube-system/node-local-dns-w1:53 post-xlate-fwd TRANSLATED (UDP)',
+      'default/netshoot:41022 -> kube-system/node-local-dns-w1:53 to-endpoint FORWARDED (UDP)',
+      `default/netshoot:41022 -> kube-system/node-local-dns-w1:53 dns-request tc FORWARDED (${ASKED})`,
+    ],
+  },
+  {
+    name: 'its answer, restored',
+    event: packet({
+      ...{ verdict: 'restored', translated: VIP, deliveredIfindex: 7, ifindex: 9 },
+      ...{ source: CACHE, destination: CLIENT, payload: ANSWER },
+    }),
+    lines: [
+      'default/netshoot:41022 <- kube-system/node-local-dns-w1:53 from-endpoint FORWARDED (UDP)',
+      'kube-system/kube-dns:53 (unknown) <> default/netshoot:41022 post-xlate-rev TRANSLATED (UDP)',
+      'default/netshoot:41022 <- kube-system/kube-dns:53 (unknown) to-endpoint FORWARDED (UDP)',
+      `default/netshoot:41022 <- kube-system/node-local-dns-w1:53 dns-response tc FORWARDED (${ANSWERED})`,
+    ],
+  },
+  {
+    name: 'a query that fell back says why',
+    event: packet({ verdict: 'fell-back', reason: 'no-socket' }),
+    lines: [
+      'default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) from-endpoint FORWARDED (UDP)',
+      'default/netshoot:41022 <> kube-system/kube-dns:53 (unknown) pre-xlate-fwd TRACED (UDP fell back: no-socket, no socket is bound at any backend)',
+      `default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) dns-request tc FORWARDED (${ASKED})`,
+    ],
+  },
+  {
+    name: 'a query of a host is told at the server',
+    event: packet({ hook: 'to-endpoint', source: peer('192.168.10.101', 5000), destination: COREDNS }),
+    node: 'k8s-ctr',
+    lines: [
+      '192.168.10.101:5000 (remote-node) -> kube-system/coredns-a:53 to-endpoint FORWARDED (UDP)',
+      `192.168.10.101:5000 (remote-node) -> kube-system/coredns-a:53 dns-request tc FORWARDED (${ASKED})`,
+    ],
+  },
+  {
+    name: 'a bare TCP segment is told by its flags, its direction by its port',
+    event: packet({
+      protocol: 'TCP',
+      tcpFlags: 0x12,
+      source: VIP,
+      destination: CLIENT,
+      hook: 'to-endpoint',
+      payload: new Uint8Array(),
+    }),
+    lines: [
+      'default/netshoot:41022 <- kube-system/kube-dns:53 (unknown) to-endpoint FORWARDED (TCP Flags: SYN, ACK)',
+    ],
+  },
+  {
+    name: 'bytes that are no DNS are a packet all the same',
+    event: packet({ payload: Uint8Array.of(1, 2, 3) }),
+    lines: ['default/netshoot:41022 -> kube-system/kube-dns:53 (unknown) from-endpoint FORWARDED (UDP)'],
+  },
+];
+
+const alias = cnameRecord(name('google.com.'), 300, name('www.google.com.'));
+const SUMMARIES: readonly { name: string; payload: Uint8Array; payloadLength?: number; summary: string }[] = [
+  {
+    name: 'a name that does not exist',
+    payload: dnsMessage({ response: true, rcode: 3 }),
+    summary: 'DNS Answer RCode: Non-Existent Domain TTL: 4294967295 (Query google.com. A)',
+  },
+  {
+    name: 'a failure, whose text ends with a blank',
+    payload: dnsMessage({ response: true, rcode: 2 }),
+    summary: 'DNS Answer RCode: Server Failure  TTL: 4294967295 (Query google.com. A)',
+  },
+  {
+    name: 'no address',
+    payload: dnsMessage({ response: true }),
+    summary: 'DNS Answer  TTL: 4294967295 (Query google.com. A)',
+  },
+  {
+    name: 'an alias and two addresses, with the lowest TTL',
+    payload: dnsMessage({
+      response: true,
+      answers: [alias, answerRecord('192.0.2.1'), answerRecord('192.0.2.2', 7)],
+    }),
+    summary: 'DNS Answer "192.0.2.1,192.0.2.2" CNAMEs: "www.google.com." TTL: 7 (Query google.com. A)',
+  },
+  {
+    name: 'a type Hubble has no name for',
+    payload: dnsMessage({
+      response: true,
+      questions: [{ name: name('google.com.'), type: TYPE.CAA, class: 1 }],
+    }),
+    summary: 'DNS Answer  TTL: 4294967295 (Query google.com. Unknown)',
+  },
+  {
+    name: 'more than the kernel copied',
+    payload: ANSWER.subarray(0, 32),
+    payloadLength: ANSWER.length,
+    summary: 'DNS Answer not captured whole (Query google.com. A)',
+  },
+];
+
+describe('createExpander', () => {
+  it.each(CASES)('$name', ({ event, node, lines: expected }) => {
+    expect(lines(event, node)).toEqual(expected);
+  });
+
+  it.each(SUMMARIES)('sums up $name', ({ payload, payloadLength = payload.length, summary }) => {
+    const event = packet({ hook: 'to-endpoint', source: VIP, destination: CLIENT, payload, payloadLength });
+    expect(expander()(event).at(-1)?.Summary).toBe(summary);
+  });
+
+  it('tells every message of a TCP segment, and none that begins in the middle', () => {
+    const framed = Uint8Array.of(0, QUERY.length, ...QUERY, 0, QUERY.length, ...QUERY);
+    const tcp = { protocol: 'TCP', tcpFlags: 0x18 } as const;
+    expect(
+      lines(packet({ ...tcp, payload: framed })).filter((each) => each.includes('dns-request')),
+    ).toHaveLength(2);
+    expect(lines(packet({ ...tcp, payload: framed.subarray(5) })).join()).not.toContain('dns-request');
+  });
+
+  it('measures from the query to its answer, once', () => {
+    const expand = expander();
+    expand(packet());
+    const answer = { hook: 'to-endpoint', source: VIP, destination: CLIENT, payload: ANSWER } as const;
+    const latencies = [4_000_000n, 9_000_000n].map(
+      (timeNs) => expand(packet({ ...answer, timeNs })).at(-1)?.l7?.latency_ns,
+    );
+    expect(latencies).toEqual(['3000000', undefined]);
+  });
+
+  it('gives one trace id to a query and its answer on every node', () => {
+    const events = CASES.slice(0, 6);
+    const ids = events.flatMap(({ event, node }) => expander(node)(event).map((flow) => flow.trace_context));
+    expect(new Set(ids.map((id) => id?.parent.trace_id))).toEqual(new Set(['172.20.1.5:41022/49886']));
+  });
+
+  it('fills what the API promises', () => {
+    const [flow] = expander()(packet());
+    expect(flow).toMatchObject({
+      time: '2026-03-03T10:00:00.001Z',
+      IP: { source: '172.20.1.5', destination: '10.96.0.10', ipVersion: 'IPv4' },
+      Type: 'L3_L4',
+      traffic_direction: 'EGRESS',
+      trace_observation_point: 'FROM_ENDPOINT',
+      interface: { index: 7, name: 'veth7' },
+      destination: {},
+      destination_service: { name: 'kube-dns', namespace: 'kube-system' },
+      emitter: { name: 'zerohop' },
+    });
+    expect(flow?.source.identity).toBeGreaterThanOrEqual(256);
+  });
+
+  it('tells of events the kernel lost before the packet', () => {
+    const expand = createExpander({
+      ...{ nodeName: 'k8s-w1', version: '0', latency: createLatencyTable(), newUuid: () => 'u' },
+      ...{ wallNs: (ns: bigint) => ns, interfaceName: () => undefined },
+      enricher: createEnricher(createStore(SAMPLE_CLUSTER), 'k8s-w1'),
+    });
+    const [first] = expand(packet(), 5);
+    expect(first?.response.lost_events).toEqual({ source: 'PERF_EVENT_RING_BUFFER', num_events_lost: '5' });
+  });
+
+  it('never throws and tells at most a bounded number of messages, whatever a pod sends', () => {
+    const expand = expander();
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 512 }),
+        fc.constantFrom('UDP', 'TCP'),
+        fc.nat({ max: 70000 }),
+        (payload, protocol, extra) => {
+          const flows = expand(packet({ payload, protocol, payloadLength: payload.length + extra }));
+          expect(flows.length).toBeLessThan(64);
+        },
+      ),
+    );
+  });
+});
