@@ -1,16 +1,20 @@
 /**
  * Test support: a node and its pods as network namespaces with routed veth pairs, on one machine. Everything is named
- * `zh-test-<pid>-…` and removed by `close`. Node 20's and our own processes run inside through nsenter, because
+ * `zh-test-<pid>-…` and removed by `close`. Processes run inside through nsenter, because
  * `ip netns exec` would hide the bpffs.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLibc } from '../sys/libc.ts';
 
 const RESPONDER = join(import.meta.dirname, 'test-responder.ts');
 const GATEWAY = '172.20.0.1';
+
+const CLONE_NEWNET = 0x40000000;
+
+export const silentLog = { info: () => undefined, warning: () => undefined, error: () => undefined };
 
 export interface TestPod {
   readonly name: string;
@@ -26,6 +30,7 @@ export class TestNetwork {
   readonly #namespaces: string[] = [];
   readonly #children = new Set<ChildProcess>();
   readonly #mounts: string[] = [];
+  readonly #home = openSync('/proc/thread-self/ns/net', 'r');
   #pods = 0;
 
   constructor(label: string) {
@@ -45,6 +50,13 @@ export class TestNetwork {
     ip('-n', netns, 'link', 'set', 'eth0', 'up');
     ip('-n', netns, 'route', 'add', 'default', 'via', GATEWAY, 'dev', 'eth0', 'onlink');
     return { name, netns, address, ifname };
+  }
+
+  /** Moves this thread into the node's namespace, where the datapath must be opened; `close` brings it back. */
+  enterNode(): void {
+    const fd = openSync(`/run/netns/${this.node}`, 'r');
+    openLibc().setns(fd, CLONE_NEWNET);
+    closeSync(fd);
   }
 
   /** What kube-proxy does with the VIP: translate it, in the node, to one endpoint. */
@@ -107,6 +119,8 @@ export class TestNetwork {
   }
 
   async close(): Promise<void> {
+    openLibc().setns(this.#home, CLONE_NEWNET);
+    closeSync(this.#home);
     for (const child of this.#children) await this.kill(child);
     for (const name of this.#namespaces) spawnSync('ip', ['netns', 'del', name]);
     for (const directory of this.#mounts) {

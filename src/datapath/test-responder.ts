@@ -15,12 +15,12 @@ function reply(query: Buffer): Buffer {
   return Buffer.concat([head, record]);
 }
 
-const udp = createSocket('udp4');
+const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
 udp.on('message', (query, peer) => udp.send(reply(query), peer.port, peer.address));
 const tcp = createServer((socket) => {
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
-    const answerBytes = reply(bytes.subarray(2));
+    const answerBytes = reply(Buffer.from(bytes).subarray(2));
     const length = Buffer.alloc(2);
     length.writeUInt16BE(answerBytes.length);
     socket.write(Buffer.concat([length, answerBytes]));

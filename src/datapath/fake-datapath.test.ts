@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import type { Clock } from '../telemetry/clock.ts';
+import { describeDatapath, redirectedFrontend, toIp } from './conformance.ts';
+import type { PacketEvent } from './datapath.ts';
+import { createFakeKernel, openFakeDatapath } from './fake-datapath.ts';
+
+/** Time passes only when a test says so. */
+function handClock(): Clock & { pass(ms: number): void } {
+  let now = 1_000_000;
+  let timers: { at: number; run: () => void }[] = [];
+  return {
+    nowMs: () => now,
+    monotonicMs: () => now,
+    after(delayMs, run) {
+      const timer = { at: now + delayMs, run };
+      timers.push(timer);
+      return {
+        cancel: () => {
+          timers = timers.filter((entry) => entry !== timer);
+        },
+      };
+    },
+    pass(ms) {
+      now += ms;
+      const due = timers.filter((timer) => timer.at <= now);
+      timers = timers.filter((timer) => timer.at > now);
+      for (const timer of due) timer.run();
+    },
+  };
+}
+
+describeDatapath('the fake', () => {
+  let kernel = createFakeKernel();
+  const plug = () => {
+    kernel.interfaces.set(toIp('172.20.0.10'), { ifindex: 2, ifname: 'v0' });
+    kernel.interfaces.set(toIp('172.20.0.20'), { ifindex: 3, ifname: 'v1' });
+  };
+  return {
+    open: () => openFakeDatapath({ kernel, clock: handClock() }),
+    reset() {
+      kernel = createFakeKernel();
+      plug();
+    },
+    present: ['172.20.0.10', '172.20.0.20'],
+    absent: '172.20.9.9',
+  };
+});
+
+test('the fake retries a failed row until its backend has an interface', async () => {
+  const [kernel, clock] = [createFakeKernel(), handClock()];
+  const datapath = openFakeDatapath({ kernel, clock });
+  const frontends = [redirectedFrontend('10.96.0.10', 'UDP', ['172.20.0.20'])];
+  await datapath.apply({ frontends, pods: [], mayPrune: true });
+  clock.pass(250);
+  expect(datapath.frontends()[0]?.status).toMatchObject({ state: 'error', attempts: 2, sinceMs: 1_000_000 });
+  kernel.interfaces.set(toIp('172.20.0.20'), { ifindex: 3, ifname: 'v1' });
+  clock.pass(500);
+  expect(datapath.frontends()[0]?.status).toMatchObject({ state: 'done', attempts: 3, sinceMs: 1_000_750 });
+});
+
+test('the fake tells its listener what a test lets happen', () => {
+  const datapath = openFakeDatapath({ kernel: createFakeKernel(), clock: handClock() });
+  const heard: [string, number][] = [];
+  datapath.onEvent((event, lost) => heard.push([event.verdict, lost]));
+  datapath.emit({ verdict: 'redirected' } as PacketEvent, 2);
+  datapath.close();
+  datapath.emit({ verdict: 'restored' } as PacketEvent);
+  expect(heard).toEqual([['redirected', 2]]);
+});

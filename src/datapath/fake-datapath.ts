@@ -1,0 +1,178 @@
+/**
+ * The datapath without a kernel: a second implementation with state, for everything above it. What the kernel would
+ * keep over a restart stands in a `FakeKernel`, so that closing and opening again can be played.
+ */
+import { errorText } from '../fault/app-error.ts';
+import type { Ip } from '../net/ip.ts';
+import type { Frontend } from '../policy/table.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
+import type {
+  Datapath,
+  DatapathCounters,
+  DatapathSpec,
+  FrontendRow,
+  InterfaceRow,
+  PacketEvent,
+} from './datapath.ts';
+import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
+
+/** What survives a process. The owner writes `interfaces` and `counters` as the world would. */
+export interface FakeKernel {
+  /** Address to host-side interface; an address that is not here cannot be redirected to. */
+  readonly interfaces: Map<Ip, { readonly ifindex: number; readonly ifname: string }>;
+  /** `address port protocol` to what is realised. */
+  readonly frontends: Map<string, { readonly id: number; backends: string }>;
+  readonly attached: Set<number>;
+  counters: DatapathCounters;
+  lastId: number;
+}
+
+export function createFakeKernel(): FakeKernel {
+  return {
+    interfaces: new Map(),
+    frontends: new Map(),
+    attached: new Set(),
+    counters: NO_PACKETS,
+    lastId: 0,
+  };
+}
+
+export interface FakeDatapath extends Datapath {
+  /** A packet event as if it came out of the ring; nobody hears it while nobody listens. */
+  emit(event: PacketEvent, lost?: number): void;
+}
+
+const NO_PACKETS: DatapathCounters = {
+  redirected: 0n,
+  restored: 0n,
+  eventsLost: 0n,
+  fellBack: { 'no-backend': 0n, 'no-socket': 0n, fragment: 0n, skip: 0n, established: 0n },
+};
+
+export function openFakeDatapath(options: {
+  readonly kernel: FakeKernel;
+  readonly clock: Clock;
+}): FakeDatapath {
+  return new FakeImplementation(options.kernel, options.clock);
+}
+
+class FakeImplementation implements FakeDatapath {
+  readonly #kernel: FakeKernel;
+  readonly #clock: Clock;
+  #spec: DatapathSpec | undefined;
+  #frontends: readonly FrontendRow[] = [];
+  #interfaces: readonly InterfaceRow[] = [];
+  #listener: ((event: PacketEvent, lost: number) => void) | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(kernel: FakeKernel, clock: Clock) {
+    this.#kernel = kernel;
+    this.#clock = clock;
+  }
+
+  async apply(spec: DatapathSpec): Promise<void> {
+    if (this.#closed) return;
+    this.#spec = spec;
+    this.#reconcile(spec);
+  }
+
+  frontends(): readonly FrontendRow[] {
+    return this.#frontends;
+  }
+
+  interfaces(): readonly InterfaceRow[] {
+    return this.#interfaces;
+  }
+
+  counters(): DatapathCounters {
+    return this.#kernel.counters;
+  }
+
+  onEvent(listener: (event: PacketEvent, lost: number) => void): void {
+    if (!this.#closed) this.#listener = listener;
+  }
+
+  emit(event: PacketEvent, lost = 0): void {
+    this.#listener?.(event, lost);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#listener = undefined;
+    this.#timer?.cancel();
+  }
+
+  remove(): void {
+    this.close();
+    this.#kernel.frontends.clear();
+    this.#kernel.attached.clear();
+    this.#kernel.counters = NO_PACKETS;
+    this.#kernel.lastId = 0;
+  }
+
+  #reconcile(spec: DatapathSpec): void {
+    const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
+    this.#interfaces = pods.flatMap(({ pod, addresses }) => {
+      const address = addresses[0];
+      return address === undefined ? [] : [this.#attach(pod, address)];
+    });
+    const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
+    this.#frontends = wanted.map((frontend) => this.#write(frontend));
+    if (spec.mayPrune) this.#prune(wanted);
+    this.#scheduleRetry();
+  }
+
+  #attach(pod: string, address: Ip): InterfaceRow {
+    const previous = this.#interfaces.find((row) => row.pod === pod && row.address === address);
+    const found = this.#kernel.interfaces.get(address);
+    const changed = found !== undefined && !this.#kernel.attached.has(found.ifindex);
+    if (found !== undefined) this.#kernel.attached.add(found.ifindex);
+    const outcome: Outcome = found === undefined ? { error: noInterface(address) } : { changed };
+    const status = nextStatus(previous?.status, outcome, this.#clock.nowMs());
+    return { pod, address, ifindex: found?.ifindex ?? 0, ifname: found?.ifname ?? '', status };
+  }
+
+  #write(frontend: Frontend): FrontendRow {
+    const key = tupleKey(frontend);
+    const previous = this.#frontends.find((row) => tupleKey(row.frontend) === key);
+    const known = this.#kernel.frontends.get(key);
+    const reachable = frontend.backends.filter((backend) => this.#kernel.interfaces.has(backend.address));
+    const missing = frontend.backends.find((backend) => !reachable.includes(backend));
+    const backends = reachable.map((backend) => `${backend.address}:${backend.port}`).join(' ');
+    const id = known?.id ?? previous?.id ?? (reachable.length > 0 ? ++this.#kernel.lastId : 0);
+    if (reachable.length > 0) this.#kernel.frontends.set(key, { id, backends });
+    else this.#kernel.frontends.delete(key);
+    const outcome: Outcome =
+      missing === undefined
+        ? { changed: known?.backends !== backends }
+        : { error: noInterface(missing.address) };
+    return { id, frontend, status: nextStatus(previous?.status, outcome, this.#clock.nowMs()) };
+  }
+
+  #prune(wanted: readonly Frontend[]): void {
+    const keep = new Set(wanted.map(tupleKey));
+    for (const key of this.#kernel.frontends.keys()) if (!keep.has(key)) this.#kernel.frontends.delete(key);
+    const kept = new Set(this.#interfaces.map((row) => row.ifindex));
+    for (const ifindex of this.#kernel.attached)
+      if (!kept.has(ifindex)) this.#kernel.attached.delete(ifindex);
+  }
+
+  #scheduleRetry(): void {
+    this.#timer?.cancel();
+    const failed = [...this.#frontends, ...this.#interfaces].filter((row) => row.status.state === 'error');
+    if (failed.length === 0) return;
+    const delay = Math.min(...failed.map((row) => retryDelayMs(row.status.attempts)));
+    this.#timer = this.#clock.after(delay, () => {
+      if (!this.#closed && this.#spec !== undefined) this.#reconcile(this.#spec);
+    });
+  }
+}
+
+function tupleKey(frontend: Frontend): string {
+  return `${frontend.address} ${frontend.port} ${frontend.protocol}`;
+}
+
+function noInterface(address: Ip): string {
+  return errorText(`Cannot find the interface of ${address}: there is no route to it: received none`);
+}

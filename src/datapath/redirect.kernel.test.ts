@@ -1,0 +1,219 @@
+/**
+ * Real packets between real namespaces: a client, the backend of a redirected frontend, and a fallback that the node
+ * translates the frontend to when we leave a packet alone. Who answered is told by the address in the answer. Needs root.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../telemetry/clock.ts';
+import { redirectedFrontend, toIp } from './conformance.ts';
+import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
+import { openDatapath } from './open-datapath.ts';
+import { silentLog, TestNetwork, type TestPod } from './test-network.ts';
+
+const VIP = '10.96.0.10';
+const LOCAL = '192.0.2.20';
+const FALLBACK = '192.0.2.30';
+const NODE_ADDRESS = '172.20.0.1';
+
+let network: TestNetwork;
+let pods: { readonly client: TestPod; readonly backend: TestPod; readonly fallback: TestPod };
+let directory: string;
+let datapath: Datapath;
+let backend: ChildProcess;
+
+const open = () => openDatapath({ pinDirectory: directory, log: silentLog, clock: systemClock });
+const specFor = (backends: readonly string[]): DatapathSpec => ({
+  frontends: (['UDP', 'TCP'] as const).map((protocol) => redirectedFrontend(VIP, protocol, backends)),
+  pods: Object.values(pods).map((pod) => ({ pod: `default/${pod.name}`, addresses: [toIp(pod.address)] })),
+  mayPrune: true,
+});
+const digBoth = () => [
+  network.dig(pods.client, `@${VIP}`, 'google.com'),
+  network.dig(pods.client, `@${VIP}`, '+tcp', 'google.com'),
+];
+
+beforeAll(async () => {
+  network = new TestNetwork('redirect');
+  pods = {
+    client: network.addPod('client', '172.20.0.10'),
+    backend: network.addPod('backend', '172.20.0.20'),
+    fallback: network.addPod('fallback', '172.20.0.30'),
+  };
+  network.translate(VIP, pods.fallback.address);
+  await network.serve(pods.fallback.netns, pods.fallback.address, FALLBACK);
+  directory = join(network.mountBpffs(), 'node');
+  network.enterNode();
+});
+
+afterAll(() => network.close());
+
+beforeEach(async () => {
+  backend = await network.serve(pods.backend.netns, pods.backend.address, LOCAL);
+  datapath = open();
+});
+
+afterEach(async () => {
+  datapath.close();
+  open().remove();
+  await network.kill(backend);
+});
+
+test('a query goes to the backend once the frontend is redirected, and back when it no longer is', async () => {
+  expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+  await datapath.apply(specFor([pods.backend.address]));
+  // dig refuses an answer from another address than the one it asked.
+  expect(digBoth()).toEqual([LOCAL, LOCAL]);
+  expect(network.dig(pods.client, `@${pods.backend.address}`, 'google.com')).toBe(LOCAL);
+  await datapath.apply({ ...specFor([]), frontends: [] });
+  expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+});
+
+test('the query after the death of the server is answered by the fallback, the one after its return by it again', async () => {
+  await datapath.apply(specFor([pods.backend.address]));
+  await network.kill(backend);
+  expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+  backend = await network.serve(pods.backend.netns, pods.backend.address, LOCAL);
+  expect(digBoth()).toEqual([LOCAL, LOCAL]);
+  expect(datapath.counters().fellBack['no-socket']).toBe(2n);
+});
+
+test('one long-lived connected socket moves to the fallback and back', async () => {
+  await datapath.apply(specFor([pods.backend.address]));
+  const child = network.spawn(
+    pods.client.netns,
+    process.execPath,
+    join(import.meta.dirname, 'test-client.ts'),
+    VIP,
+  );
+  if (child.stdout === null || child.stdin === null) throw new Error('No pipes');
+  const { stdin } = child;
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async () => {
+    stdin.write('ask\n');
+    return (await lines.next()).value;
+  };
+  expect((await lines.next()).value).toBe('ready');
+  expect(await ask()).toBe(LOCAL);
+  await network.kill(backend);
+  expect(await ask()).toBe(FALLBACK);
+  backend = await network.serve(pods.backend.netns, pods.backend.address, LOCAL);
+  expect(await ask()).toBe(LOCAL);
+  await network.kill(child);
+});
+
+test('a redirected query leaves no conntrack entry on the node', async () => {
+  await datapath.apply(specFor([pods.backend.address]));
+  network.inNode('sysctl', '-qw', 'net.netfilter.nf_conntrack_udp_timeout=1');
+  const before = countConntrack();
+  expect(digBoth()).toEqual([LOCAL, LOCAL]);
+  expect(countConntrack()).toBeLessThanOrEqual(before);
+});
+
+/** Entries of the frontend: the fallback's translations of earlier tests may still be there, new ones must not come. */
+function countConntrack(): number {
+  return network
+    .inNode('cat', '/proc/net/nf_conntrack')
+    .split('\n')
+    .filter((line) => line.includes(` dst=${VIP} `) || line.includes(` dst=${pods.backend.address} `)).length;
+}
+
+test('a backend on the host network is served through the stack, with the frontend as source of the answer', async () => {
+  const host = await network.serve(network.node, NODE_ADDRESS, '192.0.2.1');
+  await datapath.apply(specFor([NODE_ADDRESS]));
+  expect(datapath.frontends().map((row) => row.status.state)).toEqual(['done', 'done']);
+  expect(digBoth()).toEqual(['192.0.2.1', '192.0.2.1']);
+  await network.kill(host);
+  expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+});
+
+test('answers larger than one segment, and the checksums of every packet, are right for the receiver', async () => {
+  await datapath.apply(specFor([pods.backend.address]));
+  const errorsOf = (pod: TestPod) =>
+    /InCsumErrors\D*(\d+)/.exec(
+      network.run(pod.netns, 'nstat', '-asz', 'UdpInCsumErrors', 'TcpInCsumErrors'),
+    )?.[0];
+  expect(digBoth()).toEqual([LOCAL, LOCAL]);
+  for (const pod of Object.values(pods)) expect(errorsOf(pod) ?? '').not.toMatch(/[1-9]/);
+});
+
+describe('without the agent', () => {
+  test('a killed agent changes nothing: redirect and fall back go on, and its successor keeps the ids', async () => {
+    const spec = specFor([pods.backend.address]);
+    const script = join(import.meta.dirname, 'test-agent.ts');
+    const agent = network.spawn(network.node, process.execPath, script, directory, JSON.stringify(spec));
+    await new Promise((resolve) => agent.stdout?.once('data', resolve));
+    await network.kill(agent);
+    expect(digBoth()).toEqual([LOCAL, LOCAL]);
+    await network.kill(backend);
+    expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+    backend = await network.serve(pods.backend.netns, pods.backend.address, LOCAL);
+    datapath.close();
+    datapath = open();
+    expect(digBoth()).toEqual([LOCAL, LOCAL]);
+    await datapath.apply(spec);
+    expect(datapath.frontends().map((row) => row.id)).toEqual([1, 2]);
+    expect(datapath.counters().redirected).toBeGreaterThan(0n);
+  });
+
+  test('remove leaves nothing pinned, and packets go their ordinary way', async () => {
+    await datapath.apply(specFor([pods.backend.address]));
+    datapath.remove();
+    expect(existsSync(directory) ? readdirSync(directory) : []).toEqual([]);
+    expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+  });
+});
+
+test('the observer hears one event for each packet of a query, at each hook it passes', async () => {
+  await datapath.apply(specFor([pods.backend.address]));
+  const events: PacketEvent[] = [];
+  let lost = 0;
+  datapath.onEvent((event, before) => {
+    events.push(event);
+    lost += before;
+  });
+  network.dig(pods.client, `@${VIP}`, 'google.com');
+  await expect.poll(() => events.length).toBe(2);
+  const [query, answer] = events;
+  const ifindexOf = (name: string) =>
+    datapath.interfaces().find((row) => row.pod === `default/${name}`)?.ifindex;
+  expect(query).toMatchObject({
+    hook: 'from-endpoint',
+    verdict: 'redirected',
+    ifindex: ifindexOf('client'),
+    source: { address: pods.client.address },
+    destination: { address: VIP, port: 53 },
+    translated: { address: pods.backend.address, port: 53 },
+    deliveredIfindex: ifindexOf('backend'),
+  });
+  expect(Buffer.from(query?.payload ?? []).includes('\x06google\x03com')).toBe(true);
+  expect(answer).toMatchObject({
+    hook: 'from-endpoint',
+    verdict: 'restored',
+    ifindex: ifindexOf('backend'),
+    source: { address: pods.backend.address, port: 53 },
+    translated: { address: VIP, port: 53 },
+    deliveredIfindex: ifindexOf('client'),
+  });
+  expect(lost).toBe(0);
+});
+
+test('the pins of an interface that is gone are removed, and its frontend falls back', async () => {
+  const extra = network.addPod('extra', '172.20.0.40');
+  const server = await network.serve(extra.netns, extra.address, '192.0.2.40');
+  const spec = specFor([extra.address]);
+  const spare = { pod: 'default/extra', addresses: [toIp(extra.address)] };
+  await datapath.apply({ ...spec, pods: [...spec.pods, spare] });
+  expect(digBoth()).toEqual(['192.0.2.40', '192.0.2.40']);
+  const gone = `${datapath.interfaces().find((row) => row.pod === 'default/extra')?.ifindex}-in`;
+  const links = () => readdirSync(join(directory, 'abi-1/links'));
+  expect(links()).toContain(gone);
+  await network.kill(server);
+  network.inNode('ip', 'link', 'del', extra.ifname);
+  await datapath.apply({ ...spec, mayPrune: false });
+  expect(links()).not.toContain(gone);
+  expect(datapath.frontends().map((row) => row.status.state)).toEqual(['error', 'error']);
+  expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+});

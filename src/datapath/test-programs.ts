@@ -1,0 +1,110 @@
+/** Test support: the pod programs with maps of their own, run on one packet at a time by BPF_PROG_TEST_RUN. */
+import { ipMappedBytes } from '../net/ip.ts';
+import { PROTOCOL_NUMBERS } from '../net/port.ts';
+import { BPF_COMMAND, callWithAttr } from '../sys/bpf.ts';
+import { type BpfMap, u32Bytes } from '../sys/bpf-map.ts';
+import { checkCall } from '../sys/errors.ts';
+import { openLibc } from '../sys/libc.ts';
+import { readField } from '../sys/struct.ts';
+import { BPF_ATTR } from '../sys/uapi.gen.ts';
+import { EVENT_RING_BYTES, encodeConfig, encodeFlowKey, FLOW_REPLY } from './abi.gen.ts';
+import type { DatapathCounters, PacketEvent } from './datapath.ts';
+import { KernelCounters } from './kernel-counters.ts';
+import { KernelTable } from './kernel-table.ts';
+import { loadPrograms } from './load-program.ts';
+import { toPacketEvent } from './packet-event.ts';
+import { openMaps } from './pins.ts';
+import { POD_OBJECT } from './programs.gen.ts';
+import { RingBuffer } from './ring-buffer.ts';
+import { buildPacket, type PacketShape } from './test-packet.ts';
+
+/** TCX_NEXT: the next program, then the stack. */
+export const PASS_ON = -1;
+/** TC_ACT_REDIRECT */
+export const REDIRECTED = 7;
+
+const MOST_PACKET_BYTES = 4096;
+
+export interface RunResult {
+  readonly verdict: number;
+  readonly packet: Uint8Array;
+}
+
+export class TestPrograms {
+  readonly table: KernelTable;
+  readonly #maps: ReadonlyMap<string, BpfMap>;
+  readonly #programs: ReadonlyMap<string, number>;
+  readonly #ring: RingBuffer;
+
+  /** `directory` is on a bpffs. */
+  constructor(directory: string) {
+    this.#maps = openMaps(POD_OBJECT, directory);
+    this.#programs = loadPrograms({ object: POD_OBJECT, maps: this.#maps, globals: {} });
+    this.table = new KernelTable({
+      frontends: this.#map('frontends'),
+      slots: this.#map('slots'),
+      backends: this.#map('backends'),
+    });
+    this.#ring = new RingBuffer(this.#map('events').fd, EVENT_RING_BYTES);
+    this.#map('config').update(u32Bytes(0), encodeConfig({ listening: 1 }));
+  }
+
+  run(program: 'from_endpoint' | 'to_endpoint', packet: Uint8Array | PacketShape): RunResult {
+    const bytes = packet instanceof Uint8Array ? packet : buildPacket(packet);
+    const out = new Uint8Array(MOST_PACKET_BYTES);
+    const { result, attr } = callWithAttr(BPF_COMMAND.PROG_TEST_RUN, {
+      'test.prog_fd': this.#programs.get(program) ?? -1,
+      'test.data_in': bytes,
+      'test.data_size_in': bytes.length,
+      'test.data_out': out,
+      'test.data_size_out': out.length,
+    });
+    checkCall(`run ${program}`, result);
+    return {
+      verdict: readSigned(attr, 'test.retval'),
+      packet: out.slice(0, readSigned(attr, 'test.data_size_out')),
+    };
+  }
+
+  /** Is the answer to this packet expected to be translated? */
+  remembersReplyTo(query: PacketShape, backend: PacketShape['destination']): boolean {
+    const key = encodeFlowKey({
+      source: ipMappedBytes(backend),
+      destination: ipMappedBytes(query.source),
+      sourcePort: query.destinationPort,
+      destinationPort: query.sourcePort,
+      protocol: PROTOCOL_NUMBERS[query.protocol],
+      direction: FLOW_REPLY,
+    });
+    return this.#map('flows').lookup(key) !== undefined;
+  }
+
+  events(): readonly PacketEvent[] {
+    const events: PacketEvent[] = [];
+    this.#ring.drain((record) => {
+      const event = toPacketEvent(record);
+      if (event !== undefined) events.push(event);
+    }, 10_000);
+    return events;
+  }
+
+  counters(): DatapathCounters {
+    return new KernelCounters(this.#map('counters')).read();
+  }
+
+  close(): void {
+    this.#ring.close();
+    for (const map of this.#maps.values()) map.close();
+    for (const fd of this.#programs.values()) openLibc().close(fd);
+  }
+
+  #map(name: string): BpfMap {
+    const map = this.#maps.get(name);
+    if (map === undefined) throw new Error(`No map ${name}`);
+    return map;
+  }
+}
+
+function readSigned(attr: DataView, name: 'test.retval' | 'test.data_size_out'): number {
+  return readField(BPF_ATTR, name, attr) | 0;
+}
