@@ -43,13 +43,15 @@ export async function removeLabCgroup(): Promise<void> {
 /** Kills what is inside, waits until the kernel says it is empty, and removes it from the leaves up. */
 export async function removeCgroup(directory: string): Promise<void> {
   if (!existsSync(directory)) return;
-  killAll(directory);
   const deadline = performance.now() + KILL_DEADLINE_MS;
+  killAll(directory);
   while (/^populated 1$/m.test(readFileSync(join(directory, 'cgroup.events'), 'utf8'))) {
     if (performance.now() > deadline) {
       throw new AppError('LAB_PROCESS_STUCK', `Cannot end the processes in ${directory}: they do not die`);
     }
     await sleep(10);
+    // A process that was started a moment ago may have joined after the others were killed.
+    killAll(directory);
   }
   removeTree(directory);
 }

@@ -24,17 +24,13 @@ export const LAB_ERRORS = {
     cause: 'A part of the lab did not become ready in time.',
     cure: 'Read its log while the lab is up: npx zerohop lab logs NAME. A busy machine may need a second try.',
   },
-  LAB_PORT: {
-    cause: 'The port on loopback where kubectl finds the API server is taken by another program.',
-    cure: 'Free the port the message names.',
-  },
   LAB_IMAGE: {
     cause: 'A pod names an image; the lab has no registry and runs only this program and a waiting pod.',
     cure: 'Use one of the images the message lists.',
   },
   LAB_POD: {
     cause: 'No pod of that name is running in the lab.',
-    cure: 'List them: kubectl --server http://127.0.0.1:18080 get pods -A.',
+    cure: 'List them with kubectl get pods -A; the lab says with which --server when it is up.',
   },
   LAB_LOAD: { cause: 'The load was given a name that is not a domain name.', cure: 'Give another name.' },
   LAB_STOPPED: {

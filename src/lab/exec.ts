@@ -15,7 +15,7 @@ export function podPid(pod: string): number {
   } catch (cause) {
     throw new AppError('LAB_POD', `Cannot reach pod ${pod}: it is not running`, {
       cause,
-      hint: 'The pods of the lab: kubectl --server http://127.0.0.1:18080 get pods -A',
+      hint: 'Is the lab up? npx zerohop lab up; its pods are netshoot, curl-pod, coredns-…, node-local-dns-…',
     });
   }
   return Number(text);

@@ -3,7 +3,7 @@
  * agents, pods. The caller owns the running lab and must call `down`, whatever happened.
  */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { connect as connectSocket, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect as connectSocket, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../fault/app-error.ts';
 import { makeCertificates } from './certificates.ts';
@@ -29,6 +29,8 @@ import {
 
 const READY_TIMEOUT_MS = 40_000;
 const POLL_MS = 50;
+/** How many pods the manifests hold: before all are there, none that is missing can be not ready. */
+const LAB_PODS = 6;
 
 export interface Lab {
   readonly api: LabApi;
@@ -61,13 +63,14 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
   await step('nodes k8s-ctr and k8s-w1, joined by a router', buildNodes);
   await step('API server, kubelets, kube-proxy, internet', startControlPlane);
   const api = openLabApi(LAB_PATHS.api);
+  aborted.addEventListener('abort', () => api.close());
   startAgents();
   await step('pods: coredns ×2, node-local-dns ×2, netshoot, curl-pod', () => allPodsReady(api, aborted));
   await step('agents: programs on every pod interface', () => api.agentsReady(READY_TIMEOUT_MS, aborted));
   const forwarder = await forwardKubectl();
   return {
     api,
-    server: `http://127.0.0.1:${KUBECTL_PORT}`,
+    server: `http://127.0.0.1:${(forwarder.address() as AddressInfo).port}`,
     async down() {
       forwarder.close();
       api.close();
@@ -114,8 +117,9 @@ async function allPodsReady(api: LabApi, aborted: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     aborted.throwIfAborted();
-    const waiting = (await api.pods()).filter((pod) => !pod.ready).map((pod) => pod.name);
-    if (waiting.length === 0) return;
+    const pods = await api.pods();
+    const waiting = pods.filter((pod) => !pod.ready).map((pod) => pod.name);
+    if (pods.length >= LAB_PODS && waiting.length === 0) return;
     if (performance.now() > deadline) {
       throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: not ready: ${waiting.join(', ')}`, {
         hint: `Their last words are in ${LAB_PATHS.logs} while the lab is up: npx zerohop lab logs ${waiting[0]}`,
@@ -141,8 +145,11 @@ async function socketAnswers(path: string): Promise<void> {
   }
 }
 
-/** The API server lives in the control node's namespace; this lets a kubectl outside of it in, from loopback only. */
-function forwardKubectl(): Promise<Server> {
+/**
+ * The API server lives in the control node's namespace; this lets a kubectl outside of it in, from loopback only. Any
+ * free port will do when the usual one is taken: the lab says which it got.
+ */
+async function forwardKubectl(): Promise<Server> {
   const server = createServer((client) => {
     const upstream = connectSocket(LAB_PATHS.api);
     client.on('error', () => upstream.destroy());
@@ -150,18 +157,20 @@ function forwardKubectl(): Promise<Server> {
     client.pipe(upstream).pipe(client);
   });
   server.unref();
+  try {
+    await listenOn(server, KUBECTL_PORT);
+  } catch {
+    await listenOn(server, 0);
+  }
+  return server;
+}
+
+function listenOn(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.on('error', (cause) =>
-      reject(
-        new AppError(
-          'LAB_PORT',
-          `Cannot listen on 127.0.0.1:${KUBECTL_PORT} for kubectl: the port is taken`,
-          {
-            cause,
-          },
-        ),
-      ),
-    );
-    server.listen(KUBECTL_PORT, '127.0.0.1', () => resolve(server));
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
   });
 }

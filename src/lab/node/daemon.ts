@@ -15,7 +15,8 @@ export interface DaemonSpec {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-const JOIN_CGROUP = 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"';
+/** Ends when the cgroup is gone already: outside of it nobody would find the process. */
+const JOIN_CGROUP = 'set -e; echo $$ > "$1/cgroup.procs"; shift; exec "$@"';
 
 export function startDaemon(spec: DaemonSpec): Container {
   const cgroup = makeCgroup('system', spec.name);
