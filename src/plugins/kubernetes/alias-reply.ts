@@ -6,6 +6,7 @@ import { RCODE } from '../../dns/codes.ts';
 import type { Message, ResourceRecord } from '../../dns/message.ts';
 import { canonicalName, isSubdomain, type Name } from '../../dns/name.ts';
 import { cnameRecord } from '../../dns/rdata/target.ts';
+import { readName } from './lookup/find-name.ts';
 import { lookup } from './lookup/lookup.ts';
 import { NODATA, type Outcome } from './lookup/outcome.ts';
 import type { Scope } from './lookup/scope.ts';
@@ -35,7 +36,9 @@ export function followAlias(scope: Scope, question: AliasQuestion): AliasEnd {
     seen.add(canonicalName(target));
     chain.push(cnameRecord(owner, ttlSeconds, target));
     if (!isSubdomain(scope.zone, target)) return { kind: 'outside', chain, target };
-    const outcome = lookup({ ...scope, zone: zoneSpelling(scope.zone, target) }, target, question.type);
+    const inside: Scope = { ...scope, zone: zoneSpelling(scope.zone, target) };
+    const outcome = lookup(inside, readName(scope.zone, target), question.type);
+    if (outcome.kind === 'nxdomain' && !scope.view.synced()) return { kind: 'done', outcome };
     if (outcome.kind !== 'alias') return { kind: 'done', outcome: endOfChain(chain, outcome) };
     owner = target;
     target = outcome.target;

@@ -11,11 +11,11 @@ import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Host } from '../contract.ts';
 import { matchingZone } from '../zones.ts';
 import { followAlias, joinChain } from './alias-reply.ts';
-import { clusterNameOf } from './lookup/find-name.ts';
+import { readName } from './lookup/find-name.ts';
 import { lookup } from './lookup/lookup.ts';
 import type { Outcome } from './lookup/outcome.ts';
 import type { Scope } from './lookup/scope.ts';
-import { zoneSoa } from './lookup/zone-records.ts';
+import { createZoneSoa } from './lookup/zone-soa.ts';
 import type { KubernetesOptions } from './options.ts';
 import { describeClient, describeName } from './query-metadata.ts';
 import type { ClusterView } from './view/service-index.ts';
@@ -30,20 +30,26 @@ export interface KubernetesParts {
 }
 
 export function createKubernetesPlugin(parts: KubernetesParts): Plugin {
-  return (next) => (query) => answer(parts, query, next);
+  const whole: Parts = { ...parts, soa: createZoneSoa(parts.options, parts.view.serial) };
+  return (next) => (query) => answer(whole, query, next);
 }
 
-function answer(parts: KubernetesParts, query: Query, next: Handler): Reply | Promise<Reply> {
+interface Parts extends KubernetesParts {
+  readonly soa: Scope['soa'];
+}
+
+function answer(parts: Parts, query: Query, next: Handler): Reply | Promise<Reply> {
   const { name, type } = query.question;
   const { options, view } = parts;
   const client = options.pods === 'verified' ? view.podsAt(query.client.address)[0] : undefined;
   if (client !== undefined) describeClient(query.metadata, client);
   const zone = matchingZone(options.zones, name);
   if (zone === undefined) return next(query);
-  const spelt = zoneSpelling(zone, name);
-  describeName(query.metadata, clusterNameOf(spelt, name));
-  const scope: Scope = { view, options, zone: spelt, localAddresses: parts.localAddresses() };
-  const outcome = lookup(scope, name, type);
+  const asked = readName(zone, name);
+  describeName(query.metadata, asked.name);
+  const localAddresses = parts.localAddresses();
+  const scope: Scope = { view, options, zone: zoneSpelling(zone, name), soa: parts.soa, localAddresses };
+  const outcome = lookup(scope, asked, type);
   if (outcome.kind === 'alias') return answerAlias(parts, query, { scope, target: outcome.target });
   if (outcome.kind === 'nxdomain' && options.fallthrough.some((parent) => isSubdomain(parent, name))) {
     return next(query);
@@ -52,7 +58,7 @@ function answer(parts: KubernetesParts, query: Query, next: Handler): Reply | Pr
 }
 
 function answerAlias(
-  { resolve }: KubernetesParts,
+  { resolve }: Parts,
   query: Query,
   { scope, target }: { scope: Scope; target: Extract<Outcome, { kind: 'alias' }>['target'] },
 ): Reply | Promise<Reply> {
@@ -76,7 +82,7 @@ function replyWith(scope: Scope, query: Query, outcome: Outcome): Reply {
     };
   }
   const rcode = negativeRcode(scope, outcome);
-  const authorities = [zoneSoa(scope)];
+  const authorities = [scope.soa(scope.zone)];
   return { rcode, message: replyTo(query.message, { rcode, authorities, authoritative: true }) };
 }
 

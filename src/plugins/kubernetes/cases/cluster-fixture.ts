@@ -57,19 +57,21 @@ export interface ClusterFixture {
 
 const ALL_KINDS: readonly KindName[] = ['services', 'endpointSlices', 'namespaces', 'pods'];
 
-/** `synced` defaults to every kind the plugin may ask for. */
+/** `synced` defaults to every kind the plugin may ask for; of the others nothing has arrived yet. */
 export function clusterSnapshot(
   fixture: ClusterFixture,
   synced: readonly KindName[] = ALL_KINDS,
 ): ClusterSnapshot {
+  const arrived = <Row>(kind: KindName, rows: readonly Row[] = []): readonly Row[] =>
+    synced.includes(kind) ? rows : [];
   return {
     ...EMPTY_SNAPSHOT,
     generation: 1,
     synced: new Set(synced),
-    namespaces: byKey((fixture.namespaces ?? []).map(namespaceRow)),
-    services: byKey((fixture.services ?? []).map(serviceRow)),
-    endpointSlices: byKey((fixture.slices ?? []).map(sliceRow)),
-    pods: byKey((fixture.pods ?? []).map(podRow)),
+    namespaces: byKey(arrived('namespaces', fixture.namespaces).map(namespaceRow)),
+    services: byKey(arrived('services', fixture.services).map(serviceRow)),
+    endpointSlices: byKey(arrived('endpointSlices', fixture.slices).map(sliceRow)),
+    pods: byKey(arrived('pods', fixture.pods).map(podRow)),
   };
 }
 

@@ -3,7 +3,7 @@
  * NXDOMAIN and NODATA apart (dns-server 3.4, both tables). Order matters in one place: a namespace that is hidden or
  * gone makes everything below it not exist, whatever the objects say.
  */
-import { canonicalName, type Name, nameLabels } from '../../../dns/name.ts';
+import { canonicalName, type Name, nameLabels, ROOT } from '../../../dns/name.ts';
 import type { Ip } from '../../../net/ip.ts';
 import { type ClusterName, type ObjectName, parseClusterName } from './cluster-name.ts';
 import { matchPod } from './match-pod.ts';
@@ -21,13 +21,19 @@ export type Found =
   | { readonly kind: 'version' }
   | ServiceMatch;
 
+/** A name as it was asked, and what its labels in front of the zone mean. */
+export interface AskedName {
+  /** In the client's own case, which the answer's owner keeps. */
+  readonly qname: Name;
+  readonly canonical: Name;
+  readonly name: ClusterName;
+}
+
 const NOTHING: Found = { kind: 'nothing' };
 const EMPTY: Found = { kind: 'empty' };
 
-/** `qname` must be in the scope's zone; any case. */
-export function findName(scope: Scope, qname: Name): Found {
-  const name = clusterNameOf(scope.zone, qname);
-  if (name.kind !== 'apex' && isReverseName(canonicalName(scope.zone))) return NOTHING;
+export function findName(scope: Scope, { name }: AskedName): Found {
+  if (name.kind !== 'apex' && isReverseName(scope.zone)) return NOTHING;
   switch (name.kind) {
     case 'apex':
     case 'branch':
@@ -45,10 +51,12 @@ export function findName(scope: Scope, qname: Name): Found {
   }
 }
 
-/** What the labels in front of the zone mean. */
-export function clusterNameOf(zone: Name, qname: Name): ClusterName {
-  const labels = nameLabels(canonicalName(qname));
-  return parseClusterName(labels.slice(0, labels.length - nameLabels(zone).length));
+/** `qname`, in any case, must be in `zone`. */
+export function readName(zone: Name, qname: Name): AskedName {
+  const canonical = canonicalName(qname);
+  // Still a name: what stands in front of the zone ends in a dot, or is nothing.
+  const front = zone === ROOT ? canonical : (canonical.slice(0, -zone.length) as Name);
+  return { qname, canonical, name: parseClusterName(front === '' ? [] : nameLabels(front)) };
 }
 
 function isNamespace(scope: Scope, { branch, namespace }: { branch: string; namespace: string }): boolean {

@@ -3,57 +3,59 @@
  * the plugin's business. The oddities below are kept because dns-server 3.4 lists them as observed behaviour.
  */
 import { TYPE } from '../../../dns/codes.ts';
-import { canonicalName, type Name, parseName } from '../../../dns/name.ts';
+import { type Name, parseName } from '../../../dns/name.ts';
 import { cnameRecord } from '../../../dns/rdata/target.ts';
 import { parseIp } from '../../../net/ip.ts';
-import { type Found, findName } from './find-name.ts';
+import { type AskedName, type Found, findName } from './find-name.ts';
 import { NODATA, NXDOMAIN, type Outcome, recordsOrNodata } from './outcome.ts';
 import { pointerRecords } from './pointer-records.ts';
 import { parseReverseName } from './reverse-name.ts';
 import type { Scope } from './scope.ts';
 import { addressRecords } from './service-name.ts';
 import { serviceRecords } from './service-records.ts';
-import { schemaVersion, zoneServers, zoneSoa } from './zone-records.ts';
+import { schemaVersion, zoneServers } from './zone-records.ts';
 
-/** `qname` in the client's own case, which the answer's owner keeps; it must be in the scope's zone. */
-export function lookup(scope: Scope, qname: Name, type: number): Outcome {
+/** `asked` has been read with the scope's zone. */
+export function lookup(scope: Scope, asked: AskedName, type: number): Outcome {
+  const { qname } = asked;
   switch (type) {
     case TYPE.AXFR:
     case TYPE.IXFR:
       return { kind: 'refused' };
     case TYPE.SOA:
       // Below the apex every name "exists" for SOA.
-      return qname === scope.zone ? recordsOrNodata([zoneSoa(scope)]) : NODATA;
+      return qname === scope.zone ? recordsOrNodata([scope.soa(scope.zone)]) : NODATA;
     case TYPE.NS:
-      return isLowerCaseApex(scope, qname) ? zoneServers(scope, qname) : existence(findName(scope, qname));
+      return isLowerCaseApex(scope, asked) ? zoneServers(scope, qname) : existence(findName(scope, asked));
     case TYPE.PTR:
-      return lookupPointer(scope, qname);
+      return lookupPointer(scope, asked);
     case TYPE.TXT:
-      return lookupText(findName(scope, qname), qname);
+      return lookupText(findName(scope, asked), qname);
     case TYPE.CNAME:
-      return lookupAlias(scope, qname);
+      return lookupAlias(scope, asked);
     case TYPE.A:
     case TYPE.AAAA:
-      return lookupAddress(scope, qname, type);
+      return lookupAddress(scope, asked, type);
     case TYPE.SRV:
-      return lookupService(scope, qname);
+      return lookupService(scope, asked);
     default:
-      return existence(findName(scope, qname));
+      return existence(findName(scope, asked));
   }
 }
 
 /** NS is compared with case: an apex in mixed case has no servers. */
-function isLowerCaseApex(scope: Scope, qname: Name): boolean {
-  return qname === scope.zone && qname === canonicalName(qname);
+function isLowerCaseApex({ zone }: Scope, { qname, canonical }: AskedName): boolean {
+  return qname === zone && qname === canonical;
 }
 
 function existence(found: Found): Outcome {
   return found.kind === 'nothing' ? NXDOMAIN : NODATA;
 }
 
-function lookupPointer(scope: Scope, qname: Name): Outcome {
-  const address = parseReverseName(canonicalName(qname));
-  return address === undefined ? existence(findName(scope, qname)) : pointerRecords(scope, qname, address);
+function lookupPointer(scope: Scope, asked: AskedName): Outcome {
+  const address = parseReverseName(asked.canonical);
+  if (address === undefined) return existence(findName(scope, asked));
+  return pointerRecords(scope, asked.qname, address);
 }
 
 /** For TXT, and only for it, a name without any record of its own does not exist. */
@@ -69,17 +71,18 @@ function lookupText(found: Found, qname: Name): Outcome {
   }
 }
 
-function lookupAlias(scope: Scope, qname: Name): Outcome {
-  const found = findName(scope, qname);
+function lookupAlias(scope: Scope, asked: AskedName): Outcome {
+  const found = findName(scope, asked);
   if (found.kind !== 'alias') return existence(found);
   const target = aliasTarget(found.target);
   return target === undefined
     ? NXDOMAIN
-    : recordsOrNodata([cnameRecord(qname, scope.options.ttlSeconds, target)]);
+    : recordsOrNodata([cnameRecord(asked.qname, scope.options.ttlSeconds, target)]);
 }
 
-function lookupAddress(scope: Scope, qname: Name, type: number): Outcome {
-  const found = findName(scope, qname);
+function lookupAddress(scope: Scope, asked: AskedName, type: number): Outcome {
+  const found = findName(scope, asked);
+  const { qname } = asked;
   const { ttlSeconds } = scope.options;
   switch (found.kind) {
     case 'alias': {
@@ -97,9 +100,9 @@ function lookupAddress(scope: Scope, qname: Name, type: number): Outcome {
   }
 }
 
-function lookupService(scope: Scope, qname: Name): Outcome {
-  const found = findName(scope, qname);
-  return found.kind === 'backends' ? serviceRecords(scope, qname, found) : existence(found);
+function lookupService(scope: Scope, asked: AskedName): Outcome {
+  const found = findName(scope, asked);
+  return found.kind === 'backends' ? serviceRecords(scope, asked.qname, found) : existence(found);
 }
 
 /** An address or a text that is no name cannot be the target of a CNAME. */

@@ -2,7 +2,7 @@
  * From a name below `svc` to what stands behind it: the service's own addresses, its ready endpoints, or an alias.
  * Which record type was asked for makes no difference here; a name either exists or does not (dns-server 3.4).
  */
-import type { EndpointSliceRow, ServiceRow } from '../../../cluster/rows.ts';
+import type { EndpointRow, EndpointSliceRow, ServiceRow } from '../../../cluster/rows.ts';
 import type { Ip } from '../../../net/ip.ts';
 import type { ObjectName } from './cluster-name.ts';
 import { endpointHost } from './endpoint-host.ts';
@@ -11,8 +11,8 @@ import type { Scope } from './scope.ts';
 /** One address behind a name, with the ports that the name selects. */
 export interface Backend {
   readonly address: Ip;
-  /** The endpoint's own label; absent for a cluster address. */
-  readonly host?: string;
+  /** Whose address it is; absent for a cluster address. */
+  readonly endpoint?: EndpointRow;
   /** Distinct by (name, protocol), so a number may stand twice; empty when no port is declared. */
   readonly ports: readonly number[];
 }
@@ -54,12 +54,13 @@ function sliceBackends(scope: Scope, slice: EndpointSliceRow, name: ObjectName):
   const ports = matchPorts(slice, name);
   if (ports === undefined) return [];
   const backends: Backend[] = [];
+  const hostOf = (endpoint: EndpointRow, address: Ip): string =>
+    endpointHost(endpoint, address, scope.options.endpointPodNames).toLowerCase();
   for (const endpoint of slice.endpoints) {
     if (!endpoint.ready) continue;
     for (const address of endpoint.addresses) {
-      const host = endpointHost(endpoint, address, scope.options.endpointPodNames);
-      if (name.endpoint !== undefined && name.endpoint !== host.toLowerCase()) continue;
-      backends.push({ address, host, ports });
+      if (name.endpoint !== undefined && name.endpoint !== hostOf(endpoint, address)) continue;
+      backends.push({ address, endpoint, ports });
     }
   }
   return backends;

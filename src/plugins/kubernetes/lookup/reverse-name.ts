@@ -1,9 +1,9 @@
 /** Reverse names (RFC 1035 section 3.5, RFC 3596 section 2.5) back to addresses. */
 import { type Ip, ipFromBytes, parseIp } from '../../../net/ip.ts';
 
-/** A zone under which PTR records live, and nothing else of a cluster does. Takes lower-case names. */
+/** A zone under which PTR records live, and nothing else of a cluster does. */
 export function isReverseName(name: string): boolean {
-  return /(?:^|\.)(?:in-addr|ip6)\.arpa\.$/.test(name);
+  return /(?:^|\.)(?:in-addr|ip6)\.arpa\.$/i.test(name);
 }
 
 /** The address of a complete reverse name in lower case; undefined for partial and misspelt ones. */

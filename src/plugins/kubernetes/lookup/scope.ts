@@ -1,4 +1,5 @@
 /** What every lookup of one query shares: the cluster, the directive, and the zone as the client wrote it. */
+import type { ResourceRecord } from '../../../dns/message.ts';
 import type { Name } from '../../../dns/name.ts';
 import type { Ip } from '../../../net/ip.ts';
 import type { KubernetesOptions } from '../options.ts';
@@ -9,6 +10,8 @@ export interface Scope {
   readonly options: KubernetesOptions;
   /** The tail of the qname in the client's own case: names made for the answer end in it. */
   readonly zone: Name;
+  /** The SOA record of `zone` or of another spelling of it. */
+  readonly soa: (zone: Name) => ResourceRecord;
   /** Addresses of this machine without loopback; what NS and `ns.dns` answer from. */
   readonly localAddresses: readonly Ip[];
 }

@@ -2,6 +2,7 @@
 import type { ResourceRecord } from '../../../dns/message.ts';
 import type { Name } from '../../../dns/name.ts';
 import { srvRecord } from '../../../dns/rdata/srv.ts';
+import { endpointHost } from './endpoint-host.ts';
 import type { Backend, ServiceMatch } from './match-service.ts';
 import { type Outcome, recordsOrNodata } from './outcome.ts';
 import type { Scope } from './scope.ts';
@@ -11,11 +12,12 @@ type Backends = Extract<ServiceMatch, { kind: 'backends' }>;
 
 /** One record per target and port number; targets too long to be names are left out. */
 export function serviceRecords(scope: Scope, owner: Name, { service, backends }: Backends): Outcome {
-  const { ttlSeconds } = scope.options;
+  const { ttlSeconds, endpointPodNames } = scope.options;
   const weight = serviceWeight(backends);
   const answers = new Map<string, ResourceRecord>();
   const targets: NamedAddress[] = [];
-  for (const { address, host, ports } of backends) {
+  for (const { address, endpoint, ports } of backends) {
+    const host = endpoint && endpointHost(endpoint, address, endpointPodNames);
     const target = serviceName(service, scope.zone, host);
     if (target === undefined || ports.length === 0) continue;
     targets.push({ name: target, address });
