@@ -51,7 +51,7 @@ describe('checkMetrics', () => {
       name: 'a metric that is the key of its help text',
       files: [{ ...plugin, text: "const HELP = { coredns_whoami_hits_total: 'Hits' };" }],
     },
-    { name: 'an agent’s metric that only a plugin documents', files: [other, readme('zerohop_rows')] },
+    { name: 'an agent’s metric that nobody documents', files: [other, readme(PAGE)] },
   ])('refuses $name', ({ files }) => {
     expect(checkMetrics(files)).toHaveLength(1);
   });

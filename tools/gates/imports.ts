@@ -8,15 +8,16 @@ export interface Import {
   readonly line: number;
 }
 
+/** The word it starts with must stand outside of strings, which is asked apart. */
 const PATTERN =
   /(?:\b(?:import|export)\b[^'";=()]*?\bfrom\s*|\bimport\s*|\bimport\s*\(\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
 
 export function importsOf({ text }: SourceFile): readonly Import[] {
   const code = maskCode(text, { keepStrings: true });
-  return Array.from(code.matchAll(PATTERN), (match) => ({
-    specifier: match[2] ?? '',
-    line: lineAt(code, match.index),
-  }));
+  const bare = maskCode(text, { keepStrings: false });
+  return Array.from(code.matchAll(PATTERN))
+    .filter(({ index }) => bare[index] === code[index])
+    .map((match) => ({ specifier: match[2] ?? '', line: lineAt(code, match.index) }));
 }
 
 /** `@scope/name` of `@scope/name/sub`, `name` of `name/sub`; undefined for our own files and for Node's modules. */
