@@ -20,7 +20,23 @@ export function ipFamily(ip: Ip): IpFamily {
 
 /** 4 or 16 bytes in network order. */
 export function ipBytes(ip: Ip): Uint8Array {
-  return ipFamily(ip) === 4 ? Uint8Array.from(ip.split('.'), Number) : ipv6Bytes(ip);
+  return ipFamily(ip) === 4 ? ipv4Bytes(ip) : ipv6Bytes(ip);
+}
+
+/** Digit by digit: every A record of a DNS answer is made here, and splitting costs several times as much. */
+function ipv4Bytes(ip: Ip): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let byte = 0;
+  let octet = 0;
+  for (let i = 0; i < ip.length; i++) {
+    const code = ip.charCodeAt(i);
+    if (code === 0x2e) {
+      bytes[octet++] = byte;
+      byte = 0;
+    } else byte = byte * 10 + (code - 0x30);
+  }
+  bytes[octet] = byte;
+  return bytes;
 }
 
 /** 16 bytes in network order; IPv4 as ::ffff:a.b.c.d, the form the kernel maps use for both families. */
