@@ -1,0 +1,270 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LocalRedirectPolicyRow } from '../cluster/rows.ts';
+import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
+import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../datapath/fake-datapath.ts';
+import type { GetFlowsRequest } from '../flow/api.ts';
+import { ip, SAMPLE_CLUSTER } from '../flow/testing/sample-cluster.ts';
+import { CACHE, packet } from '../flow/testing/sample-packet.ts';
+import { createStore, type Store } from '../store/store.ts';
+import { systemClock } from '../telemetry/clock.ts';
+import { type Agent, startNode } from './agent.ts';
+import { type AgentClient, createAgentClient } from './client.ts';
+import { discoverAgents } from './discover.ts';
+
+const QUIET = {
+  debug: () => undefined,
+  info: () => undefined,
+  warning: () => undefined,
+  error: () => undefined,
+  fatal: (text: string): never => {
+    throw new Error(text);
+  },
+};
+
+const POLICY: LocalRedirectPolicyRow = {
+  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0, generation: 1 },
+  skipRedirectFromBackend: false,
+  serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system', toPorts: [] },
+  backendSelector: { matchLabels: { 'k8s-app': 'node-local-dns' }, matchExpressions: [] },
+  backendPorts: [
+    { port: '53', name: 'dns', protocol: 'UDP' },
+    { port: '53', name: 'dns-tcp', protocol: 'TCP' },
+  ],
+};
+const WITH_POLICY: ClusterSnapshot = {
+  ...SAMPLE_CLUSTER,
+  generation: 2,
+  localRedirectPolicies: new Map([['kube-system/nodelocaldns', POLICY]]),
+};
+
+/** One agent of k8s-w1 between a scripted cluster and the fake kernel, in a directory of its own. */
+class Bench {
+  readonly directory = mkdtempSync(join(tmpdir(), 'zerohop-agent-'));
+  readonly socketPath = join(this.directory, 'agents', 'k8s-w1.sock');
+  readonly snapshot: Store<ClusterSnapshot> = createStore(EMPTY_SNAPSHOT);
+  readonly missing: Store<ReadonlySet<KindName>> = createStore(new Set<KindName>());
+  readonly kernel = createFakeKernel();
+  readonly datapath: FakeDatapath = openFakeDatapath({ kernel: this.kernel, clock: systemClock });
+  readonly client: AgentClient = createAgentClient(this.socketPath);
+  agent: Agent | undefined;
+
+  async start(): Promise<void> {
+    for (const [index, address] of ['172.20.1.5', '172.20.1.9', '172.20.1.99'].entries()) {
+      this.kernel.interfaces.set(ip(address), { ifindex: index + 7, ifname: `veth${index}` });
+    }
+    const { snapshot, missing, datapath, socketPath } = this;
+    this.agent = await startNode({
+      ...{ nodeName: 'k8s-w1', snapshot, missing, datapath, socketPath, log: QUIET },
+      clock: systemClock,
+      ringCapacity: 255,
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.agent?.close();
+    this.datapath.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Waits for the kernel, which a change reaches within the loop's pause. */
+  async until(condition: () => boolean): Promise<void> {
+    for (let left = 400; left > 0 && !condition(); left--) await new Promise((go) => setTimeout(go, 5));
+    expect(condition()).toBe(true);
+  }
+}
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = new Bench();
+  await bench.start();
+});
+afterEach(() => bench.end());
+
+async function collect(request: GetFlowsRequest): Promise<readonly string[]> {
+  const summaries: string[] = [];
+  for await (const { flow } of bench.client.flows(request)) summaries.push(flow?.Summary ?? 'lost');
+  return summaries;
+}
+
+describe('the agent', () => {
+  it('redirects once the policy is there, and says since when', async () => {
+    bench.snapshot.set(SAMPLE_CLUSTER);
+    await bench.until(() => bench.datapath.interfaces().length === 3);
+    expect((await bench.client.lrp()).realised).toEqual([]);
+    const appliedAtMs = Date.now();
+    bench.snapshot.set(WITH_POLICY);
+    await bench.until(() => bench.kernel.frontends.size === 2);
+    const { table, realised, node } = await bench.client.lrp();
+    expect(node).toBe('k8s-w1');
+    expect(table.policies.map(({ policy, state }) => [policy, state])).toEqual([
+      ['kube-system/nodelocaldns', 'active'],
+    ]);
+    expect(realised).toMatchObject([{ policy: 'kube-system/nodelocaldns', state: 'done' }]);
+    expect(realised[0]?.realisedAtMs).toBeGreaterThanOrEqual(appliedAtMs);
+    const { rows } = await bench.client.service();
+    const redirected = rows.filter(({ frontend }) => frontend.type === 'LocalRedirect');
+    expect(redirected.map(({ frontend, status }) => [frontend.backends[0]?.address, status?.state])).toEqual([
+      ['172.20.1.9', 'done'],
+      ['172.20.1.9', 'done'],
+    ]);
+    expect(new Set(redirected.map(({ id }) => id)).size).toBe(2);
+  });
+
+  it('lets the service be when the policy goes', async () => {
+    bench.snapshot.set(WITH_POLICY);
+    await bench.until(() => bench.kernel.frontends.size === 2);
+    bench.snapshot.set({ ...SAMPLE_CLUSTER, generation: 3 });
+    await bench.until(() => bench.kernel.frontends.size === 0);
+    expect((await bench.client.service()).rows.every(({ frontend }) => frontend.type === 'ClusterIP')).toBe(
+      true,
+    );
+  });
+
+  it('takes nothing away before every source has listed once', async () => {
+    bench.snapshot.set(WITH_POLICY);
+    await bench.until(() => bench.kernel.frontends.size === 2);
+    const blind = { ...SAMPLE_CLUSTER, pods: WITH_POLICY.pods, synced: new Set<KindName>(['services']) };
+    bench.snapshot.set({ ...blind, generation: 3, localRedirectPolicies: new Map() });
+    await bench.until(() => bench.datapath.frontends().length === 0);
+    expect(bench.kernel.frontends.size).toBe(2);
+  });
+
+  it('leaves the kernel as it is when it ends', async () => {
+    bench.snapshot.set(WITH_POLICY);
+    await bench.until(() => bench.kernel.frontends.size === 2);
+    await bench.agent?.close();
+    expect(bench.kernel.frontends.size).toBe(2);
+    expect(bench.kernel.attached.size).toBe(3);
+  });
+
+  it('tells its state', async () => {
+    bench.missing.set(new Set(['localRedirectPolicies']));
+    bench.snapshot.set(SAMPLE_CLUSTER);
+    await bench.until(() => bench.datapath.interfaces().length === 3);
+    const status = await bench.client.status();
+    expect(status).toMatchObject({ name: 'zerohop', node: 'k8s-w1', missing: ['localRedirectPolicies'] });
+    expect(status.interfaces.map(({ pod, status: row }) => `${pod} ${row.state}`)).toContain(
+      'default/netshoot done',
+    );
+    expect(status.flows).toMatchObject({ recording: true, capacity: 255, followers: 0 });
+    expect(status.counters.fellBack['no-socket']).toBe('0');
+  });
+
+  it('gives its socket to root and its group only', () => {
+    expect(statSync(bench.socketPath).mode & 0o777).toBe(0o660);
+  });
+});
+
+describe('flows', () => {
+  it('come out of the ring as asked for', async () => {
+    bench.snapshot.set(SAMPLE_CLUSTER);
+    bench.datapath.emit(packet());
+    bench.datapath.emit(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 8 }));
+    expect(await collect({ number: 2 })).toEqual(['UDP', 'DNS Query google.com. A']);
+    expect(await collect({ whitelist: [{ protocol: ['dns'] }] })).toHaveLength(2);
+    const entered = { destination_pod: ['kube-system/node-local-dns'], event_type: [{ type: 4 }] };
+    expect(await collect({ whitelist: [entered] })).toEqual(['UDP']);
+  });
+
+  it('follow until the reader leaves', async () => {
+    const abort = new AbortController();
+    const stream = bench.client.flows({ follow: true }, abort.signal);
+    const first = stream.next();
+    let followers = 0;
+    while (followers === 0) followers = (await bench.client.status()).flows.followers;
+    bench.datapath.emit(packet(), 3);
+    expect((await first).value).toMatchObject({ lost_events: { num_events_lost: '3' } });
+    expect((await stream.next()).value).toMatchObject({ flow: { Summary: 'UDP' } });
+    abort.abort();
+    while ((await stream.next()).done !== true);
+    while (followers > 0) followers = (await bench.client.status()).flows.followers;
+    expect(followers).toBe(0);
+  });
+
+  it('of a reader that does not read hold up nobody', async () => {
+    bench.snapshot.set(SAMPLE_CLUSTER);
+    const stuck = httpRequest({ socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' });
+    stuck.end('{"follow":true}');
+    stuck.on('error', () => undefined);
+    let followers = 0;
+    while (followers === 0) followers = (await bench.client.status()).flows.followers;
+    for (let n = 0; n < 5000; n++) bench.datapath.emit(packet());
+    expect(await collect({ number: 1 })).toEqual(['DNS Query google.com. A']);
+    stuck.destroy();
+  });
+
+  it.each([
+    {
+      name: 'an unknown field',
+      request: { whitelist: [{ http_url: ['x'] }] as never },
+      code: 'FLOW_FILTER_UNKNOWN_FIELD',
+    },
+    { name: 'first with follow', request: { first: true, follow: true }, code: 'FLOW_REQUEST_INVALID' },
+  ])('are refused for $name before anything is sent', async ({ request, code }) => {
+    await expect(collect(request)).rejects.toMatchObject({ code });
+  });
+
+  it.each([
+    { name: 'no JSON', body: 'what' },
+    { name: 'no object', body: '7' },
+    { name: 'far too much', body: `{"x":"${'y'.repeat(2 << 20)}"}` },
+  ])('are refused for a body that is $name', async ({ body }) => {
+    const status = await new Promise<number | undefined>((resolve) => {
+      const options = { socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' };
+      const request = httpRequest(options, (response) => resolve(response.statusCode));
+      request.on('error', () => resolve(400));
+      request.end(body);
+    });
+    expect(status).toBe(400);
+    expect((await bench.client.status()).node).toBe('k8s-w1');
+  });
+});
+
+describe('discoverAgents', () => {
+  const nowhere = '/nonexistent/agent.sock';
+
+  it("finds the lab's agents, or the one it is told", async () => {
+    const labDirectory = join(bench.directory, 'agents');
+    const env = { ZEROHOP_SERVER: `unix://${bench.socketPath}` };
+    const found = await discoverAgents({ env: {}, defaultSocket: nowhere, labDirectory });
+    expect(found.map(({ node }) => node)).toEqual(['k8s-w1']);
+    expect(await discoverAgents({ env })).toHaveLength(1);
+    expect(await discoverAgents({ env: {}, server: bench.socketPath, node: 'k8s-w1' })).toHaveLength(1);
+  });
+
+  it.each([
+    {
+      name: 'there is none',
+      options: { defaultSocket: nowhere, labDirectory: '/nonexistent' },
+      code: 'AGENT_NOT_RUNNING',
+    },
+    { name: 'the named one is not there', options: { server: nowhere }, code: 'AGENT_NOT_RUNNING' },
+  ])('says so when $name', async ({ options, code }) => {
+    await expect(discoverAgents({ env: {}, ...options })).rejects.toMatchObject({ code });
+  });
+
+  it('names the nodes there are when another is asked for', async () => {
+    const asked = discoverAgents({ env: {}, server: bench.socketPath, node: 'k8s-w9' });
+    await expect(asked).rejects.toMatchObject({
+      code: 'AGENT_NODE_UNKNOWN',
+      message: expect.stringContaining('k8s-w1'),
+    });
+  });
+});
+
+describe('the socket', () => {
+  it('is not taken from an agent that serves it, nor from a file', async () => {
+    const second = { ...QUIET };
+    const options = { nodeName: 'k8s-w1', snapshot: bench.snapshot, missing: bench.missing, log: second };
+    const { datapath } = bench;
+    const start = (socketPath: string) => startNode({ ...options, datapath, socketPath, clock: systemClock });
+    await expect(start(bench.socketPath)).rejects.toMatchObject({ code: 'AGENT_SOCKET_TAKEN' });
+    const file = join(bench.directory, 'file');
+    writeFileSync(file, '');
+    await expect(start(file)).rejects.toMatchObject({ code: 'AGENT_SOCKET_UNUSABLE' });
+  });
+});
