@@ -3,36 +3,26 @@
  * A configuration that cannot be put into force leaves everything as it was. Knows no files, signals or flags.
  */
 import type { Corefile } from '../corefile/ast.ts';
-import type { HttpAnswer } from '../plugins/contract.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
-import { HttpHub, type HttpPages } from './http-hub.ts';
+import { HttpHub } from './http-hub.ts';
 import { ListenerSet } from './listener-set.ts';
 import { ServeMetrics } from './serve-metrics.ts';
-
-/** A page that is served whatever the Corefile says. */
-export interface ExtraPage {
-  readonly address: string;
-  readonly path: string;
-  readonly answer: HttpAnswer;
-}
 
 export class DnsServer {
   readonly metrics: ServeMetrics;
   readonly #environment: ServeEnvironment;
   readonly #listeners: ListenerSet;
   readonly #http: HttpHub;
-  readonly #extraPages: readonly ExtraPage[];
   #current: Generation | undefined;
   #addresses: readonly SocketAddress[] = [];
   /** Changes happen one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(environment: ServeEnvironment, extraPages: readonly ExtraPage[] = []) {
+  constructor(environment: ServeEnvironment) {
     const log = environment.log('');
     this.#environment = environment;
-    this.#extraPages = extraPages;
     this.metrics = new ServeMetrics(environment.metrics);
     this.#http = new HttpHub((text) => log.warning(text));
     this.#listeners = new ListenerSet({
@@ -74,7 +64,7 @@ export class DnsServer {
     const next = await Generation.prepare(corefile, this.#environment);
     const undo: (() => Promise<void>)[] = [() => next.shutDown()];
     try {
-      const pages = await this.#http.prepare(this.#pages(next));
+      const pages = await this.#http.prepare(next.pages);
       undo.unshift(() => pages.abandon());
       await next.start();
       const sockets = await this.#listeners.prepare(next.listeners, (plan) => next.routes(plan));
@@ -98,13 +88,5 @@ export class DnsServer {
       const text = error instanceof Error ? error.message : String(error);
       this.#environment.log('').error(`Cannot end the previous configuration cleanly: ${text}`);
     }
-  }
-
-  #pages(generation: Generation): HttpPages {
-    const all = new Map([...generation.pages].map(([address, pages]) => [address, new Map(pages)]));
-    for (const { address, path, answer } of this.#extraPages) {
-      all.set(address, new Map([...(all.get(address) ?? []), [path, answer]]));
-    }
-    return all;
   }
 }

@@ -7,7 +7,7 @@ import type { Corefile } from '../corefile/ast.ts';
 import { AppError, errorText } from '../fault/app-error.ts';
 import { versionLines, zoneLines } from './banner.ts';
 import { CorefileSource } from './corefile-source.ts';
-import { DnsServer, type ExtraPage } from './dns-server.ts';
+import { DnsServer } from './dns-server.ts';
 import type { ProcessEnvironment } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
 import { type Ending, signalEnding } from './signals.ts';
@@ -20,9 +20,8 @@ export interface RunOptions {
   readonly quiet: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
-  readonly extraPages?: readonly ExtraPage[];
-  /** Called when the server answers. */
-  readonly onStarted?: () => void;
+  /** Called when the Corefile has been read: from now on everything is logged to standard output. */
+  readonly onStarting?: () => void;
   /** Called once when the process is told to end, before the listeners close. */
   readonly onEnding?: () => void;
 }
@@ -35,14 +34,13 @@ const CALLBACK_FAILED = 4;
 export async function runServer(options: RunOptions): Promise<number> {
   const { environment, conf, env } = options;
   const source = new CorefileSource({ conf, env, defaultPort: environment.defaultPort });
-  const server = new DnsServer(environment, options.extraPages);
+  const server = new DnsServer(environment);
   const log = environment.log('');
   const ending = signalEnding({ log, flush: () => environment.sink.flush() });
   const life = new ServerLife(server, source, options);
   ending.onReload(() => void life.reloadBySignal());
   const started = await Promise.race([life.start().then(() => true), ending.told.then(() => false)]);
   if (!started) return life.endHooks();
-  options.onStarted?.();
   return life.end(await ending.told);
 }
 
@@ -61,6 +59,7 @@ class ServerLife {
   async start(): Promise<void> {
     const { environment, quiet, pidfile } = this.#options;
     const corefile = this.#load();
+    this.#options.onStarting?.();
     await this.#server.apply(corefile);
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);

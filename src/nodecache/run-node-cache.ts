@@ -1,0 +1,175 @@
+/**
+ * The node cache: the DNS server behind a wrapper that writes its Corefile from a template and keeps it written while the
+ * template and the kube-dns ConfigMap change (dns-server 4). Deliberately absent in this build: the interface and the
+ * packet filter rules, which a local redirect policy makes needless.
+ */
+import { existsSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { AppError, errorText } from '../fault/app-error.ts';
+import { programVersion } from '../serve/banner.ts';
+import { HttpHub } from '../serve/http-hub.ts';
+import type { ProcessEnvironment } from '../serve/process-environment.ts';
+import { runServer } from '../serve/run-server.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Counter, Family } from '../telemetry/metrics.ts';
+import { writeCorefile } from './corefile-writer.ts';
+import { type DirectoryContent, readDirectory, watchDirectory } from './directory-watch.ts';
+import type { NodeCacheSpec } from './flags.ts';
+import { EMPTY_CONFIG, type KubeDnsConfig, parseKubeDnsConfig } from './kube-dns-config.ts';
+import { createStampedLog } from './stamped-log.ts';
+import { serviceHostVariable } from './upstream-service.ts';
+
+const DEFAULT_KUBE_DNS_DIRECTORY = '/etc/kube-dns';
+const ERROR_TYPES = ['iptables', 'iptables_lock', 'interface_add', 'interface_check', 'configmap'] as const;
+
+export interface NodeCacheOptions {
+  readonly spec: NodeCacheSpec;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly environment: ProcessEnvironment;
+}
+
+/** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
+export async function runNodeCache({ spec, env, environment }: NodeCacheOptions): Promise<number> {
+  const wrapper = new Wrapper(spec, env, environment);
+  wrapper.announce();
+  const closeMetrics = await wrapper.serveMetrics();
+  wrapper.render();
+  const stopWatching = wrapper.watch();
+  const code = await runServer({
+    conf: spec.corefile,
+    pidfile: spec.pidfile,
+    quiet: spec.quiet,
+    env,
+    environment,
+    onStarting: () => wrapper.useServerLog(),
+  });
+  stopWatching();
+  await closeMetrics();
+  return code;
+}
+
+class Wrapper {
+  readonly #spec: NodeCacheSpec;
+  readonly #environment: ProcessEnvironment;
+  readonly #clusterDns: string | undefined;
+  readonly #errors: Family<Counter>;
+  #log: Log;
+  #config: KubeDnsConfig = EMPTY_CONFIG;
+  /** Before the server has its handlers, SIGUSR1 would open Node's debugger. */
+  #serving = false;
+
+  constructor(spec: NodeCacheSpec, env: NodeCacheOptions['env'], environment: ProcessEnvironment) {
+    this.#spec = spec;
+    this.#environment = environment;
+    this.#clusterDns = env[serviceHostVariable(spec.upstreamService)];
+    this.#log = createStampedLog((text) => void process.stderr.write(text), environment.clock);
+    this.#errors = environment.metrics.counter({
+      name: 'coredns_nodecache_setup_errors_total',
+      help: 'Things the node cache could not set up.',
+      labels: ['errortype'],
+    });
+    for (const type of ERROR_TYPES) this.#errors.with(type);
+  }
+
+  announce(): void {
+    const { corefile, pidfile, upstreamService } = this.#spec;
+    this.#log.info(`Starting node-cache image: ${programVersion()}`);
+    this.#log.info(`Using Corefile ${corefile}`);
+    this.#log.info(`Using Pidfile ${pidfile}`);
+    if (this.#clusterDns !== undefined) return;
+    const variable = serviceHostVariable(upstreamService);
+    this.#log.warning(
+      `Unable to lookup IP address of Upstream service ${upstreamService}, env $${variable} \`\``,
+    );
+  }
+
+  /** The process's metrics once more, at an address of their own. That it is taken does not keep DNS from working. */
+  async serveMetrics(): Promise<() => Promise<void>> {
+    const hub = new HttpHub((text) => this.#log.warning(text));
+    const answer = async () => ({ status: 200, body: await this.#environment.metrics.text() });
+    try {
+      await hub.prepare(new Map([[this.#spec.metricsAddress, new Map([['/metrics', answer]])]]));
+    } catch (error) {
+      this.#log.error(`Failed to start metrics handler: ${errorText(error)}`);
+    }
+    return () => hub.close();
+  }
+
+  /** Lines go to standard output from now on. */
+  useServerLog(): void {
+    this.#log = this.#environment.log('');
+    this.#serving = true;
+  }
+
+  render(): boolean {
+    return writeCorefile(this.#config, {
+      spec: this.#spec,
+      clusterDns: this.#clusterDns,
+      log: () => this.#log,
+      onFailed: () => this.#errors.with('configmap').inc(),
+    });
+  }
+
+  watch(): () => void {
+    const { baseCorefile, kubeDnsDirectory } = this.#spec;
+    const stopBase = this.#watchDirectory(dirname(baseCorefile), {
+      what: `base Corefile ${basename(baseCorefile)}`,
+      onChange: () => this.#renderAgain(),
+      skipFirst: true,
+    });
+    const directory =
+      kubeDnsDirectory === '' && existsSync(DEFAULT_KUBE_DNS_DIRECTORY)
+        ? DEFAULT_KUBE_DNS_DIRECTORY
+        : kubeDnsDirectory;
+    if (directory === '') {
+      this.#log.info('Skipping kube-dns configmap sync as no directory was specified');
+      return stopBase;
+    }
+    const stopConfig = this.#watchDirectory(directory, {
+      what: 'kube-dns config',
+      onChange: (content) => this.#useConfig(content),
+      skipFirst: false,
+    });
+    return () => {
+      stopBase();
+      stopConfig();
+    };
+  }
+
+  #watchDirectory(
+    path: string,
+    watch: { what: string; onChange: (content: DirectoryContent) => void; skipFirst: boolean },
+  ): () => void {
+    let seen = !watch.skipFirst;
+    return watchDirectory({
+      clock: this.#environment.clock,
+      read: () => readDirectory(path),
+      onChange: (content) => {
+        if (seen) watch.onChange(content);
+        seen = true;
+      },
+      onError: (error) => {
+        this.#errors.with('configmap').inc();
+        this.#log.error(`Failed to sync ${watch.what} directory ${path}, err: ${errorText(error)}`);
+      },
+    });
+  }
+
+  #useConfig({ files }: DirectoryContent): void {
+    try {
+      this.#config = parseKubeDnsConfig(files);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#errors.with('configmap').inc();
+      this.#log.error(`Invalid config: ${error.message}`);
+      return;
+    }
+    this.#renderAgain();
+  }
+
+  #renderAgain(): void {
+    if (!this.render() || !this.#serving || !this.#spec.reloadWithSignal) return;
+    this.#log.info(`Sending reload signal to PID ${process.pid}`);
+    process.kill(process.pid, 'SIGUSR1');
+  }
+}
