@@ -209,6 +209,7 @@ describe('startClusterWatch', () => {
       else res.writeHead(404).end('404 page not found\n');
     };
     const { watch, see } = follow((await listen({ ...api, handler })).port);
+    await see('the kinds there are', ({ synced }) => synced.size === KINDS.length - 1);
     await watch.synced(['pods', 'services']);
     await until('the kind missing', () => watch.missing.get().has('localRedirectPolicies'));
     expect(watch.snapshot.get().synced.has('localRedirectPolicies')).toBe(false);
