@@ -76,8 +76,8 @@ export function setUp(
   return setup({ directives: directivesOf(lines), block, host });
 }
 
-/** The directives in a block's body; all must be of one plugin. */
-export function directivesOf(lines: string): readonly Directive[] {
+/** The directives in a block's body. Unless told what words there are, all must be of one plugin. */
+export function directivesOf(lines: string, known?: ReadonlySet<string>): readonly Directive[] {
   const word = /\S+/.exec(lines)?.[0] ?? '';
   const corefile: Corefile = parseCorefile(`.:53 {\n${lines}\n}\n`, {
     file: 'Corefile',
@@ -86,7 +86,7 @@ export function directivesOf(lines: string): readonly Directive[] {
       glob: () => [],
     },
     env: {},
-    knownPlugins: new Set([word]),
+    knownPlugins: known ?? new Set([word]),
   });
   return corefile.blocks[0]?.directives ?? [];
 }

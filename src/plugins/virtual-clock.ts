@@ -15,6 +15,7 @@ const EPOCH_MS = 1_767_225_600_000;
 export class VirtualClock implements Clock {
   #elapsedMs = 0;
   readonly #alarms = new Set<Alarm>();
+  #started = 0;
 
   nowMs(): number {
     return EPOCH_MS + this.#elapsedMs;
@@ -25,6 +26,7 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): Timer {
+    this.#started++;
     const alarm: Alarm = { dueMs: this.#elapsedMs + Math.max(0, delayMs), run };
     this.#alarms.add(alarm);
     return { cancel: () => this.#alarms.delete(alarm) };
@@ -33,6 +35,11 @@ export class VirtualClock implements Clock {
   /** Timers that have neither run nor been cancelled. */
   get pending(): number {
     return this.#alarms.size;
+  }
+
+  /** Timers set since the beginning: tests wait for it to see that code behind a socket has come to a point. */
+  get started(): number {
+    return this.#started;
   }
 
   pass(ms: number): void {

@@ -50,8 +50,8 @@ export function readCacheSpec(directive: Directive, blockZones: readonly Name[])
   const zones = zonesFrom(cap === undefined ? directive.args : rest, blockZones);
   let spec: CacheSpec = {
     zones,
-    success: { entries: 10_000, maxTtlSeconds: cap ?? 3600, minTtlSeconds: 5, except: [] },
-    denial: { entries: 10_000, maxTtlSeconds: cap ?? 1800, minTtlSeconds: 5, except: [] },
+    success: { entries: overShards(10_000), maxTtlSeconds: cap ?? 3600, minTtlSeconds: 5, except: [] },
+    denial: { entries: overShards(10_000), maxTtlSeconds: cap ?? 1800, minTtlSeconds: 5, except: [] },
     servfailSeconds: 5,
     keepTtl: false,
     prefetch: undefined,
@@ -90,16 +90,21 @@ function readOption(line: OptionLine, spec: CacheSpec): Partial<CacheSpec> {
   }
 }
 
-/** `CAP [TTL [MINTTL]]`. CoreDNS splits CAP over 256 shards of at least four entries; the sum is kept the same. */
+/** `CAP [TTL [MINTTL]]`. */
 function readShare(line: OptionLine, share: ShareSpec): ShareSpec {
   const [cap = line.name, ttl, minTtl] = expectArgs(PLUGIN, line, 1, 3);
   const asked = integerArg(PLUGIN, cap, { min: 0, max: MAX_ENTRIES });
   return {
     ...share,
-    entries: SHARDS * Math.max(4, Math.floor(asked / SHARDS)),
+    entries: overShards(asked),
     ...(ttl && { maxTtlSeconds: ttlArg(ttl) }),
     ...(minTtl && { minTtlSeconds: integerArg(PLUGIN, minTtl, { min: 0, max: MAX_TTL }) }),
   };
+}
+
+/** CoreDNS splits the capacity over 256 shards of at least four entries; the sum is kept the same. */
+function overShards(asked: number): number {
+  return SHARDS * Math.max(4, Math.floor(asked / SHARDS));
 }
 
 function ttlArg(token: Token): number {

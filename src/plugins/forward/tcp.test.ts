@@ -196,7 +196,8 @@ describe('health', () => {
     bad.script(answering(ONE));
     host.clock.pass(500);
     await until(() => probes() === 3);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => host.clock.pending === 0);
+    await new Promise(setImmediate);
     await run(ask('c.example.'));
     expect(bad.asked.at(-1)?.query.questions[0]?.name).toBe('c.example.');
   });
