@@ -2,11 +2,14 @@
  * Text in aligned columns, laid out as the tools operators know lay it out: a column is as wide as its widest cell
  * plus three spaces and never under five, and the last cell of a row keeps its own width.
  */
+import { printable } from './printable.ts';
+
 const PADDING = 3;
 const MIN_WIDTH = 5;
 
-/** `rows` may be of different lengths; a row's last cell does not widen its column. */
-export function formatColumns(rows: readonly (readonly string[])[]): string {
+/** Rows may be of different lengths; a row's last cell does not widen its column. */
+export function formatColumns(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     row.slice(0, -1).forEach((cell, column) => {

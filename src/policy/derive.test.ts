@@ -86,6 +86,28 @@ describe('derive', () => {
     expect(table.frontends).toMatchObject([{ type: 'LocalRedirect', policy: 'demo/redirect' }]);
   });
 
+  it('lets an address matcher have a service’s address when the operator insists, and gives it back', () => {
+    const options = { nodeName: 'k8s-w1', allowServiceAddresses: true };
+    const taken = derive(snapshot(ALL, true), options);
+    expect(taken.frontends).toMatchObject([
+      { type: 'LocalRedirect', service: 'demo/redirect:local-redirect' },
+    ]);
+    const empty = derive({ ...snapshot(ALL, true), pods: new Map() }, options);
+    expect(empty.frontends).toMatchObject([{ type: 'ClusterIP', service: 'demo/web' }]);
+  });
+
+  it('neither floods nor steers a terminal with what a stranger wrote into a policy', () => {
+    const base = snapshot(ALL);
+    const [policy] = [...base.localRedirectPolicies.values()];
+    if (policy === undefined) throw new Error('bad fixture');
+    const ports = [{ port: `\u001b[2J\u009b2J\n${'9'.repeat(100_000)}`, protocol: 'TCP' }];
+    const rows = new Map([['demo/redirect', { ...policy, backendPorts: ports }]]);
+    const [state] = derive({ ...base, localRedirectPolicies: rows }, { nodeName: 'k8s-w1' }).policies;
+    expect(state?.state).toBe('malformed');
+    expect(state?.reason.length).toBeLessThan(1100);
+    expect(state?.reason).not.toMatch(/\p{Cc}/u);
+  });
+
   it('keeps a reason readable when a hundred pods are in trouble', () => {
     const base = snapshot(ALL);
     const [pod] = [...base.pods.values()];

@@ -13,6 +13,7 @@ import { explainNoBackend, explainNoPod, formatFrontend, joinClauses } from './e
 import { backendsFor, type SelectedPods, selectPods } from './match-backends.ts';
 import { explainNoFrontend, type MatchedFrontend, matchFrontends } from './match-frontends.ts';
 import { sortByAge, sortByName, sortTuples, tupleKey } from './order.ts';
+import { printable } from './printable.ts';
 import { deriveServiceFrontends, type ServiceFrontends } from './service-frontends.ts';
 import type { Frontend, PolicyState, ServiceTable } from './table.ts';
 import { frontendTypeOf, type ValidPolicy, validatePolicy } from './validate.ts';
@@ -22,6 +23,8 @@ export interface DeriveOptions {
   readonly nodeName: string;
   /** Addresses that address matchers may ask for; empty or absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
+  /** Lets address matchers take addresses of services (R7). Off unless an operator asks for it in so many words. */
+  readonly allowServiceAddresses?: boolean;
 }
 
 /** A valid policy with the frontends it asks for. */
@@ -59,7 +62,7 @@ export function derive(snapshot: ClusterSnapshot, options: DeriveOptions): Servi
   const plans = new Map<LocalRedirectPolicyRow, Plan>();
   for (const row of sortByAge(snapshot.localRedirectPolicies.values())) {
     const valid = validatePolicy(row, options.addressAllowList ?? []);
-    if (valid.ok) plans.set(row, plan(valid.value, services));
+    if (valid.ok) plans.set(row, plan(valid.value, services, options));
     else states.set(row, idleState(row, 'malformed', valid));
   }
   const context: Context = {
@@ -101,9 +104,9 @@ function mergeFrontends(services: ServiceFrontends, states: Iterable<PolicyState
   return sortTuples(merged.values());
 }
 
-function plan(policy: ValidPolicy, services: ServiceFrontends): Plan {
+function plan(policy: ValidPolicy, services: ServiceFrontends, options: DeriveOptions): Plan {
   const base = { key: policy.key, policy, matched: matchFrontends(policy, services) };
-  if (policy.matcher.kind === 'service') return base;
+  if (policy.matcher.kind === 'service' || options.allowServiceAddresses === true) return base;
   const owner = services.owners.get(policy.matcher.address);
   if (owner === undefined) return base;
   const code: PolicyErrorCode = 'POLICY_ADDRESS_TAKEN';
@@ -185,7 +188,7 @@ function idleState(row: LocalRedirectPolicyRow, state: PolicyState['state'], fai
       ? {}
       : { service: objectKey({ namespace: matcher.namespace, name: matcher.serviceName }) }),
     state,
-    reason: failure.reason ?? '',
+    reason: printable(failure.reason ?? ''),
     ...(failure.code === '' ? {} : { code: failure.code }),
     frontends: [],
     skipRedirectFromBackend: row.skipRedirectFromBackend,

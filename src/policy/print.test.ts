@@ -69,6 +69,11 @@ describe('formatLrpList', () => {
     );
   });
 
+  it('does not pass on what would steer a terminal', () => {
+    const policies = table.policies.map((state) => ({ ...state, service: 'a/\u001b[2J\nb' }));
+    expect(formatLrpList({ ...table, policies })).toContain('   a/?[2J?b\n');
+  });
+
   it('calls a backend of no known pod unknown', () => {
     const { pod: _, ...bare } = backend;
     const frontends = [{ ...dns, backends: [bare] }];
