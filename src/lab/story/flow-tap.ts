@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentClient } from '../../agent/client.ts';
 import type { Flow, GetFlowsResponse } from '../../flow/api.ts';
 
-/** What the kernel's ring, the agent and this stream take together is a few tens of milliseconds; this is generous. */
-const SETTLE_MS = 300;
+/** Flows in transit take a few tens of milliseconds; the tap is quiet when nothing has come for this long. */
+const QUIET_MS = 300;
+/** Somebody else in the lab may be asking all the time. */
+const SETTLE_LIMIT_MS = 3_000;
 
 export interface FlowTap {
   /** Starts a new look: what came before is forgotten. */
@@ -36,7 +38,11 @@ export function openFlowTap(agents: readonly AgentClient[]): FlowTap {
       flows = [];
     },
     async settled() {
-      await sleep(SETTLE_MS);
+      const deadline = performance.now() + SETTLE_LIMIT_MS;
+      for (let seen = -1; seen !== flows.length && performance.now() < deadline; ) {
+        seen = flows.length;
+        await sleep(QUIET_MS);
+      }
       return flows.toSorted((a, b) => (a.time < b.time ? -1 : 1));
     },
     lost: () => lost,
