@@ -71,7 +71,8 @@ static __always_inline int is_alive(struct __sk_buff *skb, const struct backend 
 /* Spreads flows over backends and keeps one flow on one backend while the set stays as it is. */
 static __always_inline __u32 hash_flow(const struct packet *packet)
 {
-	const __u32 *words = (const __u32 *)packet->source;
+	/* Source and destination are the first 32 bytes. */
+	const __u32 *words = (const __u32 *)packet;
 	__u32 hash = ((__u32)packet->source_port << 16) ^ packet->destination_port ^ packet->protocol;
 
 #pragma unroll
@@ -275,7 +276,9 @@ static __always_inline void forget_reply(const struct packet *packet)
 	if (packet->protocol == IPPROTO_TCP && !is_first_segment(packet))
 		return;
 	reply_key(&key, packet, packet->destination, packet->destination_port);
-	bpf_map_delete_elem(&flows, &key);
+	/* Looking is free of locks, deleting is not, and mostly there is nothing. */
+	if (bpf_map_lookup_elem(&flows, &key))
+		bpf_map_delete_elem(&flows, &key);
 }
 
 SEC("tc")

@@ -2,8 +2,10 @@
  * Moves events from the ring to one listener, on a timer: an empty look costs nanoseconds, waking a thread costs
  * microseconds. While nobody listens the programs write nothing.
  */
+import { errorText } from '../fault/app-error.ts';
 import { type BpfMap, u32Bytes } from '../sys/bpf-map.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
 import { encodeConfig } from './abi.gen.ts';
 import type { PacketEvent } from './datapath.ts';
 import { toPacketEvent } from './packet-event.ts';
@@ -15,6 +17,7 @@ export interface EventReaderOptions {
   readonly ring: { readonly fd: number; readonly size: number };
   readonly config: BpfMap;
   readonly clock: Clock;
+  readonly log: Pick<Log, 'error'>;
   /** How many events the programs had no room for, ever. */
   readonly countLost: () => bigint;
 }
@@ -60,10 +63,12 @@ export class EventReader {
     this.#timer = this.#options.clock.after(POLL_MS, () => {
       try {
         this.#poll();
-      } finally {
-        // The listener may have closed us.
-        if (this.#ring !== undefined) this.#schedule();
+      } catch (error) {
+        // Whatever a packet made the listener do wrong, the next packet is another one.
+        this.#options.log.error(`datapath: the listener failed on an event: ${errorText(error)}`);
       }
+      // The listener may have closed us.
+      if (this.#ring !== undefined) this.#schedule();
     });
   }
 

@@ -2,7 +2,10 @@
  * The datapath in the kernel: a reconciler that brings maps and links to the wanted state, row by row, and keeps
  * trying what failed. Rows carry their own errors; nobody upstream could do anything about them.
  * Interfaces come before frontends, so that a redirected query finds its way back already in place.
+ * Attaching waits for the kernel some 20 ms per interface; between interfaces other work of this thread gets its turn.
+ * The thread must stay in the node's network namespace.
  */
+import { setImmediate } from 'node:timers/promises';
 import { errorText } from '../fault/app-error.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Frontend } from '../policy/table.ts';
@@ -51,6 +54,8 @@ export class KernelDatapath implements Datapath {
   #interfaces: readonly InterfaceRow[] = [];
   #timer: Timer | undefined;
   #closed = false;
+  /** The last thing to be done: one reconciliation after the other. */
+  #queue: Promise<void> = Promise.resolve();
 
   /** Takes ownership of maps and programs. */
   constructor(parts: KernelParts) {
@@ -62,16 +67,15 @@ export class KernelDatapath implements Datapath {
       ring: { fd: this.#map('events').fd, size: parts.ringBytes },
       config: this.#map('config'),
       clock: parts.clock,
+      log: parts.log,
       countLost: () => this.#counters.eventsLost(),
     });
     this.#now = preciseNow(parts.clock);
   }
 
-  /** The work is synchronous, so calls cannot overlap; async because another kernel interface may not be. */
-  async apply(spec: DatapathSpec): Promise<void> {
-    if (this.#closed) return;
+  apply(spec: DatapathSpec): Promise<void> {
     this.#spec = spec;
-    this.#reconcile(spec);
+    return this.#enqueue(() => this.#reconcile(spec));
   }
 
   frontends(): readonly FrontendRow[] {
@@ -104,10 +108,24 @@ export class KernelDatapath implements Datapath {
     this.#parts.unpin();
   }
 
-  #reconcile(spec: DatapathSpec): void {
+  /** What fails here fails the caller, but not those behind it in the queue. */
+  #enqueue(run: () => Promise<void>): Promise<void> {
+    const result = this.#queue.then(run);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async #reconcile(spec: DatapathSpec): Promise<void> {
+    if (this.#closed) return;
     const attached = new Set(this.#parts.links.sweep());
-    const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
-    this.#interfaces = pods.flatMap((pod) => this.#reconcilePod(pod, attached));
+    const rows: InterfaceRow[] = [];
+    for (const pod of [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1))) {
+      const before = attached.size;
+      rows.push(...this.#reconcilePod(pod, attached));
+      if (attached.size > before) await setImmediate();
+      if (this.#closed) return;
+    }
+    this.#interfaces = rows;
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
     const skip = new Set(spec.skipPolicies ?? []);
     this.#frontends = wanted.map((frontend) =>
@@ -171,13 +189,12 @@ export class KernelDatapath implements Datapath {
     const failed = [...this.#frontends, ...this.#interfaces].filter((row) => row.status.state === 'error');
     const delays = failed.map((row) => retryDelayMs(row.status.attempts));
     this.#timer = this.#parts.clock.after(Math.min(REFRESH_MS, ...delays), () => {
-      if (this.#closed || this.#spec === undefined) return;
-      try {
-        this.#reconcile(this.#spec);
-      } catch (error) {
+      this.#enqueue(async () => {
+        if (this.#spec !== undefined) await this.#reconcile(this.#spec);
+      }).catch((error: unknown) => {
         this.#parts.log.error(`datapath: ${errorText(error)}`);
         this.#scheduleNext();
-      }
+      });
     });
   }
 

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:
 import { join } from 'node:path';
 import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../sys/bpf.ts';
 import { BpfMap } from '../sys/bpf-map.ts';
-import { ensureBpffs } from '../sys/bpffs.ts';
+import { ensureBpffs, removeBpffs } from '../sys/bpffs.ts';
 import { openLibc } from '../sys/libc.ts';
 import { ABI_VERSION } from './abi.gen.ts';
 import { refusal } from './load-program.ts';
@@ -32,10 +32,12 @@ export function openPins(root: string): Pins {
   return pins;
 }
 
-/** Links first: no program may see half of its maps. The root stays, it may be a mount point. */
+/** Links first: no program may see half of its maps. Removing what is not there is nothing. */
 export function removePins(pins: Pins): void {
+  if (!existsSync(pins.root)) return;
   removeTree(pins.links);
   removeTree(join(pins.links, '..'));
+  removeBpffs(pins.root);
 }
 
 export function openMaps(object: ObjectSpec, directory: string): ReadonlyMap<string, BpfMap> {

@@ -222,6 +222,15 @@ describe('from_endpoint', () => {
   });
 });
 
+test('events that find the ring full are counted', () => {
+  const before = programs.counters().eventsLost;
+  const sent = 4000;
+  for (let i = 0; i < sent; i++) programs.run('from_endpoint', query({ destination: DEAD }));
+  const lost = Number(programs.counters().eventsLost - before);
+  expect(lost).toBeGreaterThan(0);
+  expect(programs.events().length + lost).toBe(sent);
+});
+
 test('to_endpoint puts the frontend back on an answer that came through the stack', () => {
   redirectTo([ALIVE], 0, 0);
   const asked = query();

@@ -34,8 +34,15 @@ export function buildPacket(shape: PacketShape): Uint8Array {
   return Uint8Array.from(Buffer.concat([ethernet, network, transport]));
 }
 
-/** What a receiver makes of it; `intact` says that every checksum is right. */
-export function readPacket(bytes: Uint8Array): PacketShape & { readonly intact: boolean } {
+export interface ReadPacket extends PacketShape {
+  /** Every checksum is right. */
+  readonly intact: boolean;
+  /** The transport checksum is left to the network card: it holds the sum of the pseudo-header, and that is right. */
+  readonly partial: boolean;
+}
+
+/** What a receiver makes of it. */
+export function readPacket(bytes: Uint8Array): ReadPacket {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const ipv4 = view.getUint16(12) === 0x0800;
   const l3 = ETHERNET_BYTES;
@@ -48,7 +55,8 @@ export function readPacket(bytes: Uint8Array): PacketShape & { readonly intact: 
   const transport = bytes.slice(l3 + header);
   const l4 = new DataView(transport.buffer);
   const noChecksum = protocol === 'UDP' && l4.getUint16(6) === 0;
-  const sum = onesSum(pseudoHeader(source, destination, protocol, transport.length), transport);
+  const pseudo = pseudoHeader(source, destination, protocol, transport.length);
+  const sum = onesSum(pseudo, transport);
   const headerIntact = !ipv4 || onesSum(bytes.slice(l3, l3 + header)) === 0xffff;
   return {
     protocol,
@@ -59,6 +67,7 @@ export function readPacket(bytes: Uint8Array): PacketShape & { readonly intact: 
     payload: transport.slice(protocol === 'UDP' ? 8 : 20),
     noChecksum,
     ...(protocol === 'TCP' ? { tcpFlags: l4.getUint8(13) } : {}),
+    partial: headerIntact && l4.getUint16(protocol === 'UDP' ? 6 : 16) === onesSum(pseudo),
     intact: headerIntact && ((noChecksum && ipv4) || sum === 0xffff),
   };
 }

@@ -1,5 +1,6 @@
 /** The file system that keeps BPF objects alive without a process. */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { checkCall } from './errors.ts';
 import { openLibc } from './libc.ts';
 
@@ -18,4 +19,11 @@ export function ensureBpffs(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (isBpffs(directory)) return;
   checkCall(`mount a bpffs on ${directory}`, openLibc().mount('bpf', directory, 'bpf'));
+}
+
+/** Undoes `ensureBpffs` for an empty directory: unmounts the bpffs if it was mounted there, and removes the directory. */
+export function removeBpffs(directory: string): void {
+  const mountedHere = isBpffs(directory) && !isBpffs(dirname(directory));
+  if (mountedHere) checkCall(`unmount the bpffs on ${directory}`, openLibc().umount(directory));
+  rmdirSync(directory);
 }

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { ipMappedBytes } from '../net/ip.ts';
+import { encodePacketEvent, PACKET_EVENT_SIZE, type PacketEvent as RawEvent } from './abi.gen.ts';
+import { toIp } from './conformance.ts';
+import { toPacketEvent } from './packet-event.ts';
+
+const RAW: RawEvent = {
+  timeNs: 123_456_789_000n,
+  ifindex: 7,
+  deliveredIfindex: 9,
+  source: ipMappedBytes(toIp('172.20.0.10')),
+  destination: ipMappedBytes(toIp('10.96.0.10')),
+  translated: ipMappedBytes(toIp('172.20.0.20')),
+  sourcePort: 40000,
+  destinationPort: 53,
+  translatedPort: 53,
+  hook: 0,
+  verdict: 1,
+  reason: 0,
+  protocol: 17,
+  tcpFlags: 0,
+  payloadLength: 600,
+  capturedLength: 3,
+  payload: Uint8Array.of(1, 2, 3),
+};
+const decode = (over: Partial<RawEvent>) =>
+  toPacketEvent(new DataView(encodePacketEvent({ ...RAW, ...over }).buffer));
+
+test('toPacketEvent reads a redirected query', () => {
+  expect(decode({})).toEqual({
+    timeNs: 123_456_789_000n,
+    hook: 'from-endpoint',
+    ifindex: 7,
+    verdict: 'redirected',
+    protocol: 'UDP',
+    source: { address: '172.20.0.10', port: 40000 },
+    destination: { address: '10.96.0.10', port: 53 },
+    translated: { address: '172.20.0.20', port: 53 },
+    deliveredIfindex: 9,
+    tcpFlags: 0,
+    payload: Uint8Array.of(1, 2, 3),
+    payloadLength: 600,
+  });
+});
+
+test('toPacketEvent reads a packet that fell back, on the other hook, over IPv6', () => {
+  const address = ipMappedBytes(toIp('fd00::1'));
+  const event = decode({
+    hook: 1,
+    verdict: 3,
+    reason: 2,
+    protocol: 6,
+    tcpFlags: 2,
+    source: address,
+    translatedPort: 0,
+  });
+  expect(event).toMatchObject({
+    hook: 'to-endpoint',
+    verdict: 'fell-back',
+    reason: 'no-socket',
+    protocol: 'TCP',
+    tcpFlags: 2,
+    source: { address: 'fd00::1' },
+  });
+  expect(event).not.toHaveProperty('translated');
+});
+
+describe('toPacketEvent shows nothing for', () => {
+  test.each([
+    { name: 'port 0, which a pod can send', over: { sourcePort: 0 } },
+    { name: 'a protocol that has no ports', over: { protocol: 1 } },
+    { name: 'a verdict of another version', over: { verdict: 200 } },
+  ])('$name', ({ over }) => {
+    expect(decode(over)).toBeUndefined();
+  });
+
+  test('a record that is too short', () => {
+    expect(toPacketEvent(new DataView(new ArrayBuffer(PACKET_EVENT_SIZE - 1)))).toBeUndefined();
+  });
+});
