@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { replyTo } from '../../dns/reply.ts';
+import type { Handler, Query } from '../../server/handler.ts';
+import { fakeHost, setUp } from '../fake-host.ts';
+import { type AskOptions, ask, record } from '../fake-query.ts';
+import { formatSeconds } from './format.ts';
+import { setup } from './setup.ts';
+
+const HOST = { client: '172.20.1.137', port: 39223, id: 10342 };
+
+async function logged(
+  lines: string,
+  { qname = 'Www.Google.com.', handler = denied as Handler, from = HOST as AskOptions } = {},
+): Promise<string[]> {
+  const host = fakeHost();
+  const instance = setUp(setup, lines, { host });
+  const slow: Handler = (query) => {
+    host.clock.pass(7.179209);
+    return handler(query);
+  };
+  await instance.plugin?.(slow)(ask(qname, 'A', from));
+  return host.lines;
+}
+
+function denied(query: Query) {
+  const authorities = [record('cluster.local. 30 SOA')];
+  const message = replyTo(query.message, { rcode: 3, authoritative: true, authorities });
+  return { rcode: 3, message };
+}
+
+function found(query: Query) {
+  const message = replyTo(query.message, { answers: [record('www.google.com. 30 A 192.0.2.1')] });
+  return { rcode: 0, message };
+}
+
+describe('log', () => {
+  it('prints the line of the field reports', async () => {
+    const [line] = await logged('log');
+    // header 12, question 20, SOA record: owner 15, fixed 10, rdata with two names of 18 and 26 bytes and 20 more
+    expect(line).toBe(
+      '[INFO] 172.20.1.137:39223 - 10342 "A IN www.google.com. udp 32 false 512" NXDOMAIN qr,aa,rd 121 0.007179209s',
+    );
+  });
+
+  it('shows the OPT record of the query, and TCP as 65535', async () => {
+    const edns = await logged('log', { from: { ...HOST, udpSize: 1232, dnssecOk: true } });
+    expect(edns[0]).toContain('"A IN www.google.com. udp 43 true 1232"');
+    const tcp = await logged('log', { from: { ...HOST, transport: 'tcp' } });
+    expect(tcp[0]).toContain('"A IN www.google.com. tcp 32 false 65535"');
+  });
+
+  it('puts brackets around IPv6 clients', async () => {
+    const [line] = await logged('log', { from: { ...HOST, client: '::1' } });
+    expect(line).toContain('[INFO] [::1]:39223 - ');
+  });
+
+  it('prints the code the server is going to send for a reply without a message', async () => {
+    const [line] = await logged('log', { handler: () => ({ rcode: 2 }) });
+    expect(line).toContain('512" SERVFAIL qr,rd 32 ');
+  });
+
+  const chosen: [name: string, lines: string, handler: typeof denied, printed: boolean][] = [
+    ['a name below the zone', 'log google.com', found, true],
+    ['a name outside of the zone', 'log example.org', found, false],
+    ['the first rule that knows the name', 'log google.com {\nclass denial\n}\nlog .', found, false],
+    ['a class that fits', 'log {\nclass denial error\n}', denied, true],
+    ['a class that does not fit', 'log {\nclass success\n}', denied, false],
+    ['all classes', 'log {\nclass all\n}', denied, true],
+  ];
+  it.each(chosen)('%s', async (_name, lines, handler, printed) => {
+    expect(await logged(lines, { handler })).toHaveLength(printed ? 1 : 0);
+  });
+
+  const formats: [format: string, line: string][] = [
+    ['{type} {class} {name} {proto}', 'A IN www.google.com. udp'],
+    ['{remote} {port} {local} {>id} {>opcode}', '172.20.1.137 39223 10.0.0.2 10342 0'],
+    ['{rcode} {>rflags} {nosuch} {', 'NXDOMAIN qr,aa,rd {nosuch} {'],
+    ['{/forward/upstream}', '-'],
+    ['{{name}}', '{www.google.com.}'],
+  ];
+  it.each(formats)('understands %s', async (format, line) => {
+    expect(await logged(`log . "${format}"`)).toEqual([`[INFO] ${line}`]);
+  });
+
+  it('knows the short names of formats', async () => {
+    const [common] = await logged('log');
+    expect(await logged('log . "{combined}"')).toEqual([`${common} "0"`]);
+  });
+
+  it('refuses unknown classes and options', () => {
+    expect(() => setUp(setup, 'log {\nclass odd\n}')).toThrow('unknown response class: "odd"');
+    expect(() => setUp(setup, 'log {\nnosuch\n}')).toThrow("unknown property 'nosuch'");
+  });
+});
+
+describe('formatSeconds', () => {
+  const cases: [ms: number, text: string][] = [
+    [0.14114, '0.00014114s'],
+    [7.179209, '0.007179209s'],
+    [1000, '1s'],
+    [0, '0s'],
+    [0.000001, '0.000000001s'],
+    [12_345.6, '12.3456s'],
+  ];
+  it.each(cases)('%d ms is %s', (ms, text) => {
+    expect(formatSeconds(ms)).toBe(text);
+  });
+});
