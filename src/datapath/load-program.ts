@@ -21,6 +21,12 @@ const LOG_LINES_SHOWN = 12;
 /** PROG_LOAD gives EAGAIN when a signal is pending. */
 const LOAD_TRIES = 5;
 
+/** Helpers that a kernel may lack, by their number, which is all that an old verifier says of them. */
+const HELPERS: Readonly<Record<string, { readonly name: string; readonly since: string }>> = {
+  131: { name: 'bpf_ringbuf_reserve', since: '5.8' },
+  155: { name: 'bpf_redirect_peer', since: '5.10' },
+};
+
 export interface ProgramInput {
   readonly object: ObjectSpec;
   readonly maps: ReadonlyMap<string, BpfMap>;
@@ -121,8 +127,8 @@ export function refusal(what: string, result: number, log: string): AppError {
       });
     }
   }
-  const missing = /unknown func (bpf_\w+|\d+)/.exec(log)?.[1];
-  if (missing !== undefined) return tooOld(what, `helper ${missing}`, '5.10');
+  const helper = HELPERS[/(?:unknown func \w+|func unknown|use helper \w+)#(\d+)/.exec(log)?.[1] ?? ''];
+  if (helper !== undefined) return tooOld(what, `helper ${helper.name}`, helper.since);
   const lines = log.trimEnd().split('\n');
   const shown = lines.slice(-LOG_LINES_SHOWN).join('\n');
   const omitted = Math.max(0, lines.length - LOG_LINES_SHOWN);

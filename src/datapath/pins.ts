@@ -3,11 +3,11 @@
  * another layout must not be inherited: `<root>/abi-1/maps/<name>`, `<root>/abi-1/links/<ifindex>-in|-out`.
  * bpffs refuses names with a dot.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../sys/bpf.ts';
 import { BpfMap } from '../sys/bpf-map.ts';
-import { ensureBpffs, removeBpffs } from '../sys/bpffs.ts';
+import { ensureBpffs, makeDirectory, removeBpffs } from '../sys/bpffs.ts';
 import { openLibc } from '../sys/libc.ts';
 import { ABI_VERSION } from './abi.gen.ts';
 import { refusal } from './load-program.ts';
@@ -27,8 +27,8 @@ export function openPins(root: string): Pins {
     if (name.startsWith('abi-') && name !== mine) removeTree(join(root, name));
   }
   const pins = { root, maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
-  mkdirSync(pins.maps, { recursive: true, mode: 0o700 });
-  mkdirSync(pins.links, { recursive: true, mode: 0o700 });
+  makeDirectory(pins.maps);
+  makeDirectory(pins.links);
   return pins;
 }
 
