@@ -56,6 +56,11 @@ export class FakeUpstream {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  /** TCP connections that are open now. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   get text(): string {
     return `127.0.0.1:${this.port}`;
   }

@@ -23,7 +23,7 @@ export interface ForwardOptions extends RelayOptions {
 }
 
 /** Each waiting query holds a socket or a promise. An operator who wants more says so with `max_concurrent`. */
-const MOST_QUERIES = 50_000;
+const MOST_QUERIES = 10_000;
 /** A query that must reach the wire itself, such as a probe for loops, carries this. */
 const UNSHARED = 'forward/unshared';
 

@@ -81,6 +81,12 @@ export class TcpConnection {
     return outcome;
   }
 
+  /** Takes no more questions from the pool; closes as soon as those it has are settled. */
+  retire(): void {
+    this.#retired = true;
+    this.#rest();
+  }
+
   close(): void {
     this.#fail(new Error('use of closed network connection'));
   }

@@ -27,6 +27,7 @@ export class TcpPool {
   readonly #options: PoolOptions;
   readonly #connections = new Set<TcpConnection>();
   #serial = 0;
+  #closed = false;
   #averageDialMs = MAX_DIAL_MS / 2;
 
   constructor(options: PoolOptions) {
@@ -49,11 +50,16 @@ export class TcpPool {
       return Promise.resolve({ ok: false, error });
     }
     this.#options.onPick(false);
-    return this.#dial().ask(query);
+    const connection = this.#dial();
+    const answer = connection.ask(query);
+    if (this.#closed) connection.retire();
+    return answer;
   }
 
+  /** What is under way may finish: a reload loses no query. Each question brings its own connection from then on. */
   close(): void {
-    for (const connection of [...this.#connections]) connection.close();
+    this.#closed = true;
+    for (const connection of [...this.#connections]) connection.retire();
   }
 
   #leastBusy(newerThan: number): TcpConnection | undefined {

@@ -149,13 +149,27 @@ describe('forward by TCP', () => {
     expect((await waiting).error?.message).toBe(`read tcp ${path}: i/o timeout`);
   });
 
-  it('ends what is under way when the server stops', async () => {
+  it('lets what is under way finish when the server stops, and closes then', async () => {
     const server = await upstream(silent);
-    const instance = setUp(setup, `forward . ${server.text} {\nforce_tcp\nmax_connect_attempts 1\n}`);
+    const instance = setUp(setup, `forward . ${server.text} {\nforce_tcp\n}`);
     const waiting = instance.plugin?.(() => ({ rcode: 0 }))(ask('example.org.'));
     await until(() => server.asked.length === 1);
     await instance.onShutdown?.();
-    expect((await waiting)?.rcode).toBe(RCODE.SERVFAIL);
+    expect(server.open).toBe(1);
+    for (const asked of server.asked) answering(ONE)(asked);
+    expect((await waiting)?.rcode).toBe(RCODE.NOERROR);
+    await until(() => server.open === 0);
+  });
+
+  it('leaves no connection behind after the server has stopped', async () => {
+    const server = await upstream(answering(ONE));
+    const instance = setUp(setup, `forward . ${server.text} {\nforce_tcp\n}`);
+    const handler = instance.plugin?.(() => ({ rcode: 0 }));
+    await handler?.(ask('example.org.'));
+    await instance.onShutdown?.();
+    await until(() => server.open === 0);
+    expect((await handler?.(ask('example.org.')))?.rcode).toBe(RCODE.NOERROR);
+    await until(() => server.open === 0);
   });
 });
 
