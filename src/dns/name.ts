@@ -105,7 +105,7 @@ export function nameBytes(name: Name): number {
 }
 
 /** Index of the unescaped dot that ends the label starting at `start`. */
-export function labelEnd(name: Name, start: number): number {
+function labelEnd(name: Name, start: number): number {
   let dot = name.indexOf('.', start);
   while (dot > 0 && isEscaped(name, dot)) dot = name.indexOf('.', dot + 1);
   return dot;
@@ -118,6 +118,6 @@ function hasEndDot(text: string): boolean {
 /** An odd run of backslashes in front: `a\.` is escaped, `a\\.` is a label that ends in a backslash. */
 function isEscaped(text: string, index: number): boolean {
   let start = index;
-  while (start > 0 && text[start - 1] === '\\') start--;
+  while (start > 0 && text.charCodeAt(start - 1) === BACKSLASH) start--;
   return (index - start) % 2 === 1;
 }

@@ -15,7 +15,6 @@ const POINTER_BITS = 0xc0;
 export interface Reader {
   /** The whole message: pointers lead anywhere into it. */
   readonly bytes: Uint8Array;
-  readonly view: DataView;
   offset: number;
   /** Reads stop here: the end of the message, or of the record data being read. */
   end: number;
@@ -24,8 +23,7 @@ export interface Reader {
 
 /** The reader keeps `bytes`, which must not change while it lives. */
 export function readerOf(bytes: Uint8Array): Reader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { bytes, view, offset: 0, end: bytes.length, failure: undefined };
+  return { bytes, offset: 0, end: bytes.length, failure: undefined };
 }
 
 /** Remembers the first failure only: later ones are its consequences. */
@@ -37,19 +35,21 @@ export function bytesLeft(reader: Reader): number {
   return reader.end - reader.offset;
 }
 
+// By index: a DataView for each packet and record would cost more than all their reads.
+
 export function readU8(reader: Reader): number {
   const at = advance(reader, 1);
-  return at < 0 ? 0 : reader.view.getUint8(at);
+  return at < 0 ? 0 : (reader.bytes[at] ?? 0);
 }
 
 export function readU16(reader: Reader): number {
   const at = advance(reader, 2);
-  return at < 0 ? 0 : reader.view.getUint16(at);
+  return at < 0 ? 0 : ((reader.bytes[at] ?? 0) << 8) | (reader.bytes[at + 1] ?? 0);
 }
 
 export function readU32(reader: Reader): number {
-  const at = advance(reader, 4);
-  return at < 0 ? 0 : reader.view.getUint32(at);
+  const high = readU16(reader);
+  return high * 0x1_0000 + readU16(reader);
 }
 
 /** A copy, so that a small record never keeps a large packet alive. */

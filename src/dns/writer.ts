@@ -3,15 +3,15 @@
  * upper bound); writing beyond it is our own bug and throws. With a name table, names become pointers where an earlier
  * equal suffix stands (RFC 1035 section 4.1.4), compared with case so that no spelling is ever changed.
  */
-import { labelEnd, MAX_LABEL_BYTES, type Name, ROOT } from './name.ts';
+import { MAX_LABEL_BYTES, type Name, ROOT } from './name.ts';
 
 /** A pointer has fourteen bits: suffixes that start behind this cannot be pointed at. */
 const MAX_POINTER_TARGET = 0x3fff;
 const BACKSLASH = 0x5c;
+const DOT = 0x2e;
 
 export interface Writer {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
   offset: number;
   /** Where each name suffix stands; absent means no compression. */
   readonly suffixes: Map<string, number> | undefined;
@@ -20,26 +20,30 @@ export interface Writer {
 export function writerOf(byteLength: number, options: { compress?: boolean } = {}): Writer {
   const bytes = new Uint8Array(byteLength);
   const suffixes = options.compress ? new Map<string, number>() : undefined;
-  return { bytes, view: new DataView(bytes.buffer), offset: 0, suffixes };
+  return { bytes, offset: 0, suffixes };
 }
 
 /** What has been written; shares the writer's memory unless it is full. */
-export function writtenBytes(writer: Writer): Uint8Array {
-  return writer.offset === writer.bytes.length ? writer.bytes : writer.bytes.subarray(0, writer.offset);
+export function writtenBytes({ bytes, offset }: Writer): Uint8Array {
+  if (offset > bytes.length) throw new Error(`Cannot write ${offset} bytes into ${bytes.length}`);
+  return offset === bytes.length ? bytes : bytes.subarray(0, offset);
 }
 
+// By index: a DataView of each message's own would cost more than all its writes.
+
 export function writeU8(writer: Writer, value: number): void {
-  writer.view.setUint8(writer.offset, value);
+  writer.bytes[writer.offset] = value;
   writer.offset += 1;
 }
 
 export function writeU16(writer: Writer, value: number): void {
-  writer.view.setUint16(writer.offset, value);
+  patchU16(writer, writer.offset, value);
   writer.offset += 2;
 }
 
 export function writeU32(writer: Writer, value: number): void {
-  writer.view.setUint32(writer.offset, value);
+  patchU16(writer, writer.offset, value >>> 16);
+  patchU16(writer, writer.offset + 2, value);
   writer.offset += 4;
 }
 
@@ -50,35 +54,39 @@ export function writeBytes(writer: Writer, bytes: Uint8Array): void {
 
 /** Overwrites a 16-bit field that was written before: counts, flags, lengths. */
 export function patchU16(writer: Writer, offset: number, value: number): void {
-  writer.view.setUint16(offset, value);
+  writer.bytes[offset] = value >> 8;
+  writer.bytes[offset + 1] = value;
 }
 
 /** Compressed when the writer compresses. */
 export function writeName(writer: Writer, name: Name): void {
   const { suffixes } = writer;
   for (let start = 0; name !== ROOT && start < name.length; ) {
-    if (suffixes !== undefined) {
-      const suffix = name.slice(start);
-      const target = suffixes.get(suffix);
-      if (target !== undefined) {
-        writeU16(writer, 0xc000 | target);
-        return;
-      }
-      if (writer.offset <= MAX_POINTER_TARGET) suffixes.set(suffix, writer.offset);
-    }
-    const end = labelEnd(name, start);
-    writeLabel(writer, name, { start, end });
-    start = end + 1;
+    if (suffixes !== undefined && writePointer(writer, suffixes, name.slice(start))) return;
+    start = writeLabel(writer, name, start);
   }
   writeU8(writer, 0);
 }
 
-function writeLabel(writer: Writer, name: Name, range: { start: number; end: number }): void {
-  const { bytes } = writer;
-  const lengthAt = writer.offset;
-  let at = lengthAt + 1;
-  for (let i = range.start; i < range.end; i++) {
+/** Points at an earlier equal suffix if there is one; if not, remembers where this one stands. */
+function writePointer(writer: Writer, suffixes: Map<string, number>, suffix: string): boolean {
+  const target = suffixes.get(suffix);
+  if (target === undefined) {
+    if (writer.offset <= MAX_POINTER_TARGET) suffixes.set(suffix, writer.offset);
+    return false;
+  }
+  writeU16(writer, 0xc000 | target);
+  return true;
+}
+
+/** Writes the label at `start` and returns where the next one starts. */
+function writeLabel(writer: Writer, name: Name, start: number): number {
+  const { bytes, offset } = writer;
+  let at = offset + 1;
+  let i = start;
+  for (; i < name.length; i++) {
     let code = name.charCodeAt(i);
+    if (code === DOT) break;
     if (code === BACKSLASH) {
       const escaped = unescapeAt(name, i);
       code = escaped.byte;
@@ -86,13 +94,14 @@ function writeLabel(writer: Writer, name: Name, range: { start: number; end: num
     }
     bytes[at++] = code;
   }
-  const size = at - lengthAt - 1;
+  const size = at - offset - 1;
   // Only text that was made a Name by force gets here: a length byte beyond 63 would turn into a pointer.
   if (size < 1 || size > MAX_LABEL_BYTES || at > bytes.length) {
-    throw new Error(`Cannot write a label of ${size} bytes into ${bytes.length - lengthAt} bytes`);
+    throw new Error(`Cannot write a label of ${size} bytes into ${bytes.length - offset} bytes`);
   }
-  writeU8(writer, size);
+  bytes[offset] = size;
   writer.offset = at;
+  return i + 1;
 }
 
 function unescapeAt(name: Name, backslash: number): { byte: number; skip: number } {
