@@ -185,6 +185,17 @@ describe('flows', () => {
     expect(followers).toBe(0);
   });
 
+  it('say so when the agent ends while they are followed', async () => {
+    const stream = bench.client.flows({ follow: true, number: 1 });
+    bench.datapath.emit(packet());
+    expect((await stream.next()).done).toBe(false);
+    await bench.agent?.close();
+    const rest = async () => {
+      for await (const _ of stream);
+    };
+    await expect(rest()).rejects.toMatchObject({ code: 'AGENT_NOT_RUNNING' });
+  });
+
   it('of a reader that does not read hold up nobody', async () => {
     bench.snapshot.set(SAMPLE_CLUSTER);
     const stuck = httpRequest({ socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' });

@@ -54,16 +54,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const datapath = openDatapath({ pinDirectory: options.pinDirectory, log, clock });
   const watch = startClusterWatch({ client, kinds: KINDS, log, clock, random: Math.random });
   const { snapshot, missing } = watch;
-  const node = await startNode({ ...options, datapath, snapshot, missing, clock });
-  log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
-  return {
-    async close() {
-      await node.close();
-      watch.close();
-      client.close();
-      datapath.close();
-    },
+  const closeRims = () => {
+    watch.close();
+    client.close();
+    datapath.close();
   };
+  try {
+    const node = await startNode({ ...options, datapath, snapshot, missing, clock });
+    log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
+    return { close: () => node.close().finally(closeRims) };
+  } catch (error) {
+    closeRims();
+    throw error;
+  }
 }
 
 export interface NodeOptions extends Omit<AgentOptions, 'kube' | 'pinDirectory'> {

@@ -47,6 +47,7 @@ async function* streamFlows(
     const body = JSON.stringify(request);
     const response = await send({ socketPath, method: 'POST', path: '/v1/flows', body, signal });
     for await (const line of linesOf(response)) yield parseAnswer(line, socketPath) as GetFlowsResponse;
+    if (request.follow === true && !signal.aborted) throw gone(socketPath);
   } catch (error) {
     if (!signal.aborted) throw broken(error, socketPath);
   }
@@ -105,10 +106,17 @@ function invalidAnswer(what: string, cause: unknown): AppError {
   });
 }
 
+/** An agent never ends a stream that follows, except by ending itself. */
+function gone(socketPath: string, cause?: unknown): AppError {
+  const code: AgentErrorCode = 'AGENT_NOT_RUNNING';
+  return new AppError(code, `Cannot follow: the agent has ended: received ${socketPath}`, { cause });
+}
+
 /** Absence and lack of rights get their own words; anything else keeps its own. */
 function broken(error: unknown, socketPath: string): AppError {
   if (error instanceof AppError) return error;
   const cause = errorCode(error);
+  if (cause === 'ECONNRESET') return gone(socketPath, error);
   const code: AgentErrorCode =
     cause === 'EACCES' || cause === 'EPERM' ? 'AGENT_FORBIDDEN' : 'AGENT_NOT_RUNNING';
   const reason = code === 'AGENT_FORBIDDEN' ? 'its socket may not be opened' : 'no agent answers';

@@ -19,7 +19,7 @@ export interface PolicyLoopOptions {
   readonly derive: (snapshot: ClusterSnapshot) => ServiceTable;
   readonly datapath: Datapath;
   readonly clock: Clock;
-  readonly log: Pick<Log, 'info' | 'error'>;
+  readonly log: Pick<Log, 'debug' | 'error'>;
 }
 
 /** The least time between two derivations; a slow one (big cluster) earns a rest four times as long as itself. */
@@ -100,6 +100,7 @@ export class PolicyLoop {
       this.#notBeforeMs = startedMs + Math.max(MIN_INTERVAL_MS, tookMs * REST_FACTOR);
       await datapath.apply(wantedState(current, this.#table, nodeName));
       this.#error = undefined;
+      this.#tell(tookMs, clock.monotonicMs() - startedMs - tookMs);
     } catch (thrown) {
       this.#error = errorText(thrown);
       this.#options.log.error(`Cannot bring the kernel to the wanted state: ${this.#error}`);
@@ -107,6 +108,15 @@ export class PolicyLoop {
       this.#derivedFrom = undefined;
       this.#notBeforeMs = clock.monotonicMs() + RETRY_MS;
     }
+  }
+
+  #tell(derivedMs: number, writtenMs: number): void {
+    const { generation, frontends } = this.#table;
+    const redirected = frontends.filter(({ type }) => type === 'LocalRedirect').length;
+    this.#options.log.debug(
+      `snapshot ${generation}: ${redirected} of ${frontends.length} frontends redirected; ` +
+        `derived in ${derivedMs.toFixed(2)} ms, written in ${writtenMs.toFixed(2)} ms`,
+    );
   }
 }
 

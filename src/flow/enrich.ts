@@ -37,17 +37,26 @@ interface Indexes {
 
 export function createEnricher(cluster: Readable<ClusterSnapshot>, nodeName: string): Enricher {
   const numbers = createIdentityNumbers();
-  const endpoints = new WeakMap<PodRow, Endpoint>();
+  const identified = new WeakMap<PodRow, Identified>();
   let indexes: Indexes | undefined;
   return {
     lookup(address) {
       const snapshot = cluster.get();
       if (indexes === undefined || !sameMaps(indexes.source, snapshot)) {
-        indexes = { source: snapshot, byAddress: indexAddresses({ snapshot, nodeName, numbers, endpoints }) };
+        indexes = {
+          source: snapshot,
+          byAddress: indexAddresses({ snapshot, nodeName, numbers, identified }),
+        };
       }
       return indexes.byAddress.get(address) ?? (isLoopback(address) ? HOST : WORLD);
     },
   };
+}
+
+/** What a pod's row gives, computed once per row: rows that did not change stay the same objects. */
+interface Identified {
+  readonly info: AddressInfo;
+  readonly labelSet: string;
 }
 
 function sameMaps(a: ClusterSnapshot, b: ClusterSnapshot): boolean {
@@ -63,7 +72,7 @@ interface IndexInput {
   readonly snapshot: ClusterSnapshot;
   readonly nodeName: string;
   readonly numbers: IdentityNumbers;
-  readonly endpoints: WeakMap<PodRow, Endpoint>;
+  readonly identified: WeakMap<PodRow, Identified>;
 }
 
 /** Later entries win: apiserver, then nodes, then services, then pods. */
@@ -100,16 +109,16 @@ function indexPods(byAddress: Map<Ip, AddressInfo>, input: IndexInput): void {
   const owners = new Map<Ip, PodRow>();
   for (const pod of input.snapshot.pods.values()) {
     if (pod.hostNetwork) continue;
-    used.add(labelSetKey(identityLabels(pod)));
+    const { info, labelSet } = identify(pod, input);
+    used.add(labelSet);
     for (const address of pod.podIPs) {
       const holder = owners.get(address);
-      if (holder === undefined || claimsOver(pod, holder)) owners.set(address, pod);
+      if (holder !== undefined && !claimsOver(pod, holder)) continue;
+      owners.set(address, pod);
+      byAddress.set(address, info);
     }
   }
   input.numbers.retain(used);
-  for (const [address, pod] of owners) {
-    byAddress.set(address, { endpoint: podEndpoint(pod, input), pod: objectKey(pod) });
-  }
 }
 
 /** An address is reused after its pod has finished: the one that still runs, then the newer one, has it. */
@@ -120,8 +129,8 @@ function claimsOver(pod: PodRow, holder: PodRow): boolean {
   return pod.createdAtMs > holder.createdAtMs;
 }
 
-function podEndpoint(pod: PodRow, input: IndexInput): Endpoint {
-  const known = input.endpoints.get(pod);
+function identify(pod: PodRow, input: IndexInput): Identified {
+  const known = input.identified.get(pod);
   if (known !== undefined) return known;
   const labels = identityLabels(pod);
   const endpoint: Endpoint = {
@@ -134,8 +143,9 @@ function podEndpoint(pod: PodRow, input: IndexInput): Endpoint {
       ? {}
       : { workloads: [{ name: pod.workload.name, kind: pod.workload.kind }] }),
   };
-  input.endpoints.set(pod, endpoint);
-  return endpoint;
+  const identified = { info: { endpoint, pod: objectKey(pod) }, labelSet: labelSetKey(labels) };
+  input.identified.set(pod, identified);
+  return identified;
 }
 
 function reserved(word: ReservedIdentity): AddressInfo {
