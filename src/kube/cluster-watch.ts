@@ -23,6 +23,8 @@ import { type ListWatch, type ListWatchStats, startListWatch } from './watch/lis
 
 /** The least time between two snapshots. */
 const BATCH_MS = 5;
+/** The longest interval there is; see where it is used. */
+const HOLD_MS = 2 ** 31 - 1;
 
 export interface ClusterWatchSpec {
   readonly client: KubeClient;
@@ -52,13 +54,16 @@ export interface ClusterWatch {
   close(): void;
 }
 
-/** Returns at once; failures are logged and retried for as long as the watch is open. */
+/** Returns at once; failures are logged and retried for as long as the watch is open, which keeps the process alive. */
 export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
   const snapshot = createStore<ClusterSnapshot>(EMPTY_SNAPSHOT);
   const missing = createStore<ReadonlySet<KindName>>(new Set());
   const batch = createSnapshotBatch({ snapshot, clock: spec.clock, intervalMs: BATCH_MS });
   const waiting = new Set<() => void>();
   let closed = false;
+  // The clock's timers let a process end. Between two attempts at a server that is away there is no socket either, and
+  // a program that waits for its first list would leave in silence: an open watch keeps the process, as its socket does.
+  const hold = setInterval(() => undefined, HOLD_MS);
 
   const setMissing = (kind: KindName, isMissing: boolean): void => {
     if (missing.get().has(kind) === isMissing) return;
@@ -93,6 +98,7 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
     stats: () => new Map([...watches].map(([kind, watch]) => [kind, watch.stats()])),
     close() {
       closed = true;
+      clearInterval(hold);
       for (const watch of watches.values()) watch.close();
       batch.close();
       for (const wake of [...waiting]) wake();
