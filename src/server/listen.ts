@@ -7,6 +7,7 @@ import { errorCode } from '../fault/app-error.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { dgramTransport } from './dgram-transport.ts';
 import type { SocketAddress } from './handler.ts';
 import { isFamilyMissing } from './listen-error.ts';
 import type { ServeObserver } from './observer.ts';
@@ -14,7 +15,7 @@ import { QueryDesk } from './query-desk.ts';
 import type { ServerRoute } from './router.ts';
 import type { Arrival } from './serve-query.ts';
 import { openTcp, type TcpListener } from './tcp.ts';
-import { dgramTransport, type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
+import { type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
 
 /** With port 0, UDP may find the port that TCP was given taken. */
 const PORT_ATTEMPTS = 8;
@@ -30,7 +31,9 @@ export interface ListenerSpec {
   readonly log: Log;
   readonly clock: Clock;
   readonly observer?: ServeObserver;
-  /** Default `node:dgram`. */
+  /** Addresses that other listeners of this process bind on the same port; matters only for a wildcard. */
+  readonly except?: readonly Ip[];
+  /** Default `dgramTransport`. */
   readonly udp?: UdpTransport;
 }
 
@@ -90,7 +93,9 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
       const tcp = await openTcp({ local: { address, port }, clock: spec.clock, serve });
       sockets.tcp.push(tcp);
       port = tcp.local.port;
-      sockets.udp.push(await transport.open({ address, port }, desk.answer));
+      sockets.udp.push(
+        await transport.open({ local: { address, port }, except: spec.except ?? [] }, desk.answer),
+      );
     } catch (error) {
       if (sockets.udp.length === 0 || !isFamilyMissing(error)) throw error;
     }

@@ -19,6 +19,11 @@ export class HandClock implements Clock {
     return { cancel: () => void this.#due.delete(entry) };
   }
 
+  /** How many timers are set. */
+  get pending(): number {
+    return this.#due.size;
+  }
+
   /** Runs what falls due on the way, in order, also what is set meanwhile. */
   turn(byMs: number): void {
     const endMs = this.#nowMs + byMs;
