@@ -8,6 +8,8 @@ struct frontend_slots abi_frontend_slots;
 struct backend abi_backend;
 struct flow_key abi_flow_key;
 struct flow abi_flow;
+struct endpoint_key abi_endpoint_key;
+struct endpoint abi_endpoint;
 struct config abi_config;
 struct packet_event abi_packet_event;
 

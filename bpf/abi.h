@@ -18,6 +18,8 @@ enum abi_limit {
 	MAX_SLOTS = 16,
 	MAX_BACKENDS = 4096,
 	MAX_FLOWS = 32768,
+	/* Addresses of this node's pods: 110 pods a node is usual, 250 the most that is common, and two families. */
+	MAX_ENDPOINTS = 4096,
 	MAX_EVENT_PORTS = 8,
 	EVENT_RING_BYTES = 2097152,
 	/* A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
@@ -44,8 +46,10 @@ enum counter {
 	COUNTER_REDIRECTED = 0,
 	COUNTER_RESTORED = 1,
 	COUNTER_EVENTS_LOST = 2,
+	/* Source address not the sender's own: would have been redirected or restored, was left alone. */
+	COUNTER_SPOOFED = 3,
 	/* FELL_BACK + enum reason; REASON_NONE is never counted. */
-	COUNTER_FELL_BACK = 3,
+	COUNTER_FELL_BACK = 4,
 	COUNTER_COUNT = 16,
 };
 
@@ -122,6 +126,15 @@ struct flow {
 	__be16 port;
 	__u16 pad;
 	/* Where to deliver: host-side interface of the backend (0: the stack) or of the client. */
+	__u32 ifindex;
+};
+
+struct endpoint_key {
+	__u8 address[16];
+};
+
+struct endpoint {
+	/* Host-side interface of the pod that owns the address. */
 	__u32 ifindex;
 };
 

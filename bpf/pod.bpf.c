@@ -34,6 +34,23 @@ static __always_inline struct frontend *find_frontend(const struct packet *packe
 	return bpf_map_lookup_elem(&frontends, &key);
 }
 
+/*
+ * Does the source address belong to the pod that sends? What we deliver goes past the stack and its reverse path filter,
+ * so without this a pod with raw sockets could answer in a backend's name, or have another pod's answers sent to itself.
+ */
+static __always_inline int is_own_source(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct endpoint_key key;
+	struct endpoint *owner;
+
+	copy_address(key.address, packet->source);
+	owner = bpf_map_lookup_elem(&endpoints, &key);
+	if (owner && owner->ifindex == skb->ifindex)
+		return 1;
+	count(COUNTER_SPOOFED);
+	return 0;
+}
+
 /* Is a socket bound to the backend's address? The source is left zero, so that connected sockets do not count. */
 static __always_inline int is_alive(struct __sk_buff *skb, const struct backend *backend)
 {
@@ -253,12 +270,18 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	known = bpf_map_lookup_elem(&flows, &key);
 	if (!known)
 		return 0;
+	if (outcome->hook == HOOK_FROM_ENDPOINT && !is_own_source(skb, packet))
+		return 0;
 	copy_address(outcome->translated, known->address);
 	outcome->translated_port = known->port;
 	outcome->delivered_ifindex = known->ifindex;
 	outcome->verdict = VERDICT_RESTORED;
-	if (make_writable(skb, packet) < 0)
+	if (make_writable(skb, packet) < 0) {
+		__builtin_memset(outcome->translated, 0, sizeof(outcome->translated));
+		outcome->translated_port = 0;
+		outcome->verdict = VERDICT_FORWARDED;
 		return 0;
+	}
 	count(COUNTER_RESTORED);
 	tell(skb, packet, outcome);
 	rewrite_source(skb, packet, outcome->translated, outcome->translated_port);
@@ -292,9 +315,14 @@ int from_endpoint(struct __sk_buff *skb)
 	if (parsed == PARSED_OTHER)
 		return PASS_ON;
 	frontend = find_frontend(&packet);
-	if (frontend)
-		return parsed == PARSED_ODD ? fall_back(skb, &packet, REASON_FRAGMENT)
-					    : redirect(skb, &packet, frontend);
+	if (frontend) {
+		if (parsed == PARSED_ODD)
+			return fall_back(skb, &packet, REASON_FRAGMENT);
+		if (is_own_source(skb, &packet))
+			return redirect(skb, &packet, frontend);
+		tell(skb, &packet, &outcome);
+		return PASS_ON;
+	}
 	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
 		return deliver(skb, outcome.delivered_ifindex);
 	forget_reply(&packet);

@@ -5,6 +5,7 @@ export const MAX_FRONTENDS = 4096;
 export const MAX_SLOTS = 16;
 export const MAX_BACKENDS = 4096;
 export const MAX_FLOWS = 32768;
+export const MAX_ENDPOINTS = 4096;
 export const MAX_EVENT_PORTS = 8;
 export const EVENT_RING_BYTES = 2097152;
 export const EVENT_PAYLOAD_BYTES = 512;
@@ -19,7 +20,8 @@ export const FLOW_REPLY = 1;
 export const COUNTER_REDIRECTED = 0;
 export const COUNTER_RESTORED = 1;
 export const COUNTER_EVENTS_LOST = 2;
-export const COUNTER_FELL_BACK = 3;
+export const COUNTER_SPOOFED = 3;
+export const COUNTER_FELL_BACK = 4;
 export const COUNTER_COUNT = 16;
 
 export const REASON_NONE = 0;
@@ -196,6 +198,43 @@ export function encodeFlow(value: Flow): Uint8Array {
   bytes.set(value.address.subarray(0, 16), 0);
   view.setUint16(16, value.port, false);
   view.setUint32(20, value.ifindex, true);
+  return bytes;
+}
+
+export interface EndpointKey {
+  readonly address: Uint8Array;
+}
+
+export const ENDPOINT_KEY_SIZE = 16;
+
+export function decodeEndpointKey(view: DataView, base = 0): EndpointKey {
+  return {
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
+  };
+}
+
+export function encodeEndpointKey(value: EndpointKey): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes.set(value.address.subarray(0, 16), 0);
+  return bytes;
+}
+
+export interface Endpoint {
+  readonly ifindex: number;
+}
+
+export const ENDPOINT_SIZE = 4;
+
+export function decodeEndpoint(view: DataView, base = 0): Endpoint {
+  return {
+    ifindex: view.getUint32(base + 0, true),
+  };
+}
+
+export function encodeEndpoint(value: Endpoint): Uint8Array {
+  const bytes = new Uint8Array(4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, value.ifindex, true);
   return bytes;
 }
 

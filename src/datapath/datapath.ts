@@ -10,6 +10,7 @@ import type { Frontend } from '../policy/table.ts';
 /** A pod of this node whose host-side interface gets our programs. */
 export interface LocalPod {
   readonly pod: ObjectKey;
+  /** All of them: packets from any other address are left alone. */
   readonly addresses: readonly Ip[];
 }
 
@@ -54,6 +55,11 @@ export interface DatapathCounters {
   readonly restored: bigint;
   /** Packets to a redirected frontend left alone, by reason. */
   readonly fellBack: Readonly<Record<FallBackReason, bigint>>;
+  /**
+   * Packets that would have been redirected or restored, but whose source address is not one of the sending pod's:
+   * left alone. Absent where nothing counts them.
+   */
+  readonly spoofed?: bigint;
   /** Events the ring buffer had no room for. */
   readonly eventsLost: bigint;
 }

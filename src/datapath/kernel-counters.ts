@@ -1,7 +1,13 @@
 /** The programs' counters: one value per CPU and reason, summed when somebody asks. */
 import { readFileSync } from 'node:fs';
 import { type BpfMap, countPossibleCpus, u32Bytes } from '../sys/bpf-map.ts';
-import { COUNTER_EVENTS_LOST, COUNTER_FELL_BACK, COUNTER_REDIRECTED, COUNTER_RESTORED } from './abi.gen.ts';
+import {
+  COUNTER_EVENTS_LOST,
+  COUNTER_FELL_BACK,
+  COUNTER_REDIRECTED,
+  COUNTER_RESTORED,
+  COUNTER_SPOOFED,
+} from './abi.gen.ts';
 import type { DatapathCounters } from './datapath.ts';
 import { REASON_NUMBERS } from './packet-event.ts';
 
@@ -19,6 +25,7 @@ export class KernelCounters {
     return {
       redirected: this.#sum(COUNTER_REDIRECTED),
       restored: this.#sum(COUNTER_RESTORED),
+      spoofed: this.#sum(COUNTER_SPOOFED),
       eventsLost: this.eventsLost(),
       fellBack: {
         'no-backend': fellBack(REASON_NUMBERS['no-backend']),

@@ -22,6 +22,7 @@ import type {
   InterfaceRow,
   LocalPod,
 } from './datapath.ts';
+import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
 import { KernelCounters } from './kernel-counters.ts';
 import { type BackendTarget, KernelTable } from './kernel-table.ts';
@@ -46,6 +47,7 @@ const REFRESH_MS = 5000;
 export class KernelDatapath implements Datapath {
   readonly #parts: KernelParts;
   readonly #table: KernelTable;
+  readonly #endpoints: EndpointTable;
   readonly #counters: KernelCounters;
   readonly #events: EventReader;
   readonly #now: () => number;
@@ -62,6 +64,7 @@ export class KernelDatapath implements Datapath {
     this.#parts = parts;
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
     this.#table = new KernelTable({ frontends, slots, backends });
+    this.#endpoints = new EndpointTable(this.#map('endpoints'));
     this.#counters = new KernelCounters(this.#map('counters'));
     this.#events = new EventReader({
       ring: { fd: this.#map('events').fd, size: parts.ringBytes },
@@ -131,7 +134,7 @@ export class KernelDatapath implements Datapath {
     this.#frontends = wanted.map((frontend) =>
       this.#reconcileFrontend(frontend, skip.has(frontend.policy ?? '')),
     );
-    if (spec.mayPrune) this.#prune(wanted);
+    if (spec.mayPrune) this.#prune(wanted, spec.pods);
     this.#scheduleNext();
   }
 
@@ -148,6 +151,7 @@ export class KernelDatapath implements Datapath {
       const changed = !attached.has(ifindex);
       if (changed) this.#parts.links.attach(ifindex);
       attached.add(ifindex);
+      this.#endpoints.write(pod.addresses, ifindex);
       return [{ ...base, ifindex, ifname, status: nextStatus(previous?.status, { changed }, this.#now()) }];
     } catch (error) {
       const status = nextStatus(previous?.status, { error }, this.#now());
@@ -177,8 +181,9 @@ export class KernelDatapath implements Datapath {
   }
 
   /** Frontends first: their packets must not lose the way back while they are still redirected. */
-  #prune(wanted: readonly Frontend[]): void {
+  #prune(wanted: readonly Frontend[], pods: readonly LocalPod[]): void {
     this.#table.prune(wanted);
+    this.#endpoints.prune(new Set(pods.flatMap((pod) => pod.addresses)));
     const keep = new Set(this.#interfaces.map((row) => row.ifindex));
     for (const ifindex of this.#parts.links.ifindexes())
       if (!keep.has(ifindex)) this.#parts.links.detach(ifindex);

@@ -17,7 +17,7 @@ const DEAD = toIp('172.20.0.30');
 const CLIENT6 = toIp('fd00::10');
 const VIP6 = toIp('fd00:96::a');
 const ALIVE6 = toIp('fd00::20');
-/** Any interface will do: a test run redirects no further than the verdict. */
+/** The loopback, which a test run pretends to come from; it redirects no further than the verdict. */
 const IFINDEX = 1;
 const BACKEND_PORT = 53;
 const OWN_NETNS = -1;
@@ -75,6 +75,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   redirectTo([ALIVE]);
+  programs.endpoints.write([CLIENT, CLIENT6, ALIVE, ALIVE6, DEAD], IFINDEX);
   programs.events();
 });
 
@@ -142,6 +143,18 @@ describe('from_endpoint', () => {
     expect(programs.run('from_endpoint', packet)).toEqual({ verdict: PASS_ON, packet });
     expect(programs.counters().fellBack[reason]).toBe(before + 1n);
     expect(programs.events()).toMatchObject([{ verdict: 'fell-back', reason }]);
+  });
+
+  test('neither redirects nor restores for a pod that sends in the name of another', () => {
+    const asked = query();
+    programs.run('from_endpoint', asked);
+    programs.endpoints.write([CLIENT, ALIVE], IFINDEX + 1);
+    const before = programs.counters().spoofed ?? 0n;
+    for (const packet of [buildPacket(asked), buildPacket(answerTo(asked))]) {
+      expect(programs.run('from_endpoint', packet)).toEqual({ verdict: PASS_ON, packet });
+    }
+    expect(programs.counters().spoofed).toBe(before + 2n);
+    expect(programs.events().slice(1)).toMatchObject([{ verdict: 'forwarded' }, { verdict: 'forwarded' }]);
   });
 
   test('finds the living one among dead backends, for every flow', () => {

@@ -9,6 +9,7 @@ import { readField } from '../sys/struct.ts';
 import { BPF_ATTR } from '../sys/uapi.gen.ts';
 import { EVENT_RING_BYTES, encodeConfig, encodeFlowKey, FLOW_REPLY } from './abi.gen.ts';
 import type { DatapathCounters, PacketEvent } from './datapath.ts';
+import { EndpointTable } from './endpoint-table.ts';
 import { KernelCounters } from './kernel-counters.ts';
 import { KernelTable } from './kernel-table.ts';
 import { loadPrograms } from './load-program.ts';
@@ -32,6 +33,7 @@ export interface RunResult {
 
 export class TestPrograms {
   readonly table: KernelTable;
+  readonly endpoints: EndpointTable;
   readonly #maps: ReadonlyMap<string, BpfMap>;
   readonly #programs: ReadonlyMap<string, number>;
   readonly #ring: RingBuffer;
@@ -45,6 +47,7 @@ export class TestPrograms {
       slots: this.#map('slots'),
       backends: this.#map('backends'),
     });
+    this.endpoints = new EndpointTable(this.#map('endpoints'));
     this.#ring = new RingBuffer(this.#map('events').fd, EVENT_RING_BYTES);
     this.#map('config').update(u32Bytes(0), encodeConfig({ listening: 1 }));
   }

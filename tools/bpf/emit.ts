@@ -77,8 +77,7 @@ ${lines((field) => `    ${field.key}: ${field.read},`)}
 
 export function encode${name}(value: ${name}): Uint8Array {
   const bytes = new Uint8Array(${type.size});
-  const view = new DataView(bytes.buffer);
-${lines((field) => `  ${field.write}`)}
+${fields.some((field) => field.write.startsWith('view') || field.write.startsWith('for')) ? '  const view = new DataView(bytes.buffer);\n' : ''}${lines((field) => `  ${field.write}`)}
   return bytes;
 }
 `;
