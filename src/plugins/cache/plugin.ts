@@ -2,37 +2,15 @@
  * Answers from memory what was answered a moment ago, and remembers what the handlers behind it say. One TTL per message;
  * what may be kept stands in `rules.ts`, where it is kept in `answer-store.ts`. A hit is answered without a promise.
  */
-import { OPCODE, RCODE, TYPE } from '../../dns/codes.ts';
-import { messageLength } from '../../dns/encode-message.ts';
-import type { Message } from '../../dns/message.ts';
+import { OPCODE, TYPE } from '../../dns/codes.ts';
 import { canonicalName } from '../../dns/name.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
-import type { Clock } from '../../telemetry/clock.ts';
-import type { Log } from '../../telemetry/log.ts';
 import { matchingZone } from '../zones.ts';
-import type { AnswerStore } from './answer-store.ts';
-import {
-  type CachedAnswer,
-  cachedAnswer,
-  remainingTtl,
-  replyFromCache,
-  wantsAuthenticData,
-  withTtl,
-} from './cached-answer.ts';
-import type { CacheMetrics } from './metrics.ts';
+import { type CachedAnswer, remainingTtl, replyFromCache } from './cached-answer.ts';
+import { asksForAuthenticData, type CacheOptions, isTruth, keep } from './keep.ts';
 import type { CacheSpec } from './options.ts';
-import { judge, type Share } from './rules.ts';
-
-export interface CacheOptions {
-  readonly spec: CacheSpec;
-  readonly stores: Readonly<Record<Share, AnswerStore<CachedAnswer>>>;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metricsOf: (server: string) => CacheMetrics;
-}
-
-/** Refreshes in the background at the same time: beyond it an entry simply expires. */
-const MOST_REFRESHES = 1000;
+import { Refresher } from './refresher.ts';
+import type { Share } from './rules.ts';
 
 interface Found {
   readonly share: Share;
@@ -62,9 +40,8 @@ export function cache(options: CacheOptions): Plugin {
         refresher.start(query, key);
         return answerFrom(query, found.answer, 0);
       }
-      if (refresher.isDue(found)) {
+      if (refresher.isDue(found.answer, found.remaining) && refresher.start(query, key)) {
         metrics.prefetches.inc();
-        refresher.start(query, key);
       }
       return answerFrom(query, found.answer, spec.keepTtl ? found.answer.ttlSeconds : found.remaining);
     };
@@ -117,53 +94,6 @@ function fetchAndKeep(query: Query, key: string, { options, next }: Chain): Repl
   return reply.then((settled) => keep(query, key, { reply: settled, options }));
 }
 
-/** AD in a query asks for the AD bit (RFC 6840 section 5.7): the answer serves those who want it and those who do not. */
-function asksForAuthenticData(query: Query): Query {
-  const flags = { ...query.message.flags, authenticData: true };
-  return { ...query, message: { ...query.message, flags } };
-}
-
-/** The reply with the TTL the cache gives it, kept or not. A reply without a message is the server's business. */
-function keep(query: Query, key: string, { reply, options }: { reply: Reply; options: CacheOptions }): Reply {
-  const { clock, metricsOf, spec } = options;
-  const { message } = reply;
-  if (message === undefined) return reply;
-  const nowSeconds = clock.nowMs() / 1000;
-  const verdict = judge(query.question, message, { spec, nowSeconds });
-  if (verdict.mismatch) metricsOf(query.server).drops.inc();
-  if (verdict.share !== undefined) {
-    const { serverError, ttlSeconds } = verdict;
-    const answer = cachedAnswer(message, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
-    insert(key, answer, {
-      share: verdict.share,
-      bytes: messageLength(message),
-      server: query.server,
-      options,
-    });
-  }
-  const authenticData = message.flags.authenticData && wantsAuthenticData(query.message);
-  const flags = { ...message.flags, authenticData };
-  return { ...reply, message: { ...message, ...withTtl(message, verdict.ttlSeconds), flags } };
-}
-
-interface Place {
-  readonly share: Share;
-  readonly bytes: number;
-  readonly server: string;
-  readonly options: CacheOptions;
-}
-
-/** A new truth replaces the old one in the other share; a server's failure is no truth about the name. */
-function insert(key: string, answer: CachedAnswer, { share, bytes, server, options }: Place): void {
-  const { metricsOf, stores } = options;
-  const metrics = metricsOf(server);
-  const other: Share = share === 'success' ? 'denial' : 'success';
-  metrics.evictions[share].inc(stores[share].insert(key, answer, bytes));
-  if (!answer.serverError) stores[other].remove(key);
-  metrics.entries.success.set(stores.success.size);
-  metrics.entries.denial.set(stores.denial.size);
-}
-
 function answerFrom(query: Query, answer: CachedAnswer, ttlSeconds: number): Reply {
   const message = replyFromCache(query.message, answer, ttlSeconds);
   return { rcode: message.rcode, message };
@@ -183,50 +113,4 @@ async function verified(
   metrics.hits[found.share].inc();
   metrics.servedStale.inc();
   return answerFrom(query, found.answer, 0);
-}
-
-function isTruth(message: Message | undefined): boolean {
-  return message?.rcode === RCODE.NOERROR || message?.rcode === RCODE.NXDOMAIN;
-}
-
-/** Fetches answers anew while clients are served from what there is. One fetch per key at a time. */
-class Refresher {
-  readonly #options: CacheOptions;
-  readonly #next: Handler;
-  readonly #underway = new Set<string>();
-
-  constructor(options: CacheOptions, next: Handler) {
-    this.#options = options;
-    this.#next = next;
-  }
-
-  /** Counts the hit; true when the answer is asked for often and is about to expire. */
-  isDue({ answer, remaining }: Found): boolean {
-    const { clock, spec } = this.#options;
-    if (spec.prefetch === undefined) return false;
-    const nowMs = clock.monotonicMs();
-    const { use } = answer;
-    use.hits = nowMs - use.lastMs < spec.prefetch.gapMs ? use.hits + 1 : 1;
-    use.lastMs = nowMs;
-    const threshold = Math.ceil((spec.prefetch.percent / 100) * answer.ttlSeconds);
-    return use.hits >= spec.prefetch.hits && remaining <= threshold;
-  }
-
-  start(query: Query, key: string): void {
-    if (this.#underway.has(key) || this.#underway.size >= MOST_REFRESHES) return;
-    this.#underway.add(key);
-    void this.#refresh({ ...query, metadata: new Map() }, key);
-  }
-
-  /** An error leaves what is there in place: it is refreshed with the next hit, or expires. */
-  async #refresh(query: Query, key: string): Promise<void> {
-    try {
-      const reply = await this.#next(asksForAuthenticData(query));
-      if (isTruth(reply.message)) keep(query, key, { reply, options: this.#options });
-    } catch (error) {
-      this.#options.log.error(`Cannot refresh ${query.question.name}: ${String(error)}`);
-    } finally {
-      this.#underway.delete(key);
-    }
-  }
 }
