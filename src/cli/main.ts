@@ -22,7 +22,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },
-  lab: { summary: 'a two-node cluster of network namespaces on this machine', load: () => import('./lab.ts') },
+  lab: {
+    summary: 'a two-node cluster of network namespaces on this machine',
+    load: () => import('./lab.ts'),
+  },
 };
 
 const USAGE = `Usage: zerohop COMMAND [FLAGS]

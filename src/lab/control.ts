@@ -3,11 +3,9 @@
  * slices, kube-proxy. The controllers read the cluster the way everything else does, by list and watch.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseAllDocuments } from 'yaml';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
 import { errorText } from '../fault/app-error.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -15,11 +13,11 @@ import { startClusterWatch } from '../kube/cluster-watch.ts';
 import { endpointConfig } from '../kube/config/load-kube-config.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { ApiObject } from './api/api-object.ts';
 import { createApiServer } from './api/http-server.ts';
 import type { ObjectStore } from './api/object-store.ts';
 import { type Certificates, readCertificates } from './certificates.ts';
 import { endpointSlice, type ServiceManifest } from './endpoint-slices.ts';
+import { readManifests } from './manifests.ts';
 import { Kubelet } from './node/kubelet.ts';
 import type { PodManifest } from './node/pod-spec.ts';
 import { applyProxyRules, proxyRules } from './proxy.ts';
@@ -62,10 +60,7 @@ export async function runControlPlane(): Promise<void> {
 
 /** The services come before the pods, which are told of them in their environment. */
 async function applyManifests(store: ObjectStore, synced: () => Promise<void>): Promise<void> {
-  const objects = MANIFESTS.flatMap((file) => {
-    const text = readFileSync(new URL(`./manifests/${file}`, import.meta.url), 'utf8');
-    return parseAllDocuments(text).map((document) => document.toJS() as ApiObject);
-  });
+  const objects = MANIFESTS.flatMap(readManifests);
   for (const object of objects.filter(({ kind }) => kind !== 'Pod')) store.apply(object);
   await synced();
   for (const object of objects.filter(({ kind }) => kind === 'Pod')) store.apply(object);

@@ -1,15 +1,13 @@
 /** What the lab's foreground asks of its own API server and agents. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse } from 'yaml';
 import { type AgentClient, createAgentClient } from '../agent/client.ts';
 import { AppError } from '../fault/app-error.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { endpointConfig } from '../kube/config/load-kube-config.ts';
+import { readManifests } from './manifests.ts';
 import { agentSocket, NODES } from './topology.ts';
 
 const POLL_MS = 25;
-const POLICY_FILE = new URL('./manifests/lrp-nodelocaldns.yaml', import.meta.url);
 const POLICIES = '/apis/cilium.io/v2/namespaces/kube-system/ciliumlocalredirectpolicies';
 
 export interface LabPod {
@@ -45,7 +43,7 @@ export function openLabApi(socketPath: string): LabApi {
     pods,
     agent,
     createPolicy: async () => {
-      await client.create(POLICIES, parse(readFileSync(POLICY_FILE, 'utf8')));
+      await client.create(POLICIES, readManifests('lrp-nodelocaldns.yaml')[0]);
     },
     async agentsReady(timeoutMs, aborted) {
       const expected = await pods();
