@@ -16,7 +16,7 @@ import { derive } from '../policy/derive.ts';
 import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type ApiServer, startApiServer } from './api-server.ts';
+import { startApiServer } from './api-server.ts';
 import { startFlowRecorder } from './flow-recorder.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
@@ -76,54 +76,39 @@ export interface NodeOptions extends Omit<AgentOptions, 'kube' | 'pinDirectory'>
   readonly clock: Clock;
 }
 
-/** The agent between its two rims; `datapath` and `snapshot` stay the caller's. Tests give it the fakes. */
+/**
+ * The agent between its two rims; `datapath` and `snapshot` stay the caller's. Tests give it the fakes. The socket comes
+ * first: a second agent of the same node must not get as far as the kernel.
+ */
 export async function startNode(options: NodeOptions): Promise<Agent> {
-  const { nodeName, datapath, snapshot, clock, log, addressAllowList = [] } = options;
+  const { nodeName, datapath, snapshot, missing, clock, log, addressAllowList = [] } = options;
   const ring = new FlowRing(options.ringCapacity ?? DEFAULT_RING_CAPACITY);
   const recording = options.recordFlows ?? true;
-  const startedAtMs = clock.nowMs();
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
     derive: (current) => derive(current, { nodeName, addressAllowList }),
   });
-  const stopRecorder = recording
-    ? startFlowRecorder({ nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock })
-    : () => undefined;
-  const known = {
-    nodeName,
-    startedAtMs,
-    recording,
-    ring,
-    datapath,
-    snapshot,
-    missing: options.missing,
-    loop,
+  const known = { nodeName, startedAtMs: clock.nowMs(), recording, ring, datapath, snapshot, missing, loop };
+  const api = await startApiServer({
+    ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
+    lrp: () => {
+      const { table } = loop;
+      return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
+    },
+    service: () => ({ node: nodeName, rows: serviceRows(loop.table, datapath.frontends()) }),
+    status: (followers) => describeStatus({ ...known, followers }),
+  });
+  const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock };
+  const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
+  loop.start();
+  return {
+    async close() {
+      loop.close();
+      stopRecorder();
+      await api.close();
+      await loop.settled();
+    },
   };
-  const stop = () => {
-    loop.close();
-    stopRecorder();
-  };
-  try {
-    const api: ApiServer = await startApiServer({
-      ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
-      lrp: () => {
-        const { table } = loop;
-        return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
-      },
-      service: () => ({ node: nodeName, rows: serviceRows(loop.table, datapath.frontends()) }),
-      status: (followers) => describeStatus({ ...known, followers }),
-    });
-    return {
-      async close() {
-        stop();
-        await api.close();
-        await loop.settled();
-      },
-    };
-  } catch (error) {
-    stop();
-    throw error;
-  }
 }
 
 /** Takes this node's programs out of the kernel: packets go their ordinary way. */

@@ -35,7 +35,7 @@ const PRUNE_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 
 
 export class PolicyLoop {
   readonly #options: PolicyLoopOptions;
-  readonly #stopWatching: () => void;
+  #stopWatching: () => void = () => undefined;
   #table: ServiceTable = { generation: 0, frontends: [], policies: [] };
   #derivedFrom: ClusterSnapshot | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -46,7 +46,11 @@ export class PolicyLoop {
 
   constructor(options: PolicyLoopOptions) {
     this.#options = options;
-    this.#stopWatching = options.snapshot.watch(() => this.#wake());
+  }
+
+  /** Nothing is touched before; call it once. */
+  start(): void {
+    this.#stopWatching = this.#options.snapshot.watch(() => this.#wake());
     this.#wake();
   }
 
