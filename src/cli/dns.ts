@@ -1,8 +1,8 @@
 /** `zerohop dns`: CoreDNS's flags, in CoreDNS's style, in front of `serve`. */
-import { answerAtOnce, DNS_FLAGS, dnsPort } from '../serve/dns-flags.ts';
-import { parseGoFlags } from '../serve/go-flags.ts';
-import { processEnvironment } from '../serve/process-environment.ts';
-import { runServer } from '../serve/run-server.ts';
+import { answerAtOnce, DNS_FLAGS, dnsPort } from '../serve/process/dns-flags.ts';
+import { parseGoFlags } from '../serve/process/go-flags.ts';
+import { processEnvironment } from '../serve/process/process-environment.ts';
+import { runServer } from '../serve/process/run-server.ts';
 import { reportFatal } from './report-fatal.ts';
 
 const USAGE = `Usage: zerohop dns [FLAGS]

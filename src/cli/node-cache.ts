@@ -1,9 +1,9 @@
 /** `zerohop node-cache`: the flags of NodeLocal DNSCache's binary in front of `nodecache`. */
 import { NODE_CACHE_FLAGS, nodeCacheSpec } from '../nodecache/flags.ts';
 import { runNodeCache } from '../nodecache/run-node-cache.ts';
-import { answerAtOnce } from '../serve/dns-flags.ts';
-import { parseGoFlags } from '../serve/go-flags.ts';
-import { processEnvironment } from '../serve/process-environment.ts';
+import { answerAtOnce } from '../serve/process/dns-flags.ts';
+import { parseGoFlags } from '../serve/process/go-flags.ts';
+import { processEnvironment } from '../serve/process/process-environment.ts';
 import { reportFatal } from './report-fatal.ts';
 
 const USAGE = `Usage: zerohop node-cache -localip ADDRESSES -conf COREFILE [FLAGS]

@@ -4,8 +4,8 @@
  */
 import { AppError } from '../fault/app-error.ts';
 import { type Ip, ipFamily, parseIp } from '../net/ip.ts';
-import { DNS_FLAGS, dnsPort } from '../serve/dns-flags.ts';
-import type { FlagTable, ParsedFlags } from '../serve/go-flags.ts';
+import { DNS_FLAGS, dnsPort } from '../serve/process/dns-flags.ts';
+import type { FlagTable, ParsedFlags } from '../serve/process/go-flags.ts';
 import type { NodeCacheErrorCode } from './errors.ts';
 
 export const NODE_CACHE_FLAGS: FlagTable = {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { followsPreferredSyntax } from '../corefile/keys.ts';
-import type { ListenerPlan } from './listener-plan.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
 
 /** The CoreDNS release whose behaviour this server follows. */
 export const COMPATIBLE_VERSION = '1.14.7';

@@ -12,11 +12,11 @@ import type { BlockInfo, Host, HttpAnswer } from '../plugins/contract.ts';
 import { PLUGIN_ORDER } from '../plugins/order.ts';
 import type { Handler, Query, SocketAddress } from '../server/handler.ts';
 import { findRoute, type Router, routerOf, type ServerRoute } from '../server/router.ts';
-import { type BlockPlan, planBlocks } from './block-plan.ts';
 import { composeChain, InFlight } from './chain.ts';
 import { ClusterShare } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
-import { type ListenerPlan, planListeners, serverLabel } from './listener-plan.ts';
+import { type BlockPlan, planBlocks } from './plan/block-plan.ts';
+import { type ListenerPlan, planListeners, serverLabel } from './plan/listener-plan.ts';
 import { loadSetups, type PluginRecord, setUpWord } from './plugin-setup.ts';
 import { askAgain } from './self-query.ts';
 

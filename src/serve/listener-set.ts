@@ -8,7 +8,7 @@ import type { ServeObserver } from '../server/observer.ts';
 import type { ServerRoute } from '../server/router.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { ListenerPlan } from './listener-plan.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
 
 /** dns-server 1.8. */
 export const STOP_GRACE_MS = 5000;

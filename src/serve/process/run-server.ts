@@ -3,11 +3,11 @@
  * and the ways to end, each with its exit code.
  */
 import { rmSync, writeFileSync } from 'node:fs';
-import type { Corefile } from '../corefile/ast.ts';
-import { AppError, errorText } from '../fault/app-error.ts';
-import { versionLines, zoneLines } from './banner.ts';
+import type { Corefile } from '../../corefile/ast.ts';
+import { AppError, errorText } from '../../fault/app-error.ts';
+import { versionLines, zoneLines } from '../banner.ts';
+import { DnsServer } from '../dns-server.ts';
 import { CorefileSource } from './corefile-source.ts';
-import { DnsServer } from './dns-server.ts';
 import type { ProcessEnvironment } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
 import { type Ending, signalEnding } from './signals.ts';

@@ -1,6 +1,6 @@
 /** CoreDNS's own flags (dns-server 1.8), which `node-cache` has as well. */
-import { AppError } from '../fault/app-error.ts';
-import { versionLines } from './banner.ts';
+import { AppError } from '../../fault/app-error.ts';
+import { versionLines } from '../banner.ts';
 import { describeFlags, type FlagTable, type ParsedFlags } from './go-flags.ts';
 
 export const DNS_FLAGS: FlagTable = {
@@ -34,6 +34,6 @@ export async function answerAtOnce(
     throw new AppError('SERVE_ARGUMENTS', `extra command line arguments: [${flags.rest.join(' ')}]`);
   }
   if (flags.flag('version')) return versionLines().join('\n');
-  if (flags.flag('plugins')) return (await import('../plugins/order.ts')).BUILT_WORDS.join('\n');
+  if (flags.flag('plugins')) return (await import('../../plugins/order.ts')).BUILT_WORDS.join('\n');
   return undefined;
 }

@@ -1,10 +1,10 @@
 /** The real process as a `ServeEnvironment`: standard output, the system's clock, metrics of this process. */
-import { systemClock } from '../telemetry/clock.ts';
-import { createLineLog, createLineSink, type LineSink } from '../telemetry/line-log.ts';
-import { processMetrics } from '../telemetry/process-metrics.ts';
-import { createRegistry } from '../telemetry/registry.ts';
-import { loadClusterSource } from './cluster-source.ts';
-import type { ServeEnvironment } from './environment.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import { createLineLog, createLineSink, type LineSink } from '../../telemetry/line-log.ts';
+import { processMetrics } from '../../telemetry/process-metrics.ts';
+import { createRegistry } from '../../telemetry/registry.ts';
+import { loadClusterSource } from '../cluster-source.ts';
+import type { ServeEnvironment } from '../environment.ts';
 
 export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;
@@ -14,7 +14,7 @@ export function processEnvironment(defaultPort: number): ProcessEnvironment {
   const sink = createLineSink((text) => void process.stdout.write(text));
   const exit = (code: number): never => process.exit(code);
   const metrics = createRegistry(
-    async (families) => (await import('../telemetry/exposition.ts')).formatExposition(families),
+    async (families) => (await import('../../telemetry/exposition.ts')).formatExposition(families),
     processMetrics,
   );
   return {

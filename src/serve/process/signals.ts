@@ -1,5 +1,5 @@
 /** Signals to intentions (dns-server 1.8). Handlers are installed at once, also so that Node keeps its own off SIGUSR1. */
-import type { Log } from '../telemetry/log.ts';
+import type { Log } from '../../telemetry/log.ts';
 
 export type Ending = 'terminate' | 'interrupt' | 'quit';
 

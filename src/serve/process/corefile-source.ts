@@ -3,10 +3,10 @@
  * they are. A pipe can be read once; a reload sees the same text again.
  */
 import { globSync, readFileSync } from 'node:fs';
-import type { Corefile } from '../corefile/ast.ts';
-import { parseCorefile } from '../corefile/parser.ts';
-import { AppError, errorCode, errorText } from '../fault/app-error.ts';
-import { KNOWN_WORDS } from '../plugins/order.ts';
+import type { Corefile } from '../../corefile/ast.ts';
+import { parseCorefile } from '../../corefile/parser.ts';
+import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
+import { KNOWN_WORDS } from '../../plugins/order.ts';
 
 export interface CorefileSourceOptions {
   /** As given to `-conf`: a path, `stdin`, or empty for `Corefile` in the working directory. */

@@ -2,10 +2,10 @@
  * Which sockets a configuration needs and what is served on each (dns-server 1.5). Blocks that share an address and port
  * share a listener. Pure: reload compares two plans by their labels.
  */
-import type { Name } from '../dns/name.ts';
-import { AppError } from '../fault/app-error.ts';
-import type { Ip } from '../net/ip.ts';
-import { formatAddressPort } from '../net/port.ts';
+import type { Name } from '../../dns/name.ts';
+import { AppError } from '../../fault/app-error.ts';
+import type { Ip } from '../../net/ip.ts';
+import { formatAddressPort } from '../../net/port.ts';
 import type { BlockPlan } from './block-plan.ts';
 
 export interface ListenerMember {

@@ -3,8 +3,8 @@
  * bool never takes the next word. The tables are the commands'.
  */
 
-import { nearestWord } from '../corefile/nearest.ts';
-import { AppError } from '../fault/app-error.ts';
+import { nearestWord } from '../../corefile/nearest.ts';
+import { AppError } from '../../fault/app-error.ts';
 
 export interface FlagSpec {
   readonly kind: 'string' | 'bool' | 'int';

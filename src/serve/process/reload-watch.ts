@@ -2,10 +2,10 @@
  * Looks at the Corefile from time to time, as the `reload` directive in force says (dns-server 3.9). A text that could
  * not be put into force is remembered by its hash and not tried again until it changes.
  */
-import type { Corefile } from '../corefile/ast.ts';
-import { errorText } from '../fault/app-error.ts';
-import type { Clock, Timer } from '../telemetry/clock.ts';
-import type { Log } from '../telemetry/log.ts';
+import type { Corefile } from '../../corefile/ast.ts';
+import { errorText } from '../../fault/app-error.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
 
 export interface ReloadWatchOptions {
   readonly clock: Clock;

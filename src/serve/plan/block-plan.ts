@@ -1,8 +1,8 @@
 /** Server blocks with their keys understood: what each serves, and on which ports. Pure. */
-import type { Block, Corefile } from '../corefile/ast.ts';
-import { parseZoneKey } from '../corefile/keys.ts';
-import { type Name, parseName } from '../dns/name.ts';
-import { AppError } from '../fault/app-error.ts';
+import type { Block, Corefile } from '../../corefile/ast.ts';
+import { parseZoneKey } from '../../corefile/keys.ts';
+import { type Name, parseName } from '../../dns/name.ts';
+import { AppError } from '../../fault/app-error.ts';
 
 export interface PlannedKey {
   /** All expansions of a CIDR. */
