@@ -59,6 +59,8 @@ async function listPaged<Row>(
       if (named?.row !== undefined) rows.set(named.key, named.row);
     }
     if (page.token === '') return { rows, resourceVersion: page.resourceVersion };
+    // A proxy that answers every page from its cache would have us list for ever.
+    if (page.token === token) throw notAList(answer, spec);
     token = page.token;
   }
 }
@@ -72,13 +74,15 @@ function parsePage(
   const resourceVersion = textOf(metadata.resourceVersion) ?? '';
   // An empty list may come as `null`: Go marshals a nil slice so.
   const items = list.items ?? [];
-  if (resourceVersion === '' || !Array.isArray(items)) {
-    const code: KubeErrorCode = 'KUBE_BAD_ANSWER';
-    const received = JSON.stringify(answer)?.slice(0, 80) ?? 'nothing';
-    throw new AppError(
-      code,
-      `Cannot list ${spec.path} at ${spec.client.server}: the answer is not a list: received ${received}`,
-    );
-  }
+  if (resourceVersion === '' || !Array.isArray(items)) throw notAList(answer, spec);
   return { items, token: textOf(metadata.continue) ?? '', resourceVersion };
+}
+
+function notAList(answer: unknown, spec: ListPagesSpec): AppError {
+  const code: KubeErrorCode = 'KUBE_BAD_ANSWER';
+  const received = JSON.stringify(answer)?.slice(0, 80) ?? 'nothing';
+  return new AppError(
+    code,
+    `Cannot list ${spec.path} at ${spec.client.server}: the answer is no page of a list: received ${received}`,
+  );
 }

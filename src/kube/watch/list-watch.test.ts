@@ -110,6 +110,20 @@ describe('startListWatch', () => {
     await see('both', () => state.size === 2);
   });
 
+  it.each([
+    {
+      name: 'repeats a page for ever',
+      answer: { metadata: { resourceVersion: '7', continue: 'same' }, items: [] },
+    },
+    { name: 'is no list', answer: { kind: 'Thing', metadata: { resourceVersion: '7' }, items: {} } },
+    { name: 'has no version', answer: { items: [] } },
+  ])('does not believe a list that $name', async ({ answer }) => {
+    const strange: Scene = (_req, res) => res.end(JSON.stringify(answer));
+    const { state, see, log } = await follow(sequence([strange, strange, strange, listing('a')], [quiet]));
+    await see('a sound list', () => state.size === 1);
+    expect(log.lines[0]).toContain('no page of a list');
+  });
+
   it('applies events however the lines are cut into chunks', async () => {
     const bytes = new TextEncoder().encode(
       event('ADDED', thing('ü', 11)) + event('MODIFIED', thing('a', 12)) + event('DELETED', thing('b', 13)),

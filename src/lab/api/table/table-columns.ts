@@ -37,6 +37,10 @@ export function columnsOf(kind: ResourceKind): readonly Column[] {
       ];
     case 'Event':
       return EVENT;
+    case 'DaemonSet':
+      return DAEMON_SET;
+    case 'Deployment':
+      return DEPLOYMENT;
     case 'CustomResourceDefinition':
       return [NAME, { name: 'Created At', cell: (object) => object.metadata.creationTimestamp }];
     default:
@@ -98,6 +102,29 @@ const ENDPOINT_SLICE: readonly Column[] = [
   AGE,
 ];
 
+const DAEMON_SET: readonly Column[] = [
+  NAME,
+  count('Desired', 'desiredNumberScheduled'),
+  count('Current', 'currentNumberScheduled'),
+  count('Ready', 'numberReady'),
+  count('Up-to-date', 'updatedNumberScheduled'),
+  count('Available', 'numberAvailable'),
+  { name: 'Node Selector', cell: (set) => labelText(podSpecOf(set).nodeSelector) },
+  AGE,
+];
+
+const DEPLOYMENT: readonly Column[] = [
+  NAME,
+  {
+    name: 'Ready',
+    cell: (deployment) =>
+      `${Number(statusOf(deployment).readyReplicas ?? 0)}/${Number(specOf(deployment).replicas ?? 1)}`,
+  },
+  count('Up-to-date', 'updatedReplicas'),
+  count('Available', 'availableReplicas'),
+  AGE,
+];
+
 const EVENT: readonly Column[] = [
   {
     name: 'Last Seen',
@@ -117,6 +144,15 @@ const EVENT: readonly Column[] = [
   },
   { name: 'Message', cell: (event) => (textOf(event.message) ?? '').trim() },
 ];
+
+/** A number of the status, 0 until somebody writes it. */
+function count(name: string, statusField: string): Column {
+  return { name, cell: (object) => String(Number(statusOf(object)[statusField] ?? 0)) };
+}
+
+function podSpecOf(workload: ApiObject): JsonRecord {
+  return recordOf(recordOf(specOf(workload).template).spec);
+}
 
 function specOf(object: ApiObject): JsonRecord {
   return recordOf(object.spec);
