@@ -44,9 +44,9 @@ export function createExpander(options: ExpandOptions): Expander {
   return (event, lost) => {
     const timeNs = options.wallNs(event.timeNs);
     const sightings = carriesDns(event) ? sightDns(event) : [];
-    const packet: Packet = { event, timeNs, sightings, isReply: isReply(event, sightings) };
-    const flows = [...packetFlows(packet, options), ...dnsFlows(packet, options)];
     const time = formatTime(timeNs);
+    const packet: Packet = { event, time, sightings, isReply: isReply(event, sightings) };
+    const flows = [...packetFlows(packet, options), ...dnsFlows(packet, options)];
     const node_name = options.nodeName;
     const entries: RingEntry[] = flows.map((flow) => ({ timeNs, response: { flow, node_name, time } }));
     if (lost === 0) return entries;
@@ -57,7 +57,7 @@ export function createExpander(options: ExpandOptions): Expander {
 
 interface Packet {
   readonly event: PacketEvent;
-  readonly timeNs: bigint;
+  readonly time: string;
   readonly sightings: readonly DnsSighting[];
   readonly isReply: boolean | undefined;
 }
@@ -77,8 +77,8 @@ function isReply(event: PacketEvent, sightings: readonly DnsSighting[]): boolean
 }
 
 function packetFlows(packet: Packet, options: ExpandOptions): readonly Flow[] {
-  const { event, timeNs } = packet;
-  const subject = { ...options, event, timeNs, traceId: traceIdOf(packet) };
+  const { event, time } = packet;
+  const subject = { ...options, event, time, traceId: traceIdOf(packet) };
   return packetParts(packet, options.enricher).map((part) => buildFlow(part, subject));
 }
 
@@ -128,7 +128,7 @@ function traceIdOf({ event, sightings, isReply }: Packet): string | undefined {
 }
 
 function dnsFlows(packet: Packet, options: ExpandOptions): readonly Flow[] {
-  const { event, timeNs } = packet;
+  const { event, time } = packet;
   return packet.sightings
     .filter((sighting) => isToldHere(event, sighting.response, options.enricher))
     .map((sighting) => {
@@ -141,7 +141,7 @@ function dnsFlows(packet: Packet, options: ExpandOptions): readonly Flow[] {
       const part = { kind: 'dns', source, destination, isReply: sighting.response, summary } as const;
       const direction = isAtClient(event, sighting.response) ? 'EGRESS' : 'INGRESS';
       const detail = { record, latencyNs, direction, ifindex: event.ifindex } as const;
-      return buildFlow({ ...part, ...detail }, { ...options, event, timeNs, traceId });
+      return buildFlow({ ...part, ...detail }, { ...options, event, time, traceId });
     });
 }
 
