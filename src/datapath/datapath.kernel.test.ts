@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../telemetry/clock.ts';
-import { describeDatapath } from './conformance.ts';
 import { openDatapath } from './open-datapath.ts';
-import { silentLog, TestNetwork } from './test-network.ts';
+import { describeDatapath } from './testing/conformance.ts';
+import { silentLog, TestNetwork } from './testing/test-network.ts';
 
 let network: TestNetwork;
 let directory: string;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '../telemetry/clock.ts';
-import { describeDatapath, redirectedFrontend, toIp } from './conformance.ts';
 import type { PacketEvent } from './datapath.ts';
 import { createFakeKernel, openFakeDatapath } from './fake-datapath.ts';
+import { describeDatapath, redirectedFrontend, toIp } from './testing/conformance.ts';
 
 /** Time passes only when a test says so. */
 function handClock(): Clock & { pass(ms: number): void } {

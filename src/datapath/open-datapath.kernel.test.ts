@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AppError } from '../fault/app-error.ts';
 import { isBpffs } from '../sys/bpffs.ts';
 import { systemClock } from '../telemetry/clock.ts';
-import { loadPrograms } from './load-program.ts';
-import type { ObjectSpec } from './object-spec.ts';
+import { loadPrograms } from './kernel/load-program.ts';
+import type { ObjectSpec } from './kernel/object-spec.ts';
 import { openDatapath } from './open-datapath.ts';
-import { silentLog } from './test-network.ts';
+import { silentLog } from './testing/test-network.ts';
 
 let directory: string;
 

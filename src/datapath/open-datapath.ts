@@ -4,13 +4,13 @@
  */
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './abi.gen.ts';
 import type { Datapath } from './datapath.ts';
-import { KernelDatapath } from './kernel-datapath.ts';
-import { Links } from './links.ts';
-import { loadPrograms } from './load-program.ts';
-import { openMaps, openPins, removePins } from './pins.ts';
-import { POD_OBJECT } from './programs.gen.ts';
+import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
+import { KernelDatapath } from './kernel/kernel-datapath.ts';
+import { Links } from './kernel/links.ts';
+import { loadPrograms } from './kernel/load-program.ts';
+import { openMaps, openPins, removePins } from './kernel/pins.ts';
+import { POD_OBJECT } from './kernel/programs.gen.ts';
 
 export interface DatapathOptions {
   /** A directory on a bpffs, made (and the bpffs mounted) when missing; ours alone, one per node. */

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../telemetry/clock.ts';
-import { redirectedFrontend, toIp } from './conformance.ts';
 import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
 import { openDatapath } from './open-datapath.ts';
-import { silentLog, TestNetwork, type TestPod } from './test-network.ts';
-import { type ReadPacket, readPacket } from './test-packet.ts';
+import { redirectedFrontend, toIp } from './testing/conformance.ts';
+import { silentLog, TestNetwork, type TestPod } from './testing/test-network.ts';
+import { type ReadPacket, readPacket } from './testing/test-packet.ts';
 
 const VIP = '10.96.0.10';
 const LOCAL = '192.0.2.20';
@@ -86,7 +86,7 @@ test('one long-lived connected socket moves to the fallback and back', async () 
   const child = network.spawn(
     pods.client.netns,
     process.execPath,
-    join(import.meta.dirname, 'test-client.ts'),
+    join(import.meta.dirname, 'testing/test-client.ts'),
     VIP,
   );
   if (child.stdout === null || child.stdin === null) throw new Error('No pipes');
@@ -165,7 +165,7 @@ function readCapture(file: Buffer): readonly ReadPacket[] {
 describe('without the agent', () => {
   test('a killed agent changes nothing: redirect and fall back go on, and its successor keeps the ids', async () => {
     const spec = specFor([pods.backend.address]);
-    const script = join(import.meta.dirname, 'test-agent.ts');
+    const script = join(import.meta.dirname, 'testing/test-agent.ts');
     const agent = network.spawn(network.node, process.execPath, script, directory, JSON.stringify(spec));
     await new Promise((resolve) => agent.stdout?.once('data', resolve));
     await network.kill(agent);

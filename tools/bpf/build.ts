@@ -36,8 +36,8 @@ function compile(name: string, directory: string): Buffer {
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-bpf-'));
 try {
   const object = decodeObject(compile('pod', directory));
-  writeFileSync(join(SOURCE, 'datapath/programs.gen.ts'), emitPrograms(object, bpfSourceHash()));
-  writeFileSync(join(SOURCE, 'datapath/abi.gen.ts'), emitAbi(btfOf(compile('abi', directory))));
+  writeFileSync(join(SOURCE, 'datapath/kernel/programs.gen.ts'), emitPrograms(object, bpfSourceHash()));
+  writeFileSync(join(SOURCE, 'datapath/kernel/abi.gen.ts'), emitAbi(btfOf(compile('abi', directory))));
   writeFileSync(join(SOURCE, 'sys/uapi.gen.ts'), emitUapi(btfOf(compile('uapi', directory))));
   for (const { name, instructions } of object.programs)
     console.log(`${name}: ${instructions.length / 8} instructions`);

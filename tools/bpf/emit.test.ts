@@ -8,7 +8,7 @@ import {
   FRONTEND_KEY_SIZE,
   MAX_SLOTS,
   PACKET_EVENT_SIZE,
-} from '../../src/datapath/abi.gen.ts';
+} from '../../src/datapath/kernel/abi.gen.ts';
 import { BPF_ATTR, RTATTR, RTMSG } from '../../src/sys/uapi.gen.ts';
 
 test('struct sizes follow from their fields', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { POD_OBJECT } from '../../src/datapath/programs.gen.ts';
+import { POD_OBJECT } from '../../src/datapath/kernel/programs.gen.ts';
 import { bpfSourceHash } from './source-hash.ts';
 
 test('the committed bytecode was made from the committed source (else: npm run bpf)', () => {

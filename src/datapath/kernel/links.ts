@@ -12,9 +12,9 @@ import {
   linkIfindex,
   openPinned,
   pinObject,
-} from '../sys/bpf.ts';
-import { checkCall, errnoName } from '../sys/errors.ts';
-import { openLibc } from '../sys/libc.ts';
+} from '../../sys/bpf.ts';
+import { checkCall, errnoName } from '../../sys/errors.ts';
+import { openLibc } from '../../sys/libc.ts';
 import { refusal, tooOld } from './load-program.ts';
 
 const HOOKS = [

@@ -1,6 +1,7 @@
 /** The programs' counters: one value per CPU and reason, summed when somebody asks. */
 import { readFileSync } from 'node:fs';
-import { type BpfMap, countPossibleCpus, u32Bytes } from '../sys/bpf-map.ts';
+import { type BpfMap, countPossibleCpus, u32Bytes } from '../../sys/bpf-map.ts';
+import type { DatapathCounters } from '../datapath.ts';
 import {
   COUNTER_EVENTS_LOST,
   COUNTER_FELL_BACK,
@@ -8,7 +9,6 @@ import {
   COUNTER_RESTORED,
   COUNTER_SPOOFED,
 } from './abi.gen.ts';
-import type { DatapathCounters } from './datapath.ts';
 import { REASON_NUMBERS } from './packet-event.ts';
 
 export class KernelCounters {

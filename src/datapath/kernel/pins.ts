@@ -5,10 +5,10 @@
  */
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../sys/bpf.ts';
-import { BpfMap } from '../sys/bpf-map.ts';
-import { ensureBpffs, makeDirectory, removeBpffs } from '../sys/bpffs.ts';
-import { openLibc } from '../sys/libc.ts';
+import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../../sys/bpf.ts';
+import { BpfMap } from '../../sys/bpf-map.ts';
+import { ensureBpffs, makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
+import { openLibc } from '../../sys/libc.ts';
 import { ABI_VERSION } from './abi.gen.ts';
 import { refusal } from './load-program.ts';
 import type { MapSpec, ObjectSpec } from './object-spec.ts';

@@ -3,10 +3,10 @@
  * says how to open one and which addresses exist.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Ip, parseIp } from '../net/ip.ts';
-import { type Port, type Protocol, parsePort } from '../net/port.ts';
-import type { Frontend } from '../policy/table.ts';
-import type { Datapath, DatapathSpec, FrontendRow } from './datapath.ts';
+import { type Ip, parseIp } from '../../net/ip.ts';
+import { type Port, type Protocol, parsePort } from '../../net/port.ts';
+import type { Frontend } from '../../policy/table.ts';
+import type { Datapath, DatapathSpec, FrontendRow } from '../datapath.ts';
 
 export interface DatapathWorld {
   /** Opens what the last one left; nothing, for the first of a test. */

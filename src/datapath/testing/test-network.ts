@@ -7,7 +7,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { closeSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLibc } from '../sys/libc.ts';
+import { openLibc } from '../../sys/libc.ts';
 
 const RESPONDER = join(import.meta.dirname, 'test-responder.ts');
 const GATEWAY = '172.20.0.1';

@@ -1,7 +1,7 @@
 /** Test support: `node test-agent.ts PIN-DIRECTORY SPEC` applies one spec and stays, so that a test can kill it. */
-import { systemClock } from '../telemetry/clock.ts';
-import type { DatapathSpec } from './datapath.ts';
-import { openDatapath } from './open-datapath.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import type { DatapathSpec } from '../datapath.ts';
+import { openDatapath } from '../open-datapath.ts';
 
 const [pinDirectory = '', spec = ''] = process.argv.slice(2);
 const log = { info: console.error, warning: console.error, error: console.error };

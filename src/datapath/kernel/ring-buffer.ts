@@ -3,9 +3,9 @@
  * bpf/ringbuf). The data area is mapped twice in a row by the kernel, so a record never wraps.
  * Positions and headers are read with Atomics, because arm64 would reorder plain loads.
  */
-import { checkCall } from '../sys/errors.ts';
-import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../sys/libc.ts';
-import { pageSize } from '../sys/page-size.ts';
+import { checkCall } from '../../sys/errors.ts';
+import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../../sys/libc.ts';
+import { pageSize } from '../../sys/page-size.ts';
 
 const HEADER_BYTES = 8;
 /** The producer has reserved but not yet submitted this record. */

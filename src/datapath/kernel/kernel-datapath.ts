@@ -6,14 +6,13 @@
  * The thread must stay in the node's network namespace.
  */
 import { setImmediate } from 'node:timers/promises';
-import { errorText } from '../fault/app-error.ts';
-import type { Ip } from '../net/ip.ts';
-import type { Frontend } from '../policy/table.ts';
-import type { BpfMap } from '../sys/bpf-map.ts';
-import { openLibc } from '../sys/libc.ts';
-import type { Clock, Timer } from '../telemetry/clock.ts';
-import type { Log } from '../telemetry/log.ts';
-import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
+import { errorText } from '../../fault/app-error.ts';
+import type { Ip } from '../../net/ip.ts';
+import type { Frontend } from '../../policy/table.ts';
+import type { BpfMap } from '../../sys/bpf-map.ts';
+import { openLibc } from '../../sys/libc.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
 import type {
   Datapath,
   DatapathCounters,
@@ -21,14 +20,15 @@ import type {
   FrontendRow,
   InterfaceRow,
   LocalPod,
-} from './datapath.ts';
+} from '../datapath.ts';
+import { nextStatus, preciseNow, retryDelayMs } from '../row-status.ts';
+import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
 import { KernelCounters } from './kernel-counters.ts';
 import { type BackendTarget, KernelTable } from './kernel-table.ts';
 import type { Links } from './links.ts';
 import { type Location, locateAddress } from './locate.ts';
-import { nextStatus, preciseNow, retryDelayMs } from './row-status.ts';
 
 export interface KernelParts {
   readonly maps: ReadonlyMap<string, BpfMap>;

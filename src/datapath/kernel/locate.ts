@@ -1,8 +1,8 @@
 /** Where an address of this node lives: which host-side interface, and in which network namespace. */
-import { AppError } from '../fault/app-error.ts';
-import type { Ip } from '../net/ip.ts';
-import { findLink, findRoute } from '../sys/netlink.ts';
-import { DATAPATH_ERRORS } from './errors.ts';
+import { AppError } from '../../fault/app-error.ts';
+import type { Ip } from '../../net/ip.ts';
+import { findLink, findRoute } from '../../sys/netlink.ts';
+import { DATAPATH_ERRORS } from '../errors.ts';
 
 export interface Location {
   /** Host-side interface; 0 when the address is the node's own. */

@@ -2,12 +2,12 @@
  * Moves events from the ring to one listener, on a timer: an empty look costs nanoseconds, waking a thread costs
  * microseconds. While nobody listens the programs write nothing.
  */
-import { errorText } from '../fault/app-error.ts';
-import { type BpfMap, u32Bytes } from '../sys/bpf-map.ts';
-import type { Clock, Timer } from '../telemetry/clock.ts';
-import type { Log } from '../telemetry/log.ts';
+import { errorText } from '../../fault/app-error.ts';
+import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { PacketEvent } from '../datapath.ts';
 import { encodeConfig } from './abi.gen.ts';
-import type { PacketEvent } from './datapath.ts';
 import { toPacketEvent } from './packet-event.ts';
 import { RingBuffer } from './ring-buffer.ts';
 

@@ -1,22 +1,22 @@
 /** Test support: the pod programs with maps of their own, run on one packet at a time by BPF_PROG_TEST_RUN. */
-import { ipMappedBytes } from '../net/ip.ts';
-import { PROTOCOL_NUMBERS } from '../net/port.ts';
-import { BPF_COMMAND, callWithAttr } from '../sys/bpf.ts';
-import { type BpfMap, u32Bytes } from '../sys/bpf-map.ts';
-import { checkCall } from '../sys/errors.ts';
-import { openLibc } from '../sys/libc.ts';
-import { readField } from '../sys/struct.ts';
-import { BPF_ATTR } from '../sys/uapi.gen.ts';
-import { EVENT_RING_BYTES, encodeConfig, encodeFlowKey, FLOW_REPLY } from './abi.gen.ts';
-import type { DatapathCounters, PacketEvent } from './datapath.ts';
-import { EndpointTable } from './endpoint-table.ts';
-import { KernelCounters } from './kernel-counters.ts';
-import { KernelTable } from './kernel-table.ts';
-import { loadPrograms } from './load-program.ts';
-import { toPacketEvent } from './packet-event.ts';
-import { openMaps } from './pins.ts';
-import { POD_OBJECT } from './programs.gen.ts';
-import { RingBuffer } from './ring-buffer.ts';
+import { ipMappedBytes } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS } from '../../net/port.ts';
+import { BPF_COMMAND, callWithAttr } from '../../sys/bpf.ts';
+import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
+import { checkCall } from '../../sys/errors.ts';
+import { openLibc } from '../../sys/libc.ts';
+import { readField } from '../../sys/struct.ts';
+import { BPF_ATTR } from '../../sys/uapi.gen.ts';
+import type { DatapathCounters, PacketEvent } from '../datapath.ts';
+import { EVENT_RING_BYTES, encodeConfig, encodeFlowKey, FLOW_REPLY } from '../kernel/abi.gen.ts';
+import { EndpointTable } from '../kernel/endpoint-table.ts';
+import { KernelCounters } from '../kernel/kernel-counters.ts';
+import { KernelTable } from '../kernel/kernel-table.ts';
+import { loadPrograms } from '../kernel/load-program.ts';
+import { toPacketEvent } from '../kernel/packet-event.ts';
+import { openMaps } from '../kernel/pins.ts';
+import { POD_OBJECT } from '../kernel/programs.gen.ts';
+import { RingBuffer } from '../kernel/ring-buffer.ts';
 import { buildPacket, type PacketShape } from './test-packet.ts';
 
 /** TCX_NEXT: the next program, then the stack. */

@@ -1,6 +1,6 @@
 /** Whose addresses are whose, in the kernel: the programs deliver nothing for a pod that sends in another's name. */
-import { type Ip, ipFromBytes, ipMappedBytes } from '../net/ip.ts';
-import type { BpfMap } from '../sys/bpf-map.ts';
+import { type Ip, ipFromBytes, ipMappedBytes } from '../../net/ip.ts';
+import type { BpfMap } from '../../sys/bpf-map.ts';
 import { decodeEndpoint, decodeEndpointKey, encodeEndpoint, encodeEndpointKey } from './abi.gen.ts';
 
 export class EndpointTable {

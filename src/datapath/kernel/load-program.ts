@@ -3,13 +3,19 @@
  * instructions, and a refusal is explained. Tries first and asks questions afterwards.
  */
 import { release } from 'node:os';
-import { AppError } from '../fault/app-error.ts';
-import { BPF_COMMAND, BPF_F_RDONLY_PROG, BPF_PROG_TYPE_SCHED_CLS, callBpf, objectName } from '../sys/bpf.ts';
-import type { BpfMap } from '../sys/bpf-map.ts';
-import { u32Bytes } from '../sys/bpf-map.ts';
-import { checkCall, errnoName } from '../sys/errors.ts';
-import { openLibc } from '../sys/libc.ts';
-import { DATAPATH_ERRORS } from './errors.ts';
+import { AppError } from '../../fault/app-error.ts';
+import {
+  BPF_COMMAND,
+  BPF_F_RDONLY_PROG,
+  BPF_PROG_TYPE_SCHED_CLS,
+  callBpf,
+  objectName,
+} from '../../sys/bpf.ts';
+import type { BpfMap } from '../../sys/bpf-map.ts';
+import { u32Bytes } from '../../sys/bpf-map.ts';
+import { checkCall, errnoName } from '../../sys/errors.ts';
+import { openLibc } from '../../sys/libc.ts';
+import { DATAPATH_ERRORS } from '../errors.ts';
 import type { ObjectSpec, ProgramSpec } from './object-spec.ts';
 
 const BPF_MAP_TYPE_ARRAY = 2;

@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { toIp } from '../testing/conformance.ts';
+import { TestNetwork } from '../testing/test-network.ts';
+import { buildPacket, type PacketShape, readPacket, TCP_ACK, TCP_SYN } from '../testing/test-packet.ts';
+import { PASS_ON, REDIRECTED, TestPrograms } from '../testing/test-programs.ts';
 import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
-import { toIp } from './conformance.ts';
-import { TestNetwork } from './test-network.ts';
-import { buildPacket, type PacketShape, readPacket, TCP_ACK, TCP_SYN } from './test-packet.ts';
-import { PASS_ON, REDIRECTED, TestPrograms } from './test-programs.ts';
 
 const CLIENT = toIp('172.20.0.10');
 const VIP = toIp('10.96.0.10');

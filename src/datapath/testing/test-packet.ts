@@ -1,6 +1,6 @@
 /** Test support: packets as bytes, built and taken apart by RFC 791, 8200, 768 and 9293, checksums included. */
-import { type Ip, ipBytes, ipFamily, ipFromBytes } from '../net/ip.ts';
-import { PROTOCOL_NUMBERS, type Protocol } from '../net/port.ts';
+import { type Ip, ipBytes, ipFamily, ipFromBytes } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS, type Protocol } from '../../net/port.ts';
 
 export interface PacketShape {
   readonly protocol: Protocol;

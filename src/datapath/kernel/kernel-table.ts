@@ -4,12 +4,13 @@
  * Order of writes: backends before slots, slots before the count, the count before the frontend that leads to it, and
  * all of it backwards when something goes. So no packet ever meets a reference to nothing.
  */
-import { AppError } from '../fault/app-error.ts';
-import type { Ip } from '../net/ip.ts';
-import { ipFamily, ipFromBytes, ipMappedBytes } from '../net/ip.ts';
-import { PROTOCOL_NUMBERS, type Protocol } from '../net/port.ts';
-import type { BpfMap } from '../sys/bpf-map.ts';
-import { u32Bytes } from '../sys/bpf-map.ts';
+import { AppError } from '../../fault/app-error.ts';
+import type { Ip } from '../../net/ip.ts';
+import { ipFamily, ipFromBytes, ipMappedBytes } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS, type Protocol } from '../../net/port.ts';
+import type { BpfMap } from '../../sys/bpf-map.ts';
+import { u32Bytes } from '../../sys/bpf-map.ts';
+import { DATAPATH_ERRORS } from '../errors.ts';
 import {
   BACKEND_IPV6,
   decodeBackend,
@@ -23,7 +24,6 @@ import {
   MAX_FRONTENDS,
   MAX_SLOTS,
 } from './abi.gen.ts';
-import { DATAPATH_ERRORS } from './errors.ts';
 import type { Location } from './locate.ts';
 
 export interface Tuple {

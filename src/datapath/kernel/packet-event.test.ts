@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { ipMappedBytes } from '../net/ip.ts';
+import { ipMappedBytes } from '../../net/ip.ts';
+import { toIp } from '../testing/conformance.ts';
 import { encodePacketEvent, PACKET_EVENT_SIZE, type PacketEvent as RawEvent } from './abi.gen.ts';
-import { toIp } from './conformance.ts';
 import { toPacketEvent } from './packet-event.ts';
 
 const RAW: RawEvent = {

@@ -1,6 +1,7 @@
 /** One record of the event ring as the value the observer reads. Pure; the record's memory is not kept. */
-import { ipFromBytes } from '../net/ip.ts';
-import { PROTOCOL_NUMBERS, PROTOCOLS, toPort } from '../net/port.ts';
+import { ipFromBytes } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS, PROTOCOLS, toPort } from '../../net/port.ts';
+import type { FallBackReason, PacketEvent } from '../datapath.ts';
 import {
   decodePacketEvent,
   HOOK_FROM_ENDPOINT,
@@ -15,7 +16,6 @@ import {
   VERDICT_REDIRECTED,
   VERDICT_RESTORED,
 } from './abi.gen.ts';
-import type { FallBackReason, PacketEvent } from './datapath.ts';
 
 export const REASON_NUMBERS: Readonly<Record<FallBackReason, number>> = {
   'no-backend': REASON_NO_BACKEND,
