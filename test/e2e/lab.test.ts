@@ -1,6 +1,6 @@
 /** The lab leaves nothing behind, whatever ends it and whenever. Real namespaces, real signals; needs root. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -56,20 +56,22 @@ function leftovers(): string[] {
 
 const lines = (text: string, pattern: RegExp) => text.split('\n').filter((line) => pattern.test(line));
 
-/** A process of the lab is one whose command line has this program and a word that only the lab starts it with. */
+/** A process of the lab runs this program, or waits for it, in a network namespace that is not the machine's own. */
 function labProcesses(): string[] {
+  const own = readlinkSync('/proc/self/ns/net');
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((pid) => commandLine(pid))
-    .filter((line) => line.includes(MAIN) && / (control|internet|agent|dns|node-cache) ?/.test(line));
+    .filter((pid) => unlessGone(() => readlinkSync(`/proc/${pid}/ns/net`)) !== own)
+    .map((pid) => unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')))
+    .filter((line) => line.includes(MAIN) || line.startsWith('sleep infinity'));
 }
 
-function commandLine(pid: string): string {
+/** A process may end while it is looked at. */
+function unlessGone(look: () => string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return look();
   } catch {
-    // It ended while we looked.
-    return '';
+    return readlinkSync('/proc/self/ns/net');
   }
 }
 
