@@ -21,6 +21,6 @@ export interface ServeObserver {
   onRejected?(rejection: Rejection): void;
   /** A handler threw: one more for `coredns_panics_total`. */
   onPanic?(): void;
-  /** A query was dropped because too many were waiting for an answer already. */
+  /** A query got no answer: too many were waiting already, or its chain gave none in `ABANDON_MS`. */
   onShed?(): void;
 }

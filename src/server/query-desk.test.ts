@@ -3,8 +3,9 @@ import type { Name } from '../dns/name.ts';
 import { hex, name, queryFor } from '../dns/testing/packets.ts';
 import type { Handler, Query } from './handler.ts';
 import type { Rejection } from './observer.ts';
-import { QueryDesk } from './query-desk.ts';
+import { ABANDON_MS, QueryDesk } from './query-desk.ts';
 import type { ServerRoute } from './router.ts';
+import { HandClock } from './testing/clock.ts';
 import { memoryLog } from './testing/log.ts';
 import { arrivalOf, countingHandler, decoded, slowHandler } from './testing/replies.ts';
 
@@ -17,14 +18,16 @@ function deskFor(routes: readonly ServerRoute[], maxInFlight?: number) {
     onPanic: () => void counts.panics++,
     onShed: () => void counts.shed++,
   };
+  const clock = new HandClock();
   const desk = new QueryDesk({
     server: 'dns://:53',
     routes,
     log,
+    clock,
     observer,
     ...(maxInFlight && { maxInFlight }),
   });
-  return { desk, log, rejections, counts };
+  return { desk, log, clock, rejections, counts };
 }
 
 const root = (handler: Handler): ServerRoute[] => [{ zones: [name('.')], handler }];
@@ -167,4 +170,18 @@ test('whenIdle waits for the last answer', async () => {
   });
   await desk.whenIdle();
   expect(answered).toBe(true);
+});
+
+test('a chain that never answers gives its place back after 30 s, unanswered and counted', async () => {
+  const { desk, clock, counts } = deskFor(
+    root(() => new Promise(() => undefined)),
+    1,
+  );
+  const answer = desk.serve(arrivalOf(queryFor('a')));
+  clock.turn(ABANDON_MS);
+  expect(await answer).toBeUndefined();
+  expect(counts.shed).toBe(1);
+  await desk.whenIdle();
+  desk.replaceRoutes(root(countingHandler));
+  expect(decoded(await desk.serve(arrivalOf(queryFor('a')))).rcode).toBe(0);
 });
