@@ -133,6 +133,24 @@ describe('forward by UDP', () => {
     expect(message?.answers).toEqual([]);
   });
 
+  it('survives an upstream that answers with noise under the right id', async () => {
+    let round = 0;
+    const server = await upstream(({ query, send }) => {
+      const noise = Uint8Array.from(
+        { length: 12 + ((round * 7) % 90) },
+        (_, i) => (i * 31 + round * 17) & 0xff,
+      );
+      noise.set([query.id >> 8, query.id & 0xff]);
+      round++;
+      send(noise);
+    });
+    const { run } = forwarder(`forward . ${server.text}`);
+    for (let i = 0; i < 200; i++) {
+      const { rcode, message } = await run(ask(`n${i}.example.`));
+      expect(rcode === RCODE.FORMERR || message?.flags.truncated).toBe(true);
+    }
+  });
+
   it('passes a truncated reply on and does not ask again', async () => {
     const server = await upstream(({ query, send }) => {
       const reply = replyTo(query, { answers: ONE });
@@ -166,6 +184,16 @@ describe('forward by UDP', () => {
     expect(error?.message).toMatch(
       new RegExp(`^read udp 127\\.0\\.0\\.1:\\d+->127\\.0\\.0\\.1:${port}: read: connection refused$`),
     );
+  });
+
+  it('says that an address cannot be reached, and goes on', async () => {
+    // The kernel refuses to connect to the broadcast address; nothing is sent.
+    const { run } = forwarder('forward . 255.255.255.255');
+    for (let i = 0; i < 2; i++) {
+      const { rcode, error } = await run(ask('example.org.'));
+      expect(rcode).toBe(RCODE.SERVFAIL);
+      expect(error?.message).toBe('dial udp 255.255.255.255:53: connect: permission denied');
+    }
   });
 
   it('tries the next upstream after a failure', async () => {

@@ -96,6 +96,20 @@ describe('forward by TCP', () => {
     expect(server.connections).toBe(2);
   });
 
+  it('loses none of the questions that wait when the upstream restarts', async () => {
+    const server = await upstream(({ query, send }) => send(ownAnswer(query)));
+    const { run } = byTcp(server, 'max_connect_attempts 1');
+    await run(ask('first.example.'));
+    server.script(silent);
+    const waiting = Array.from({ length: 15 }, (_, i) => run(ask(`n${i}.example.`)));
+    await until(() => server.asked.length === 16);
+    server.script(({ query, send }) => send(ownAnswer(query)));
+    server.hangUp();
+    const owners = (await Promise.all(waiting)).map(({ message }) => message?.answers[0]?.name);
+    expect(owners).toEqual(waiting.map((_, i) => `n${i}.example.`));
+    expect(server.connections).toBe(2);
+  });
+
   it('reports EOF when a fresh connection is closed too', async () => {
     const server = await upstream(({ hangUp }) => hangUp());
     const { run } = byTcp(server);
@@ -137,6 +151,30 @@ describe('forward by TCP', () => {
     const { run } = byTcp({ text } as FakeUpstream);
     const { error } = await run(ask('example.org.'));
     expect(error?.message).toBe(`dial tcp ${text}: connect: connection refused`);
+  });
+
+  it('says that an address cannot be reached', async () => {
+    const { run } = byTcp({ text: '255.255.255.255:53' } as FakeUpstream);
+    const { error } = await run(ask('example.org.'));
+    expect(error?.message).toMatch(/^dial tcp 255\.255\.255\.255:53: connect: /);
+  });
+
+  it('survives an upstream that writes what is no DNS', async () => {
+    let round = 0;
+    const server = await upstream(({ query, send }) => {
+      const id = Uint8Array.of(query.id >> 8, query.id & 0xff);
+      const noise = Uint8Array.from({ length: (round * 7) % 90 }, (_, i) => (i * 31 + round * 17) & 0xff);
+      send(round++ % 3 === 0 ? noise.subarray(0, 9) : Buffer.concat([id, noise]));
+    });
+    const { host, run } = byTcp(server, 'max_connect_attempts 1');
+    for (let i = 0; i < 60; i++) {
+      const waiting = run(ask(`n${i}.example.`));
+      await until(() => server.asked.length > i);
+      // Noise may look like an answer to somebody else: then only time ends the wait.
+      const settled = await Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 5))]);
+      if (settled === undefined) host.clock.pass(2000);
+      expect([RCODE.SERVFAIL, RCODE.FORMERR]).toContain((await waiting).rcode);
+    }
   });
 
   it('says i/o timeout when the upstream is silent', async () => {

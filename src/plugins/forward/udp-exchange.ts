@@ -10,7 +10,7 @@ import type { Message } from '../../dns/message.ts';
 import { ipFamily, parseIp } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
 import { type Exchanged, type ExchangeTools, emptyTruncated } from './exchange.ts';
-import { type Path, readFailure, readTimeout, writeFailure } from './go-error.ts';
+import { dialFailure, type Path, readFailure, readTimeout, writeFailure } from './go-error.ts';
 import type { UpstreamAddress } from './upstream-address.ts';
 
 /** Never rejects. The socket is closed before the promise resolves. */
@@ -34,19 +34,24 @@ export function exchangeUdp(
       socket.close();
       resolve(outcome);
     }
+    let connected = false;
+    // Without a callback of its own, `connect` reports its failures here as well.
     socket.on('error', (cause) => {
-      settle({ ok: false, error: readFailure(pathOf(socket, upstream), cause) });
+      const failure = connected ? readFailure : dialFailure;
+      settle({ ok: false, error: failure(pathOf(socket, upstream), cause) });
     });
     socket.on('message', (bytes) => {
       const reply = believe(bytes, asked);
       if (reply !== undefined) settle({ ok: true, reply });
     });
-    socket.connect(upstream.port, upstream.address, () => {
+    socket.on('connect', () => {
       if (settled) return;
+      connected = true;
       socket.send(wire, (cause) => {
         if (cause) settle({ ok: false, error: writeFailure(pathOf(socket, upstream), cause) });
       });
     });
+    socket.connect(upstream.port, upstream.address);
   });
 }
 

@@ -82,6 +82,14 @@ describe('the probe', () => {
     expect(host.clock.pending).toBe(0);
   });
 
+  it('survives a listener that cannot be reached', async () => {
+    const host = fakeHost();
+    const instance = setUp(setup, 'loop', { host });
+    cleanUps.push(() => instance.onShutdown?.());
+    instance.onStarted?.([{ address: ip('255.255.255.255'), port: 53 }]);
+    await until(() => host.clock.started === 2);
+  });
+
   it('reaches a wildcard listener by loopback and calls it by its port', () => {
     expect(reachable({ address: ip('0.0.0.0'), port: 53 })).toEqual({
       text: ':53',

@@ -89,8 +89,10 @@ function exchange(target: SocketAddress, what: Exchange, done: (answered: boolea
   socket.on('message', (bytes) => {
     if (decodeHeader(bytes)?.id === what.id) finish(true);
   });
-  socket.connect(target.port, target.address, () => {
+  socket.on('connect', () => {
     if (!finished) socket.send(wire, (error) => error && finish(false));
   });
+  // Without a callback of its own, `connect` reports its failures as `error` events.
+  socket.connect(target.port, target.address);
   return stop;
 }
