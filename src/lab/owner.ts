@@ -13,7 +13,7 @@ export interface LabOwner {
 /** Undefined when nobody runs the lab; what is left of it may then be cleared away. */
 export function liveOwner(): LabOwner | undefined {
   const [pid = '', startedTicks = ''] = readIfThere(OWNER_FILE).trim().split(' ');
-  return pid !== '' && startTicks(pid) === startedTicks ? { pid: Number(pid), startedTicks } : undefined;
+  return startedTicks !== '' && startTicks(pid) === startedTicks ? { pid: Number(pid), startedTicks } : undefined;
 }
 
 /** Throws LAB_RUNNING while another process runs the lab. */
@@ -39,7 +39,8 @@ export function releaseLab(): void {
 function startTicks(pid: string): string {
   // The command's name, in parentheses, may hold blanks; the fields are counted after it.
   const fields = readIfThere(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
-  return fields[19] ?? '';
+  // A process that was killed and not yet reaped by its parent runs no lab.
+  return fields[0] === 'Z' ? '' : (fields[19] ?? '');
 }
 
 function readIfThere(path: string): string {
