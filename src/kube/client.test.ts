@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { errorCode } from '../fault/app-error.ts';
 import { createKubeClient, type KubeClient } from './client.ts';
 import { type Scene, startScriptedServer } from './testing/scripted-server.ts';
+
+// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
+vi.setConfig({ testTimeout: 30_000 });
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {

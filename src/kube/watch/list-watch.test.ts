@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ObjectRow } from '../../cluster/rows.ts';
 import { createKubeClient } from '../client.ts';
 import { objectRow } from '../convert/conversion.ts';
 import { createManualClock } from '../testing/manual-clock.ts';
 import { createHeardLog, type Scene, startScriptedServer, until } from '../testing/scripted-server.ts';
 import { type ListWatch, startListWatch } from './list-watch.ts';
+
+// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
+vi.setConfig({ testTimeout: 30_000 });
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {

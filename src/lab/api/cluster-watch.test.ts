@@ -1,13 +1,16 @@
 /** Our client against the lab's own API server, over real sockets. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ClusterSnapshot, KindName } from '../../cluster/snapshot.ts';
 import { createKubeClient } from '../../kube/client.ts';
 import { type ClusterWatch, type ClusterWatchSpec, startClusterWatch } from '../../kube/cluster-watch.ts';
 import { createManualClock } from '../../kube/testing/manual-clock.ts';
 import { createHeardLog, until } from '../../kube/testing/scripted-server.ts';
 import { type ApiServer, createApiServer } from './http-server.ts';
+
+// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
+vi.setConfig({ testTimeout: 30_000 });
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createManualClock } from '../../kube/testing/manual-clock.ts';
 import { until } from '../../kube/testing/scripted-server.ts';
 import { type ApiServerSpec, createApiServer } from './http-server.ts';
+
+// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
+vi.setConfig({ testTimeout: 30_000 });
 
 const opened: (() => unknown)[] = [];
 afterEach(async () => {
