@@ -43,7 +43,7 @@ export async function askAndJudge(stage: Stage): Promise<{ answer: DigAnswer; ve
   const query = findQueries(flows, { clientPod: CLIENT, name: NAME }).at(-1);
   if (query === undefined) return { answer, verdict: unseenVerdict({ clientPod: CLIENT, name: NAME }) };
   const verdict = judgeQuery(flows, query, { caches: stage.caches });
-  say(command('npx zerohop observe --protocol udp --port 53 --print-node-name -f'));
+  say('  its flows, as npx zerohop observe --protocol udp --port 53 --print-node-name shows them:');
   for (const flow of interesting(flows, query.traceId)) {
     say(indent(formatCompact({ flow, node_name: flow.node_name, time: flow.time }, { printNodeName: true })));
   }

@@ -6,12 +6,13 @@ import { zerohopCommand } from '../node/container.ts';
 import { NODES, WORKER_NODE } from '../topology.ts';
 import { type Act, command, heading, indent, type Stage } from './stage.ts';
 
+const POLICY_FILE = 'src/lab/manifests/lrp-nodelocaldns.yaml';
 const REALISED_TIMEOUT_MS = 5_000;
 
 export const actTwo: Act = async (stage) => {
   const { say, lab } = stage;
   say(heading('Act 2  The CiliumLocalRedirectPolicy of the field reports'));
-  say(command(`kubectl --server ${lab.server} apply -f src/lab/manifests/lrp-nodelocaldns.yaml`));
+  say(`  created as kubectl --server ${lab.server} apply -f ${POLICY_FILE} would:`);
   const appliedAtMs = performance.timeOrigin + performance.now();
   await lab.api.createPolicy();
   say(indent('ciliumlocalredirectpolicy.cilium.io/nodelocaldns created'));
