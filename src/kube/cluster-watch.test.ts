@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { expect, it, vi } from 'vitest';
 import { until } from './testing/scripted-server.ts';
 
+// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
+vi.setConfig({ testTimeout: 30_000 });
+
 const PROGRAM = `
 import { systemClock } from ${JSON.stringify(new URL('../telemetry/clock.ts', import.meta.url).href)};
 import { createKubeClient } from ${JSON.stringify(new URL('./client.ts', import.meta.url).href)};
 import { startClusterWatch } from ${JSON.stringify(new URL('./cluster-watch.ts', import.meta.url).href)};
-
-// Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
-vi.setConfig({ testTimeout: 30_000 });
 const say = (text) => console.log(text);
 const log = { debug: say, info: say, warning: say, error: say };
 const client = createKubeClient({ server: 'http://127.0.0.1:1' });
