@@ -263,6 +263,14 @@ describe('equal questions at the same time', () => {
     expect(server.asked).toHaveLength(2);
   });
 
+  it('are not shared when they are so long that remembering them would cost', async () => {
+    const padded = () => {
+      const query = ask('example.org.', 'A', { udpSize: 1232 });
+      return { ...query, wire: new Uint8Array(513) };
+    };
+    expect((await gathering([padded(), padded()])).asked).toHaveLength(2);
+  });
+
   it('are not shared with the probe of loop', async () => {
     const query = () => {
       const probe = ask('1.2.', 'HINFO');

@@ -18,7 +18,7 @@ export interface ForwardOptions extends RelayOptions {
   readonly forceTcp: boolean;
   /** 0 means no limit but `MOST_QUERIES`. */
   readonly maxConcurrent: number;
-  /** On these rcodes the query goes on to `onNext`. */
+  /** On these rcodes the query goes on to the next `forward` line. */
   readonly nextRcodes: ReadonlySet<number>;
 }
 
@@ -26,12 +26,11 @@ export interface ForwardOptions extends RelayOptions {
 const MOST_QUERIES = 10_000;
 /** A query that must reach the wire itself, such as a probe for loops, carries this. */
 const UNSHARED = 'forward/unshared';
+/** Longer queries are rare and may be somebody's attempt to fill memory with keys: each is asked by itself. */
+const MOST_SHARED_BYTES = 512;
 
-/**
- * One `forward` line. `alternate` is the next `forward` line of the block, which `next` falls over to; there may be
- * none.
- */
-export function forward(options: ForwardOptions, alternate?: (next: Handler) => Handler): Plugin {
+/** One `forward` line. `alternate` is the next line of the block, if any: it takes what this one does not. */
+export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
   const { from, except, forceTcp, nextRcodes, preferUdp } = options;
   const limit = options.maxConcurrent || MOST_QUERIES;
   const flights = new Singleflight<Relayed>();
@@ -49,14 +48,21 @@ export function forward(options: ForwardOptions, alternate?: (next: Handler) => 
   function fly(query: Query): Promise<Relayed> {
     const transport = transportFor(query);
     const work = () => relay(query.message, transport, options);
-    return query.metadata.has(UNSHARED) ? work() : flights.run(flightKey(query.message, transport), work);
+    if (query.metadata.has(UNSHARED) || query.wire.length > MOST_SHARED_BYTES) return work();
+    return flights.run(flightKey(query.message, transport), work);
+  }
+
+  async function counted(query: Query): Promise<Relayed> {
+    underway++;
+    try {
+      return await fly(query);
+    } finally {
+      underway--;
+    }
   }
 
   async function answer(query: Query, other: Handler | undefined): Promise<Reply> {
-    underway++;
-    const relayed = await fly(query).finally(() => {
-      underway--;
-    });
+    const relayed = await counted(query);
     if (!relayed.ok) return failure(relayed);
     query.metadata.set('forward/upstream', relayed.upstream);
     if (other !== undefined && nextRcodes.has(relayed.reply.rcode)) return other(query);
