@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { encodeMessage } from '../dns/encode-message.ts';
 import type { Name } from '../dns/name.ts';
-import { hex, name, queryFor } from '../dns/testing/packets.ts';
+import { anyMessage, hex, name, queryFor } from '../dns/testing/packets.ts';
 import type { Handler, Query } from './handler.ts';
 import type { Rejection } from './observer.ts';
 import { ABANDON_MS, QueryDesk } from './query-desk.ts';
@@ -184,4 +186,34 @@ test('a chain that never answers gives its place back after 30 s, unanswered and
   await desk.whenIdle();
   desk.replaceRoutes(root(countingHandler));
   expect(decoded(await desk.serve(arrivalOf(queryFor('a')))).rcode).toBe(0);
+});
+
+test('property: whatever arrives, the answer is silence or a reply to it within the limit, and never a panic', () => {
+  const { desk, counts } = deskFor(root(countingHandler));
+  const edits = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 4 });
+  const query = fc.oneof(
+    anyMessage.map((message) => encodeMessage(message)),
+    anyMessage.map(({ questions: [question], ...message }) =>
+      encodeMessage({
+        ...queryFor('a'),
+        id: message.id,
+        questions: [question ?? { name: name('700'), type: 1, class: 1 }],
+        ...('edns' in message && { edns: message.edns }),
+      }),
+    ),
+  );
+  fc.assert(
+    fc.property(query, edits, (packet, changes) => {
+      const bytes = packet.slice();
+      for (const [at, value] of changes) bytes[at % bytes.length] = value;
+      const answer = desk.serve({ ...arrivalOf(queryFor('a')), bytes });
+      if (answer instanceof Promise) throw new Error('this handler answers at once');
+      if (answer === undefined) return;
+      expect(answer.length).toBeLessThanOrEqual(65_507);
+      expect(answer.subarray(0, 2)).toEqual(bytes.subarray(0, 2));
+      expect(decoded(answer).flags.response).toBe(true);
+    }),
+    { numRuns: 300 },
+  );
+  expect(counts.panics).toBe(0);
 });

@@ -9,9 +9,9 @@ import { ip } from '../../dns/testing/packets.ts';
 import type { Handler } from '../handler.ts';
 import type { Arrival } from '../serve-query.ts';
 
-/** Answers with as many addresses as the first label says: `59.example.org`; one if it is no number. */
+/** Answers with as many addresses as the first label says, 5000 at most: `59.example.org`; one if it is no number. */
 export const countingHandler: Handler = (query) => {
-  const count = Number.parseInt(query.question.name, 10) || 1;
+  const count = Math.min(Number.parseInt(query.question.name, 10) || 1, 5000);
   const answers = Array.from({ length: count }, (_, i) =>
     addressRecord(query.question.name, 30, ip(`10.0.${i >> 8}.${i & 255}`)),
   );
