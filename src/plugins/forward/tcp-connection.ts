@@ -69,16 +69,18 @@ export class TcpConnection {
     return this.#state !== 'closed' && !this.#retired;
   }
 
-  /** Never rejects. */
+  /** Rejects only when the query does not encode, which is our bug. */
   async ask(query: Message): Promise<Exchanged> {
     this.#idle?.cancel();
     this.#load++;
     const reused = this.#asked++ > 0;
-    const fault = await this.#opened;
-    const outcome: Exchanged = fault ? { ok: false, error: fault } : await this.#exchange(query, reused);
-    this.#load--;
-    this.#rest();
-    return outcome;
+    try {
+      const fault = await this.#opened;
+      return fault ? { ok: false, error: fault } : await this.#exchange(query, reused);
+    } finally {
+      this.#load--;
+      this.#rest();
+    }
   }
 
   /** Takes no more questions from the pool; closes as soon as those it has are settled. */
@@ -115,6 +117,7 @@ export class TcpConnection {
   #exchange(query: Message, reused: boolean): Promise<Exchanged> {
     if (this.#state === 'closed') return Promise.resolve(this.#broken(endOfFile(), reused));
     const asked: Message = { ...query, id: this.#freeId() };
+    const framed = frame(encodeMessage(asked));
     const heard = this.#chunks;
     return new Promise((resolve) => {
       const timer = this.#options.clock.after(this.#options.readTimeoutMs, () => {
@@ -127,7 +130,7 @@ export class TcpConnection {
         resolve(outcome);
       };
       this.#waiting.set(asked.id, { settle, asked, reused });
-      this.#socket.write(frame(encodeMessage(asked)));
+      this.#socket.write(framed);
     });
   }
 
