@@ -40,12 +40,20 @@ export function openDatapath(options: DatapathOptions): Datapath {
       log,
       clock,
       ringBytes: EVENT_RING_BYTES,
-      unpin: () => removePins(pins),
+      unpin: () => removePins(options.pinDirectory),
     });
   } catch (error) {
     for (const map of maps.values()) map.close();
     throw error;
   }
+}
+
+/**
+ * Unpins whatever was pinned there, by any version, without loading anything: links detach and packets go their
+ * ordinary way. For cleaning up where no datapath is open, or can be; a directory that is not there is nothing.
+ */
+export function removeDatapath(pinDirectory: string): void {
+  removePins(pinDirectory);
 }
 
 /** As in the programs: 16-bit numbers in host order, ended by 0. */

@@ -3,13 +3,13 @@
  * translates the frontend to when we leave a packet alone. Who answered is told by the address in the answer. Needs root.
  */
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
-import { openDatapath } from './open-datapath.ts';
+import { openDatapath, removeDatapath } from './open-datapath.ts';
 import { redirectedFrontend, toIp } from './testing/conformance.ts';
 import { silentLog, TestNetwork, type TestPod } from './testing/test-network.ts';
 import { type ReadPacket, readPacket } from './testing/test-packet.ts';
@@ -179,6 +179,26 @@ describe('without the agent', () => {
     await datapath.apply(spec);
     expect(datapath.frontends().map((row) => row.id)).toEqual([1, 2]);
     expect(datapath.counters().redirected).toBeGreaterThan(0n);
+  });
+
+  test('removeDatapath cleans up after a datapath that is not open, and twice is nothing', async () => {
+    await datapath.apply(specFor([pods.backend.address]));
+    datapath.close();
+    expect(digBoth()).toEqual([LOCAL, LOCAL]);
+    removeDatapath(directory);
+    removeDatapath(directory);
+    expect(existsSync(directory)).toBe(false);
+    expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
+  });
+
+  test('an interface that a crash left with one of its two programs gets the other', async () => {
+    const spec = specFor([pods.backend.address]);
+    await datapath.apply(spec);
+    const links = join(directory, 'abi-1/links');
+    const before = readdirSync(links).sort();
+    for (const name of before.filter((entry) => entry.endsWith('-out'))) unlinkSync(join(links, name));
+    await datapath.apply(spec);
+    expect(readdirSync(links).sort()).toEqual(before);
   });
 
   test('remove leaves nothing pinned, and packets go their ordinary way', async () => {

@@ -56,6 +56,8 @@ export class KernelDatapath implements Datapath {
   #interfaces: readonly InterfaceRow[] = [];
   #timer: Timer | undefined;
   #closed = false;
+  /** What they were at the end: a closed descriptor may be somebody else's already. */
+  #lastCounters: DatapathCounters | undefined;
   /** The last thing to be done: one reconciliation after the other. */
   #queue: Promise<void> = Promise.resolve();
 
@@ -90,7 +92,7 @@ export class KernelDatapath implements Datapath {
   }
 
   counters(): DatapathCounters {
-    return this.#counters.read();
+    return this.#lastCounters ?? this.#counters.read();
   }
 
   onEvent(listener: EventListener): void {
@@ -100,6 +102,7 @@ export class KernelDatapath implements Datapath {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#lastCounters = this.#counters.read();
     this.#timer?.cancel();
     this.#events.close();
     for (const map of this.#parts.maps.values()) map.close();

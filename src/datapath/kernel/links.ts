@@ -57,22 +57,23 @@ export class Links {
   /** Swaps the programs of everything inherited, and removes the shells of interfaces that are gone. */
   inherit(): void {
     for (const ifindex of this.ifindexes()) {
-      if (this.#isAlive(ifindex)) this.attach(ifindex);
+      if (this.#countAlive(ifindex) > 0) this.attach(ifindex);
       else this.detach(ifindex);
     }
   }
 
-  /** Removes what is left of interfaces that are gone; returns those that are there. */
+  /** Removes what is left of interfaces that are gone; returns those that have both programs. */
   sweep(): readonly number[] {
     return this.ifindexes().filter((ifindex) => {
-      const alive = this.#isAlive(ifindex);
-      if (!alive) this.detach(ifindex);
-      return alive;
+      const alive = this.#countAlive(ifindex);
+      if (alive === 0) this.detach(ifindex);
+      return alive === HOOKS.length;
     });
   }
 
-  #isAlive(ifindex: number): boolean {
-    return HOOKS.some((hook) => {
+  /** One of two, after a crash between the two. */
+  #countAlive(ifindex: number): number {
+    return HOOKS.filter((hook) => {
       const fd = openPinned(join(this.#directory, `${ifindex}-${hook.suffix}`));
       if (fd === undefined) return false;
       try {
@@ -80,7 +81,7 @@ export class Links {
       } finally {
         openLibc().close(fd);
       }
-    });
+    }).length;
   }
 }
 

@@ -14,7 +14,6 @@ import { refusal } from './load-program.ts';
 import type { MapSpec, ObjectSpec } from './object-spec.ts';
 
 export interface Pins {
-  readonly root: string;
   readonly maps: string;
   readonly links: string;
 }
@@ -26,18 +25,21 @@ export function openPins(root: string): Pins {
   for (const name of readdirSync(root)) {
     if (name.startsWith('abi-') && name !== mine) removeTree(join(root, name));
   }
-  const pins = { root, maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
+  const pins = { maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
   makeDirectory(pins.maps);
   makeDirectory(pins.links);
   return pins;
 }
 
 /** Links first: no program may see half of its maps. Removing what is not there is nothing. */
-export function removePins(pins: Pins): void {
-  if (!existsSync(pins.root)) return;
-  removeTree(pins.links);
-  removeTree(join(pins.links, '..'));
-  removeBpffs(pins.root);
+export function removePins(root: string): void {
+  if (!existsSync(root)) return;
+  for (const name of readdirSync(root)) {
+    if (!name.startsWith('abi-')) continue;
+    removeTree(join(root, name, 'links'));
+    removeTree(join(root, name));
+  }
+  removeBpffs(root);
 }
 
 export function openMaps(object: ObjectSpec, directory: string): ReadonlyMap<string, BpfMap> {

@@ -173,6 +173,12 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       expect([redirected, restored, eventsLost, ...Object.values(fellBack)]).toEqual(Array(8).fill(0n));
     });
 
+    test('counters can still be read after close', () => {
+      const before = datapath.counters();
+      datapath.close();
+      expect(datapath.counters()).toEqual(before);
+    });
+
     test('after close nothing changes any more, and closing twice is nothing', async () => {
       datapath.close();
       datapath.close();
