@@ -86,6 +86,12 @@ const CASES: readonly {
     evidence: `BYPASSED: ${ASKED}; where it went was not seen; no packet entered node-local-dns-w1 on its own node k8s-w1`,
   },
   {
+    name: 'BYPASSED with the reason when it was left alone',
+    flows: see([{ atMs: 0, event: { verdict: 'fell-back', reason: 'no-backend' } }, answered]),
+    verdict: 'BYPASSED',
+    evidence: `BYPASSED: ${ASKED}; it fell back (no-backend, no ready backend on this node); where it went was not seen; no packet entered node-local-dns-w1 on its own node k8s-w1`,
+  },
+  {
     name: 'ENTERED and a hit when the cache asked nobody',
     flows: see([redirected, restored]),
     verdict: 'ENTERED',

@@ -38,6 +38,8 @@ export interface QueryVerdict {
   readonly serverNode?: string;
   /** Nanoseconds, when the answer was seen. */
   readonly latencyNs?: bigint;
+  /** Of a query that met a redirected frontend and was left alone: the datapath's reason, first word stable. */
+  readonly fellBack?: string;
   /** One line: `VERDICT: who asked what; where it went`. */
   readonly evidence: string;
 }
@@ -116,11 +118,13 @@ export function judgeQuery(
     const evidence = `ENTERED: ${asked}; ${where}${servedText(served, seen.latencyNs)}`;
     return { verdict: 'ENTERED', ...seen, ...(served === undefined ? {} : { served }), evidence };
   }
+  const fellBack = own.map(fallBackOf).find((reason) => reason !== undefined);
+  const why = fellBack === undefined ? '' : ` it fell back (${fellBack});`;
   const went =
     server === undefined ? `where it went was not seen` : `it entered ${server} on ${arrival?.node_name}`;
   const missing = localCaches.map(({ pod }) => pod.slice(pod.indexOf('/') + 1)).join(', ') || 'a node cache';
-  const evidence = `BYPASSED: ${asked}; ${went}; no packet entered ${missing} on its own node ${query.clientNode}`;
-  return { verdict: 'BYPASSED', ...seen, evidence };
+  const evidence = `BYPASSED: ${asked};${why} ${went}; no packet entered ${missing} on its own node ${query.clientNode}`;
+  return { verdict: 'BYPASSED', ...seen, ...(fellBack === undefined ? {} : { fellBack }), evidence };
 }
 
 /** What to say of a query nobody saw: asked for by selector, because there is no sighting. */
@@ -149,6 +153,11 @@ function isOfQuery(flow: Flow, query: QuerySighting): boolean {
 /** The proof that a packet reached a pod: a trace event at to-endpoint (spec hubble 12.3, step 4). */
 function isArrival(flow: Flow): boolean {
   return flow.event_type.type === EVENT_TYPES.trace && (flow.event_type.sub_type ?? 0) === 0;
+}
+
+/** The reason stands in the summary of the translation that was not made. */
+function fallBackOf(flow: Flow): string | undefined {
+  return flow.verdict === 'TRACED' ? / fell back: (.+)$/.exec(flow.Summary)?.[1] : undefined;
 }
 
 function entersPod(flow: Flow, pod: ObjectKey): boolean {
