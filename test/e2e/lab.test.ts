@@ -1,43 +1,14 @@
 /** The lab leaves nothing behind, whatever ends it and whenever. Real namespaces, real signals; needs root. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findCgroup2 } from '../../src/lab/cgroup.ts';
 import { assertLabPossible } from '../../src/lab/preflight.ts';
+import { MAIN, startLab, untilUp, zerohop } from './running-lab.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const START = join(import.meta.dirname, '../../tools/start.mjs');
-
-interface Lab {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly ended: Promise<number | null>;
-}
-
-function startLab(): Lab {
-  const child = spawn(process.execPath, [MAIN, 'lab', 'up'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-  }
-  return { child, output: () => text, ended: new Promise((resolve) => child.on('close', resolve)) };
-}
-
-async function untilUp(lab: Lab): Promise<void> {
-  for (const deadline = Date.now() + 45_000; !lab.output().includes('The lab is up'); await sleep(50)) {
-    if (Date.now() > deadline || lab.child.exitCode !== null) throw new Error(`not up:\n${lab.output()}`);
-  }
-}
-
-const zerohop = (...args: readonly string[]) =>
-  spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 30_000 });
 
 /** Everything on the machine that carries the lab's name. */
 function leftovers(): string[] {
