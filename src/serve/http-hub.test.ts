@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HttpHub } from './http-hub.ts';
 
@@ -46,6 +47,15 @@ describe('HttpHub', () => {
     change.commit();
     expect(await (await fetch(`http://${kept}/health`)).text()).toBe('new');
     await expect(fetch(`http://${gone}/health`)).rejects.toThrow();
+  });
+
+  it('lets probes in while somebody hoards connections', async () => {
+    const port = await freePort();
+    (await newHub().prepare(pages(`127.0.0.1:${port}`, 'OK'))).commit();
+    const hoard = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    await Promise.all(hoard.map((socket) => once(socket, 'connect')));
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    for (const socket of hoard) socket.destroy();
   });
 
   it('answers 500 when a page cannot be made', async () => {

@@ -3,6 +3,7 @@
  * address stays. Anyone on the node network can reach them, so requests are small, short and few.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { AppError, errorText } from '../fault/app-error.ts';
 import type { HttpAnswer } from '../plugins/contract.ts';
 
@@ -60,10 +61,14 @@ export class HttpHub {
 
   async #listen(address: string, pages: ReadonlyMap<string, HttpAnswer>): Promise<void> {
     const { host, port } = splitHostPort(address);
-    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: TIMEOUT_MS });
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: TIMEOUT_MS,
+      headersTimeout: TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+    });
     const page: OpenPage = { server, pages };
-    server.maxConnections = MAX_CONNECTIONS;
-    server.headersTimeout = TIMEOUT_MS;
+    limitConnections(server);
     server.keepAliveTimeout = TIMEOUT_MS;
     server.setTimeout(TIMEOUT_MS);
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -105,6 +110,17 @@ export class HttpHub {
     server.closeAllConnections();
     await closed;
   }
+}
+
+/** At the bound the oldest makes room: whoever hoards connections must not keep the kubelet's probe out. */
+function limitConnections(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    const [oldest] = open;
+    if (open.size >= MAX_CONNECTIONS) oldest?.destroy();
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
 }
 
 /** `:9153`, `localhost:9153`, `[::1]:9153`; an empty host means every address. */

@@ -12,6 +12,9 @@ export interface ProcessEnvironment extends ServeEnvironment {
 
 export function processEnvironment(defaultPort: number): ProcessEnvironment {
   const sink = createLineSink((text) => void process.stdout.write(text));
+  // Whoever reads the log may go away; that must not end the server.
+  process.stdout.on('error', () => undefined);
+  process.on('exit', () => sink.flush());
   const exit = (code: number): never => process.exit(code);
   const metrics = createRegistry(
     async (families) => (await import('../../telemetry/exposition.ts')).formatExposition(families),

@@ -1,0 +1,83 @@
+/** What the queries of one zone on one listener are counted on, bound at first use. */
+import { rcodeName } from '../../dns/codes.ts';
+import { ipFamily } from '../../net/ip.ts';
+import type { Query } from '../../server/handler.ts';
+import type { Counter, Histogram } from '../../telemetry/metrics.ts';
+import { type DnsFamilies, typeLabel } from './families.ts';
+
+/** There are no views yet; the label is printed all the same. */
+const VIEW = '';
+
+export interface Outcome {
+  readonly rcode: number;
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+interface TransportCounters {
+  readonly requestSize: Histogram;
+  readonly responseSize: Histogram;
+  /** By type label. */
+  readonly ipv4: Map<string, Counter>;
+  readonly ipv6: Map<string, Counter>;
+}
+
+export class ZoneCounters {
+  readonly #families: DnsFamilies;
+  readonly #labels: readonly [server: string, zone: string, view: string];
+  readonly #duration: Histogram;
+  readonly #responses = new Map<number, Counter>();
+  readonly #transports = new Map<Query['transport'], TransportCounters>();
+  #doRequests: Counter | undefined;
+
+  constructor(families: DnsFamilies, server: string, zone: string) {
+    this.#families = families;
+    this.#labels = [server, zone, VIEW];
+    this.#duration = families.duration.with(...this.#labels);
+  }
+
+  count(query: Query, { rcode, bytes, seconds }: Outcome): void {
+    const transport = this.#transport(query.transport);
+    transport.requestSize.observe(query.wire.length);
+    transport.responseSize.observe(bytes);
+    this.#duration.observe(seconds);
+    this.#request(query, transport).inc();
+    this.#response(rcode).inc();
+    if (!query.message.edns?.dnssecOk) return;
+    this.#doRequests ??= this.#families.doRequests.with(...this.#labels);
+    this.#doRequests.inc();
+  }
+
+  #transport(name: Query['transport']): TransportCounters {
+    const known = this.#transports.get(name);
+    if (known !== undefined) return known;
+    const created: TransportCounters = {
+      requestSize: this.#families.requestSize.with(...this.#labels, name),
+      responseSize: this.#families.responseSize.with(...this.#labels, name),
+      ipv4: new Map(),
+      ipv6: new Map(),
+    };
+    this.#transports.set(name, created);
+    return created;
+  }
+
+  #request({ client, transport, question }: Query, { ipv4, ipv6 }: TransportCounters): Counter {
+    const isIpv4 = ipFamily(client.address) === 4;
+    const type = typeLabel(question.type);
+    const counters = isIpv4 ? ipv4 : ipv6;
+    const known = counters.get(type);
+    if (known !== undefined) return known;
+    const created = this.#families.requests.with(...this.#labels, transport, isIpv4 ? '1' : '2', type);
+    counters.set(type, created);
+    return created;
+  }
+
+  /** Twelve bits at most, so there is a bound to what upstreams can make us keep. */
+  #response(rcode: number): Counter {
+    const known = this.#responses.get(rcode);
+    if (known !== undefined) return known;
+    const created = this.#families.responses.with(...this.#labels, rcodeName(rcode), '');
+    this.#responses.set(rcode, created);
+    return created;
+  }
+}
