@@ -13,7 +13,9 @@ export interface LabOwner {
 /** Undefined when nobody runs the lab; what is left of it may then be cleared away. */
 export function liveOwner(): LabOwner | undefined {
   const [pid = '', startedTicks = ''] = readIfThere(OWNER_FILE).trim().split(' ');
-  return startedTicks !== '' && startTicks(pid) === startedTicks ? { pid: Number(pid), startedTicks } : undefined;
+  return startedTicks !== '' && startTicks(pid) === startedTicks
+    ? { pid: Number(pid), startedTicks }
+    : undefined;
 }
 
 /** Throws LAB_RUNNING while another process runs the lab. */

@@ -14,8 +14,10 @@ import { type ContainerManifest, containerCommand, IMAGES, type PodManifest } fr
 import { podStatus } from './pod-status.ts';
 import { probeReady } from './probe.ts';
 
-/** As a kubelet's back-off, but for people who watch: a container that died comes back after this. */
-export const RESTART_DELAY_MS = 1_500;
+/** A kubelet asks its runtime what became of the containers once a second: for so long nobody knows of a death. */
+const RELIST_MS = 1_000;
+/** Then it starts the container again; a real one's back-off grows, this one is for people who watch. */
+const RESTART_DELAY_MS = 1_000;
 const PROBE_INTERVAL_MS = 250;
 /** First host number handed out in a node's pod range. */
 const FIRST_HOST = 23;
@@ -92,12 +94,16 @@ export class Kubelet {
       if (run.stopped) return;
       this.#options.log(`Container of ${run.pod.metadata.name} ended: ${signal ?? `exit code ${code}`}`);
       run.container = undefined;
-      run.ready = false;
-      run.restarts++;
       run.lastEnd = { exitCode: code ?? 137, reason: code === 0 ? 'Completed' : 'Error' };
-      this.#report(run);
-      setTimeout(() => this.#restart(run, manifest), RESTART_DELAY_MS);
+      setTimeout(() => this.#noticeDeath(run, manifest), RELIST_MS);
     });
+  }
+
+  #noticeDeath(run: Run, manifest: ContainerManifest): void {
+    run.ready = false;
+    run.restarts++;
+    this.#report(run);
+    setTimeout(() => this.#restart(run, manifest), RESTART_DELAY_MS);
   }
 
   #restart(run: Run, manifest: ContainerManifest): void {
@@ -129,8 +135,7 @@ export class Kubelet {
     if (probe === undefined) return;
     const ask = async () => {
       if (run.stopped) return;
-      const ready =
-        run.container !== undefined && (await probeReady(run.address, probe.port, probe.path ?? '/'));
+      const ready = await probeReady(run.address, probe.port, probe.path ?? '/');
       if (ready !== run.ready) {
         run.ready = ready;
         this.#report(run);

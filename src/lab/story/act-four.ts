@@ -31,6 +31,7 @@ export const actFour: Act = async (stage) => {
     command(`npx zerohop lab kill ${cache.pod}   # ${KILL_AFTER_MS / 1000} s into ${LOAD_SECONDS} s of load`),
   );
   tap.mark();
+  const fellBackBefore = await fellBack(stage);
   const load = startLoad();
   await sleep(KILL_AFTER_MS, undefined, { signal: stage.stop });
   const killedAtMs = Date.now();
@@ -43,6 +44,12 @@ export const actFour: Act = async (stage) => {
   if (backAtMs !== undefined) {
     say(indent(`the cache answers again ${((backAtMs - killedAtMs) / 1000).toFixed(2)} s after the kill`));
   }
+  const inKernel = (await fellBack(stage)) - fellBackBefore;
+  say(
+    indent(
+      `${inKernel} queries fell back in the kernel, packet by packet, before the kubelet knew of the death`,
+    ),
+  );
   const late = lostAfterMs(results, killedAtMs);
   if (late !== undefined) {
     say(
@@ -51,11 +58,18 @@ export const actFour: Act = async (stage) => {
   }
   return [
     ...judge(rows, cache.pod, stage),
+    ...(inKernel > 0n ? [] : ['queries should have fallen back in the kernel']),
     ...((late ?? 0) > DYING_MS
       ? [`a query was lost that was sent ${late?.toFixed(0)} ms after the kill`]
       : []),
   ];
 };
+
+/** Packets of redirected frontends that found no open socket at their backend. */
+async function fellBack(stage: Stage): Promise<bigint> {
+  const { counters } = await stage.lab.api.agent(WORKER_NODE).status();
+  return BigInt(counters.fellBack['no-socket']);
+}
 
 /** How long after the kill the last lost query was sent; undefined when none was lost. */
 function lostAfterMs(results: readonly LoadResult[], killedAtMs: number): number | undefined {
