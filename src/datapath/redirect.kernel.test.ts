@@ -3,10 +3,11 @@
  * translates the frontend to when we leave a packet alone. Who answered is told by the address in the answer. Needs root.
  */
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { removePinnedLink } from '../sys/bpf.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
 import { openDatapath, removeDatapath } from './open-datapath.ts';
@@ -132,6 +133,25 @@ test('a backend on the host network is served through the stack, with the fronte
   expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
 });
 
+test('an IPv6 query goes to the IPv6 backend and is answered from the frontend', async () => {
+  const [client6, backend6, vip6] = ['fd00::10', 'fd00::20', 'fd00:96::a'] as const;
+  network.addIpv6(pods.client, client6);
+  network.addIpv6(pods.backend, backend6);
+  const server = await network.serve(pods.backend.netns, backend6, LOCAL);
+  const frontends = (['UDP', 'TCP'] as const).map((protocol) =>
+    redirectedFrontend(vip6, protocol, [backend6]),
+  );
+  const both = [
+    { pod: 'default/client', addresses: [toIp(pods.client.address), toIp(client6)] },
+    { pod: 'default/backend', addresses: [toIp(pods.backend.address), toIp(backend6)] },
+  ];
+  await datapath.apply({ frontends, pods: both, mayPrune: true });
+  expect(network.dig(pods.client, `@${vip6}`, 'google.com')).toBe(LOCAL);
+  expect(network.dig(pods.client, `@${vip6}`, '+tcp', 'google.com')).toBe(LOCAL);
+  expect(datapath.counters().spoofed).toBe(0n);
+  await network.kill(server);
+});
+
 test('the checksums of redirected packets are right where they arrive', async () => {
   await datapath.apply(specFor([pods.backend.address]));
   const captures = [pods.client, pods.backend].map((pod) => {
@@ -196,7 +216,7 @@ describe('without the agent', () => {
     await datapath.apply(spec);
     const links = join(directory, 'abi-1/links');
     const before = readdirSync(links).sort();
-    for (const name of before.filter((entry) => entry.endsWith('-out'))) unlinkSync(join(links, name));
+    for (const name of before.filter((entry) => entry.endsWith('-out'))) removePinnedLink(join(links, name));
     await datapath.apply(spec);
     expect(readdirSync(links).sort()).toEqual(before);
   });

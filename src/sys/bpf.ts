@@ -2,6 +2,7 @@
  * bpf(2), one function per command we use. File descriptors belong to the caller. What can fail in the ordinary course
  * of things returns a negated errno; the rest throws an `AppError` that names the thing.
  */
+import { rmSync } from 'node:fs';
 import { checkCall } from './errors.ts';
 import { openLibc } from './libc.ts';
 import { encodeStruct, type FieldValues, readField } from './struct.ts';
@@ -22,6 +23,7 @@ export const BPF_COMMAND = {
   MAP_FREEZE: 22,
   LINK_CREATE: 28,
   LINK_UPDATE: 29,
+  LINK_DETACH: 34,
 } as const;
 
 export const BPF_PROG_TYPE_SCHED_CLS = 3;
@@ -39,19 +41,18 @@ export function callBpf(command: number, values: BpfAttr): number {
 
 /** For commands that answer in the attribute itself. */
 export function callWithAttr(command: number, values: BpfAttr): { result: number; attr: DataView } {
+  inFlight.push(values);
   const attr = encodeStruct(BPF_ATTR, values);
   const result = openLibc().bpf(command, attr);
-  keepReachable(values);
+  inFlight.pop();
   return { result, attr: new DataView(attr.buffer) };
 }
 
-/** V8 does not see that addresses inside `attr` use these buffers; using them after the call says so. */
-function keepReachable(values: BpfAttr): void {
-  for (const value of Object.values(values)) {
-    if (typeof value === 'object' && value.byteLength < 0)
-      throw new Error('A buffer vanished during a system call');
-  }
-}
+/**
+ * V8 does not see that addresses inside an attribute use these buffers: what is held here cannot be collected during the
+ * call. Calls are synchronous, so the last one pushed is the one that ends.
+ */
+const inFlight: BpfAttr[] = [];
 
 /** Kernel names are at most 15 bytes of letters, digits, `_` and `.`. */
 export function objectName(name: string): Uint8Array {
@@ -71,6 +72,20 @@ export function pinObject(fd: number, path: string): void {
 export function openPinned(path: string): number | undefined {
   const result = callBpf(BPF_COMMAND.OBJ_GET, { pathname: pathBytes(path) });
   return result === -2 ? undefined : checkCall(`open ${path}`, result);
+}
+
+/**
+ * Detaches a pinned link now and removes its pin. Unpinning alone would do it some milliseconds later, and until then
+ * the kernel refuses to attach the same program again (EEXIST).
+ */
+export function removePinnedLink(path: string): void {
+  const fd = openPinned(path);
+  if (fd !== undefined) {
+    // Refused for a link whose interface is gone, which is detached already.
+    callBpf(BPF_COMMAND.LINK_DETACH, { 'link_detach.link_fd': fd });
+    openLibc().close(fd);
+  }
+  rmSync(path, { force: true });
 }
 
 export interface MapShape {

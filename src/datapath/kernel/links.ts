@@ -12,6 +12,7 @@ import {
   linkIfindex,
   openPinned,
   pinObject,
+  removePinnedLink,
 } from '../../sys/bpf.ts';
 import { checkCall, errnoName } from '../../sys/errors.ts';
 import { openLibc } from '../../sys/libc.ts';
@@ -51,7 +52,7 @@ export class Links {
 
   detach(ifindex: number): void {
     const names = readdirSync(this.#directory).filter((name) => Number.parseInt(name, 10) === ifindex);
-    for (const name of names) unlinkSync(join(this.#directory, name));
+    for (const name of names) removePinnedLink(join(this.#directory, name));
   }
 
   /** Swaps the programs of everything inherited, and removes the shells of interfaces that are gone. */

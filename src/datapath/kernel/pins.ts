@@ -5,7 +5,15 @@
  */
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { BPF_COMMAND, callBpf, mapShape, objectName, openPinned, pinObject } from '../../sys/bpf.ts';
+import {
+  BPF_COMMAND,
+  callBpf,
+  mapShape,
+  objectName,
+  openPinned,
+  pinObject,
+  removePinnedLink,
+} from '../../sys/bpf.ts';
 import { BpfMap } from '../../sys/bpf-map.ts';
 import { ensureBpffs, makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
 import { openLibc } from '../../sys/libc.ts';
@@ -23,7 +31,7 @@ export function openPins(root: string): Pins {
   ensureBpffs(root);
   const mine = `abi-${ABI_VERSION}`;
   for (const name of readdirSync(root)) {
-    if (name.startsWith('abi-') && name !== mine) removeTree(join(root, name));
+    if (name.startsWith('abi-') && name !== mine) removeVersion(join(root, name));
   }
   const pins = { maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
   makeDirectory(pins.maps);
@@ -36,10 +44,15 @@ export function removePins(root: string): void {
   if (!existsSync(root)) return;
   for (const name of readdirSync(root)) {
     if (!name.startsWith('abi-')) continue;
-    removeTree(join(root, name, 'links'));
-    removeTree(join(root, name));
+    removeVersion(join(root, name));
   }
   removeBpffs(root);
+}
+
+function removeVersion(directory: string): void {
+  const links = join(directory, 'links');
+  for (const name of existsSync(links) ? readdirSync(links) : []) removePinnedLink(join(links, name));
+  removeTree(directory);
 }
 
 export function openMaps(object: ObjectSpec, directory: string): ReadonlyMap<string, BpfMap> {

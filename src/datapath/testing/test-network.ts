@@ -11,6 +11,7 @@ import { openLibc } from '../../sys/libc.ts';
 
 const RESPONDER = join(import.meta.dirname, 'test-responder.ts');
 const GATEWAY = '172.20.0.1';
+const GATEWAY6 = 'fd00::1';
 
 const CLONE_NEWNET = 0x40000000;
 
@@ -36,7 +37,12 @@ export class TestNetwork {
   constructor(label: string) {
     this.#prefix = `zh-test-${process.pid}-${label}`;
     this.node = this.#addNamespace('node');
-    this.inNode('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0');
+    const sysctls = [
+      'net.ipv4.ip_forward=1',
+      'net.ipv4.conf.all.rp_filter=0',
+      'net.ipv6.conf.all.forwarding=1',
+    ];
+    this.inNode('sysctl', '-qw', ...sysctls);
   }
 
   addPod(name: string, address: string): TestPod {
@@ -50,6 +56,14 @@ export class TestNetwork {
     ip('-n', netns, 'link', 'set', 'eth0', 'up');
     ip('-n', netns, 'route', 'add', 'default', 'via', GATEWAY, 'dev', 'eth0', 'onlink');
     return { name, netns, address, ifname };
+  }
+
+  /** A second address for a pod, routed as the first one is. */
+  addIpv6(pod: TestPod, address: string): void {
+    ip('-n', this.node, 'addr', 'add', `${GATEWAY6}/128`, 'dev', pod.ifname, 'nodad');
+    ip('-n', this.node, 'route', 'add', `${address}/128`, 'dev', pod.ifname);
+    ip('-n', pod.netns, 'addr', 'add', `${address}/128`, 'dev', 'eth0', 'nodad');
+    ip('-n', pod.netns, 'route', 'add', 'default', 'via', GATEWAY6, 'dev', 'eth0', 'onlink');
   }
 
   /** Moves this thread into the node's namespace, where the datapath must be opened; `close` brings it back. */
