@@ -21,6 +21,8 @@ enum abi_limit {
 	/* Addresses of this node's pods: 110 pods a node is usual, 250 the most that is common, and two families. */
 	MAX_ENDPOINTS = 4096,
 	MAX_EVENT_PORTS = 8,
+	/* A UDP reply later than this is none: the client's port may be somebody else's by then. */
+	UDP_FLOW_SECONDS = 120,
 	EVENT_RING_BYTES = 2097152,
 	/* A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
 	EVENT_PAYLOAD_BYTES = 512,
@@ -127,6 +129,8 @@ struct flow {
 	__u16 pad;
 	/* Where to deliver: host-side interface of the backend (0: the stack) or of the client. */
 	__u32 ifindex;
+	/* CLOCK_MONOTONIC of the last packet from the client. */
+	__u64 seen_ns;
 };
 
 struct endpoint_key {

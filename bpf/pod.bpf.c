@@ -158,12 +158,14 @@ static __always_inline struct backend *choose_backend(struct __sk_buff *skb, con
 
 static __always_inline void remember(const struct flow_key *key, const __u8 address[16], __be16 port, __u32 ifindex)
 {
-	struct flow wanted = { .port = port, .ifindex = ifindex };
+	struct flow wanted = { .port = port, .ifindex = ifindex, .seen_ns = bpf_ktime_get_ns() };
 	struct flow *known = bpf_map_lookup_elem(&flows, key);
 
 	/* Mostly it is there already, and a lookup keeps an LRU entry young. */
-	if (known && known->port == port && known->ifindex == ifindex && same_address(known->address, address))
+	if (known && known->port == port && known->ifindex == ifindex && same_address(known->address, address)) {
+		known->seen_ns = wanted.seen_ns;
 		return;
+	}
 	copy_address(wanted.address, address);
 	bpf_map_update_elem(&flows, key, &wanted, BPF_ANY);
 }
@@ -256,6 +258,16 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct packet *
 	return deliver(skb, outcome.delivered_ifindex);
 }
 
+/*
+ * 172.20.0.5:4000 asked 10.96.0.10 an hour ago; now another process has the port and asks 10.96.0.99, which kube-proxy
+ * sends to the same backend. Its answer is conntrack's to translate, not ours.
+ */
+static __always_inline int is_stale(const struct packet *packet, const struct flow *flow)
+{
+	return packet->protocol == IPPROTO_UDP &&
+	       bpf_ktime_get_ns() - flow->seen_ns > (__u64)UDP_FLOW_SECONDS * 1000000000;
+}
+
 /* Puts the frontend's address on a reply; 0 if this packet is no reply of a redirected flow. */
 static __always_inline int restore(struct __sk_buff *skb, const struct packet *packet, struct outcome *outcome)
 {
@@ -268,7 +280,7 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	key.destination_port = packet->destination_port;
 	key.protocol = packet->protocol;
 	known = bpf_map_lookup_elem(&flows, &key);
-	if (!known)
+	if (!known || is_stale(packet, known))
 		return 0;
 	if (outcome->hook == HOOK_FROM_ENDPOINT && !is_own_source(skb, packet))
 		return 0;

@@ -7,6 +7,7 @@ export const MAX_BACKENDS = 4096;
 export const MAX_FLOWS = 32768;
 export const MAX_ENDPOINTS = 4096;
 export const MAX_EVENT_PORTS = 8;
+export const UDP_FLOW_SECONDS = 120;
 export const EVENT_RING_BYTES = 2097152;
 export const EVENT_PAYLOAD_BYTES = 512;
 
@@ -180,24 +181,27 @@ export interface Flow {
   readonly address: Uint8Array;
   readonly port: number;
   readonly ifindex: number;
+  readonly seenNs: bigint;
 }
 
-export const FLOW_SIZE = 24;
+export const FLOW_SIZE = 32;
 
 export function decodeFlow(view: DataView, base = 0): Flow {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
     port: view.getUint16(base + 16, false),
     ifindex: view.getUint32(base + 20, true),
+    seenNs: view.getBigUint64(base + 24, true),
   };
 }
 
 export function encodeFlow(value: Flow): Uint8Array {
-  const bytes = new Uint8Array(24);
+  const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
   bytes.set(value.address.subarray(0, 16), 0);
   view.setUint16(16, value.port, false);
   view.setUint32(20, value.ifindex, true);
+  view.setBigUint64(24, value.seenNs, true);
   return bytes;
 }
 

@@ -191,6 +191,17 @@ describe('from_endpoint', () => {
     expect(programs.run('from_endpoint', answer)).toEqual({ verdict: PASS_ON, packet: answer });
   });
 
+  test.each([
+    { name: 'a UDP answer within two minutes', protocol: 'UDP' as const, seconds: 119, verdict: REDIRECTED },
+    { name: 'no UDP answer after that', protocol: 'UDP' as const, seconds: 121, verdict: PASS_ON },
+    { name: 'a TCP segment after a day', protocol: 'TCP' as const, seconds: 86_400, verdict: REDIRECTED },
+  ])('restores $name', ({ protocol, seconds, verdict }) => {
+    const asked = query({ protocol });
+    programs.run('from_endpoint', asked);
+    programs.ageReplyTo(asked, ALIVE, seconds);
+    expect(programs.run('from_endpoint', answerTo(asked)).verdict).toBe(verdict);
+  });
+
   test('hands a packet for a host-network backend to the stack, translated', () => {
     redirectTo([ALIVE], 0, 0);
     const { verdict, packet } = programs.run('from_endpoint', query());

@@ -8,7 +8,14 @@ import { openLibc } from '../../sys/libc.ts';
 import { readField } from '../../sys/struct.ts';
 import { BPF_ATTR } from '../../sys/uapi.gen.ts';
 import type { DatapathCounters, PacketEvent } from '../datapath.ts';
-import { EVENT_RING_BYTES, encodeConfig, encodeFlowKey, FLOW_REPLY } from '../kernel/abi.gen.ts';
+import {
+  decodeFlow,
+  EVENT_RING_BYTES,
+  encodeConfig,
+  encodeFlow,
+  encodeFlowKey,
+  FLOW_REPLY,
+} from '../kernel/abi.gen.ts';
 import { EndpointTable } from '../kernel/endpoint-table.ts';
 import { KernelCounters } from '../kernel/kernel-counters.ts';
 import { KernelTable } from '../kernel/kernel-table.ts';
@@ -71,15 +78,17 @@ export class TestPrograms {
 
   /** Is the answer to this packet expected to be translated? */
   remembersReplyTo(query: PacketShape, backend: PacketShape['destination']): boolean {
-    const key = encodeFlowKey({
-      source: ipMappedBytes(backend),
-      destination: ipMappedBytes(query.source),
-      sourcePort: query.destinationPort,
-      destinationPort: query.sourcePort,
-      protocol: PROTOCOL_NUMBERS[query.protocol],
-      direction: FLOW_REPLY,
-    });
-    return this.#map('flows').lookup(key) !== undefined;
+    return this.#map('flows').lookup(replyKey(query, backend)) !== undefined;
+  }
+
+  /** Makes the memory of this packet older. */
+  ageReplyTo(query: PacketShape, backend: PacketShape['destination'], seconds: number): void {
+    const key = replyKey(query, backend);
+    const value = this.#map('flows').lookup(key);
+    if (value === undefined) throw new Error('No such flow');
+    const flow = decodeFlow(value);
+    const seenNs = flow.seenNs - BigInt(seconds) * 1_000_000_000n;
+    this.#map('flows').update(key, encodeFlow({ ...flow, seenNs }));
   }
 
   events(): readonly PacketEvent[] {
@@ -110,4 +119,16 @@ export class TestPrograms {
 
 function readSigned(attr: DataView, name: 'test.retval' | 'test.data_size_out'): number {
   return readField(BPF_ATTR, name, attr) | 0;
+}
+
+/** What the answer to `query` from `backend` looks like. */
+function replyKey(query: PacketShape, backend: PacketShape['destination']): Uint8Array {
+  return encodeFlowKey({
+    source: ipMappedBytes(backend),
+    destination: ipMappedBytes(query.source),
+    sourcePort: query.destinationPort,
+    destinationPort: query.sourcePort,
+    protocol: PROTOCOL_NUMBERS[query.protocol],
+    direction: FLOW_REPLY,
+  });
 }
