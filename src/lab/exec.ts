@@ -3,6 +3,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../fault/app-error.ts';
+import { findCgroup2 } from './cgroup.ts';
 import { logPath } from './node/container.ts';
 import { podDirectory } from './topology.ts';
 
@@ -21,11 +22,20 @@ export function podPid(pod: string): number {
   return Number(text);
 }
 
-/** Runs a command in the pod's network, mounts and host name. */
+/** Joins the cgroup first, so that the command ends with the pod, whoever started it. */
+const JOIN_CGROUP = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
+
+/** Runs a command in the pod's network, mounts, host name and cgroup. */
 export function execInPod(pod: string, command: readonly string[], options: SpawnOptions): ChildProcess {
-  const [file = 'sh', ...args] = command;
-  const flags = [`--target=${podPid(pod)}`, '--net', '--mount', '--uts', '--'];
-  return spawn('nsenter', [...flags, file, ...args], options);
+  const pid = podPid(pod);
+  const flags = [`--target=${pid}`, '--net', '--mount', '--uts', '--'];
+  return spawn('nsenter', [...flags, 'sh', '-c', JOIN_CGROUP, 'sh', cgroupOf(pid), ...command], options);
+}
+
+/** The cgroup v2 directory of a process: the line of /proc/PID/cgroup that begins with `0::`. */
+function cgroupOf(pid: number): string {
+  const path = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1] ?? '';
+  return join(findCgroup2() ?? '', path);
 }
 
 /** `kill -9` of the pod's process: nothing of it is asked, nothing of it can answer. Returns the pid that was killed. */

@@ -1,10 +1,7 @@
 /** Real sockets on loopback, real clients. */
-import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
@@ -201,21 +198,4 @@ test('an address that no interface has is refused by name', async () => {
     code: 'SERVER_ADDRESS_MISSING',
     message: expect.stringContaining('Cannot listen on tcp 192.0.2.99:0: no interface has this address'),
   });
-});
-
-const DIG = ['/usr/bin/dig', '/usr/local/bin/dig'].find((path) => existsSync(path));
-test.runIf(DIG)('dig: UDP, TCP, and the retry over TCP of a truncated answer', async () => {
-  const listener = await start(countingHandler);
-  const dig = async (...args: string[]) => {
-    const base = ['@127.0.0.1', '-p', String(listener.port), '+tries=1', '+time=5'];
-    return (await promisify(execFile)(DIG ?? '', [...base, ...args])).stdout;
-  };
-  expect(await dig('a.example.org', '+short')).toBe('10.0.0.0\n');
-  expect(await dig('2.example.org', '+tcp', '+short')).toBe('10.0.0.0\n10.0.0.1\n');
-  expect(await dig('59.example.org', '+noedns', '+ignore')).toMatch(
-    /flags: qr tc rd; QUERY: 1, ANSWER: \d\d,/,
-  );
-  const retried = await dig('59.example.org', '+noedns');
-  expect(retried).toContain(';; Truncated, retrying in TCP mode.');
-  expect(retried).toContain('ANSWER: 59,');
 });
