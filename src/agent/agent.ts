@@ -5,7 +5,7 @@
  */
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath } from '../datapath/datapath.ts';
-import { openDatapath } from '../datapath/open-datapath.ts';
+import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { startClusterWatch } from '../kube/cluster-watch.ts';
@@ -112,6 +112,6 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
 }
 
 /** Takes this node's programs out of the kernel: packets go their ordinary way. */
-export function cleanupNode(options: Pick<AgentOptions, 'pinDirectory' | 'log'>): void {
-  openDatapath({ pinDirectory: options.pinDirectory, log: options.log, clock: systemClock }).remove();
+export function cleanupNode(pinDirectory: string): void {
+  removeDatapath(pinDirectory);
 }

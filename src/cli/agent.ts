@@ -49,7 +49,8 @@ async function runAgent(flags: Flags): Promise<void> {
   const nodeName = flags.nodeName ?? process.env.NODE_NAME ?? '';
   const log = createLogger({ level: logLevel(flags.logLevel), nodeName });
   if (flags.cleanup === true) {
-    cleanupNode({ pinDirectory: flags.bpfDirectory, log });
+    cleanupNode(flags.bpfDirectory);
+    log.info(`kernel programs taken away, maps unpinned: ${flags.bpfDirectory}`);
     return;
   }
   if (nodeName === '') throw invalid('--node-name', 'it must say which node this is', nodeName);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findCgroup2 } from '../../src/lab/cgroup.ts';
 import { assertLabPossible } from '../../src/lab/preflight.ts';
-import { MAIN, startLab, untilUp, zerohop } from './running-lab.ts';
+import { MAIN, startLab, untilSays, untilUp, zerohop } from './running-lab.ts';
 
 const START = join(import.meta.dirname, '../../tools/start.mjs');
 
@@ -88,6 +88,16 @@ describe('the lab', () => {
     await untilUp(next);
     next.child.kill('SIGTERM');
     await next.ended;
+    expect(leftovers()).toEqual([]);
+  });
+
+  test('is gone after Ctrl-C in the middle of an act, without waiting for the load to end', async () => {
+    const story = startLab('story');
+    await untilSays(story, 'Act 4');
+    await sleep(1_500);
+    story.child.kill('SIGINT');
+    expect(await story.ended).toBe(130);
+    expect(story.output()).not.toContain('answered by');
     expect(leftovers()).toEqual([]);
   });
 

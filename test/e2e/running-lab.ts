@@ -13,8 +13,8 @@ export interface RunningLab {
   readonly ended: Promise<number | null>;
 }
 
-export function startLab(): RunningLab {
-  const child = spawn(process.execPath, [MAIN, 'lab', 'up'], {
+export function startLab(word: 'up' | 'story' = 'up'): RunningLab {
+  const child = spawn(process.execPath, [MAIN, 'lab', word], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -27,13 +27,15 @@ export function startLab(): RunningLab {
   return { child, output: () => text, ended: new Promise((resolve) => child.on('close', resolve)) };
 }
 
-export async function untilUp(lab: RunningLab): Promise<void> {
-  for (
-    const deadline = Date.now() + UP_TIMEOUT_MS;
-    !lab.output().includes('The lab is up');
-    await sleep(50)
-  ) {
-    if (Date.now() > deadline || lab.child.exitCode !== null) throw new Error(`not up:\n${lab.output()}`);
+export function untilUp(lab: RunningLab): Promise<void> {
+  return untilSays(lab, 'The lab is up');
+}
+
+export async function untilSays(lab: RunningLab, words: string): Promise<void> {
+  for (const deadline = Date.now() + UP_TIMEOUT_MS; !lab.output().includes(words); await sleep(50)) {
+    if (Date.now() > deadline || lab.child.exitCode !== null) {
+      throw new Error(`It did not say "${words}":\n${lab.output()}`);
+    }
   }
 }
 
