@@ -11,7 +11,7 @@ import { HttpHub } from '../serve/http-hub.ts';
 import type { ProcessEnvironment } from '../serve/process/process-environment.ts';
 import { runServer } from '../serve/process/run-server.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Counter, Family } from '../telemetry/metrics.ts';
+import { type Counter, EXPOSITION_TYPE, type Family } from '../telemetry/metrics.ts';
 import { writeCorefile } from './corefile-writer.ts';
 import { type DirectoryContent, readDirectory, watchDirectory } from './directory-watch.ts';
 import type { NodeCacheSpec } from './flags.ts';
@@ -86,7 +86,11 @@ class Wrapper {
   /** The process's metrics once more, at an address of their own. That it is taken does not keep DNS from working. */
   async serveMetrics(): Promise<() => Promise<void>> {
     const hub = new HttpHub((text) => this.#log.warning(text));
-    const answer = async () => ({ status: 200, body: await this.#environment.metrics.text() });
+    const answer = async () => ({
+      status: 200,
+      body: await this.#environment.metrics.text(),
+      contentType: EXPOSITION_TYPE,
+    });
     try {
       await hub.prepare(new Map([[this.#spec.metricsAddress, new Map([['/metrics', answer]])]]));
     } catch (error) {

@@ -17,7 +17,7 @@ import { ClusterShare } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { type BlockPlan, planBlocks } from './plan/block-plan.ts';
 import { type ListenerPlan, planListeners, serverLabel } from './plan/listener-plan.ts';
-import { loadSetups, type PluginRecord, setUpWord } from './plugin-setup.ts';
+import { loadSetups, nameCulprit, type PluginRecord, setUpWord } from './plugin-setup.ts';
 import { askAgain } from './self-query.ts';
 
 /** How long a configuration that was replaced may take over its last queries. */
@@ -69,7 +69,13 @@ export class Generation {
 
   /** In start order: whatever a plugin waits for, the listeners of this process are not open yet at a first start. */
   async start(): Promise<void> {
-    for (const { instance } of this.records) await instance.onStart?.();
+    for (const { word, instance } of this.records) {
+      try {
+        await instance.onStart?.();
+      } catch (error) {
+        throw nameCulprit(word, error);
+      }
+    }
   }
 
   started(addresses: readonly SocketAddress[]): void {

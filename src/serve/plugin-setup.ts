@@ -47,13 +47,13 @@ export function setUpWord(
     try {
       return [{ word, block, instance: setup({ directives: own, block: info, host: host(word) }) }];
     } catch (error) {
-      throw named(word, error);
+      throw nameCulprit(word, error);
     }
   });
 }
 
 /** CoreDNS puts the plugin in front of every set-up error. */
-function named(word: string, error: unknown): unknown {
+export function nameCulprit(word: string, error: unknown): unknown {
   if (!(error instanceof AppError) || error.message.startsWith('plugin/')) return error;
   return new AppError(error.code, `plugin/${word}: ${error.message}`, {
     cause: error.cause,

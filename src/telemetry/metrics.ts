@@ -40,3 +40,6 @@ export interface Metrics {
   /** Prometheus text exposition format 0.0.4, labels in alphabetical order. */
   text(): Promise<string>;
 }
+
+/** Content type of `Metrics.text()`. */
+export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8';

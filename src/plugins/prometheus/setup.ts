@@ -1,10 +1,10 @@
 /** `prometheus [ADDRESS]`, once per block; blocks with the same address share the listener, all share the metrics. */
+import { EXPOSITION_TYPE } from '../../telemetry/metrics.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, onlyDirective, unsupportedProperty, wrongDirective } from '../directive.ts';
 import { prometheusPlugin } from './plugin.ts';
 
 const DEFAULT_ADDRESS = 'localhost:9153';
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 /** Options that CoreDNS has. */
 const UNSUPPORTED: readonly string[] = ['runtime_metrics', 'tls'];
 
@@ -23,7 +23,7 @@ export const setup: Setup = ({ directives, host }) => {
   host.http(token?.text ?? DEFAULT_ADDRESS, '/metrics', async () => ({
     status: 200,
     body: await host.metrics.text(),
-    contentType: CONTENT_TYPE,
+    contentType: EXPOSITION_TYPE,
   }));
   return { plugin: prometheusPlugin({ metrics: host.metrics, clock: host.clock }) };
 };
