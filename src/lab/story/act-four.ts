@@ -18,7 +18,7 @@ const LOAD_SECONDS = 9;
 const KILL_AFTER_MS = 2_500;
 /**
  * A killed process keeps its sockets until the kernel has taken its memory apart, tens of milliseconds for a Node process:
- * what is sent meanwhile is in its hands. A query lost that was sent later than this after the kill is a failure.
+ * what is sent meanwhile is in its hands, and what it had taken just before. A query lost at any other time is a failure.
  */
 const DYING_MS = 100;
 
@@ -46,35 +46,32 @@ export const actFour: Act = async (stage) => {
   }
   const inKernel = (await fellBack(stage)) - fellBackBefore;
   say(
-    indent(
-      `${inKernel} queries fell back in the kernel, packet by packet, before the kubelet knew of the death`,
-    ),
+    indent(`${inKernel} packets fell back in the kernel: the policy named a cache that had no socket open`),
   );
-  const late = lostAfterMs(results, killedAtMs);
-  if (late !== undefined) {
-    say(
-      indent(`what was lost was in the dying process's hands: sent within ${late.toFixed(0)} ms of the kill`),
-    );
+  const lost = lostOffsetsMs(results, killedAtMs);
+  if (lost.length > 0) {
+    const last = Math.max(...lost).toFixed(0);
+    say(indent(`what was lost was in the dying process's hands: the last sent ${last} ms after the kill`));
   }
+  const stray = lost.filter((offset) => Math.abs(offset) > DYING_MS);
   return [
     ...judge(rows, cache.pod, stage),
     ...(inKernel > 0n ? [] : ['queries should have fallen back in the kernel']),
-    ...((late ?? 0) > DYING_MS
-      ? [`a query was lost that was sent ${late?.toFixed(0)} ms after the kill`]
-      : []),
+    ...stray
+      .map((offset) => `a query was lost that was sent ${offset.toFixed(0)} ms after the kill`)
+      .slice(0, 5),
   ];
 };
+
+/** When the lost queries were sent, in milliseconds after the kill; negative before it. */
+function lostOffsetsMs(results: readonly LoadResult[], killedAtMs: number): readonly number[] {
+  return results.filter(({ tookMs }) => tookMs === undefined).map(({ sentAtMs }) => sentAtMs - killedAtMs);
+}
 
 /** Packets of redirected frontends that found no open socket at their backend. */
 async function fellBack(stage: Stage): Promise<bigint> {
   const { counters } = await stage.lab.api.agent(WORKER_NODE).status();
   return BigInt(counters.fellBack['no-socket']);
-}
-
-/** How long after the kill the last lost query was sent; undefined when none was lost. */
-function lostAfterMs(results: readonly LoadResult[], killedAtMs: number): number | undefined {
-  const lost = results.filter(({ tookMs }) => tookMs === undefined);
-  return lost.length === 0 ? undefined : Math.max(...lost.map(({ sentAtMs }) => sentAtMs - killedAtMs));
 }
 
 function startLoad(): Promise<readonly LoadResult[]> {
@@ -88,17 +85,17 @@ function startLoad(): Promise<readonly LoadResult[]> {
   child.stdout?.on('data', (chunk: Buffer) => {
     text += chunk.toString('utf8');
   });
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<void>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', () =>
-      resolve(
-        text
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => JSON.parse(line)),
-      ),
-    );
+    child.on('close', () => resolve());
   });
+  return ended.then(() => parseResults(text));
+}
+
+/** One JSON value per line. Throws on the half line of a load that was ended early. */
+function parseResults(text: string): readonly LoadResult[] {
+  const lines = text.split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line));
 }
 
 function phases(killedAtMs: number, backAtMs: number | undefined): { name: string; fromMs: number }[] {
@@ -130,8 +127,6 @@ function judge(rows: readonly PhaseRow[], cache: string, stage: Stage): readonly
   const [before, during, after] = rows;
   const failures: string[] = [];
   const byCluster = [...(during?.by ?? [])].filter(([server]) => server.startsWith('kube-system/coredns-'));
-  if ((before?.lost ?? 0) > 0) failures.push(`no query may be lost before the kill: ${before?.lost}`);
-  if ((after?.lost ?? 0) > 0) failures.push(`no query may be lost once the cache is back: ${after?.lost}`);
   if ((before?.by.get(cache) ?? 0) === 0) failures.push('the cache should have answered before the kill');
   if (byCluster.length === 0) failures.push('coredns should have answered while the cache was dead');
   if ((after?.by.get(cache) ?? 0) === 0) failures.push('the cache should have answered once it was back');

@@ -35,7 +35,7 @@ export async function runStory({ stay }: StoryOptions): Promise<number> {
     if (failures === undefined) return 130;
     console.log(heading(verdictLine(failures.length, performance.now() - started)));
     for (const failure of failures) console.log(styleText('red', `  ✗ ${failure}`));
-    if (stay && failures.length === 0) {
+    if (stay) {
       console.log(`\n${whatToTry(lab.server)}`);
       await stopped(stop);
     }
