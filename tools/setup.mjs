@@ -14,6 +14,7 @@ export const STORY_TOOLS = [
   ['ip', 'iproute2', 'makes the namespaces and links of the lab'],
   ['nft', 'nftables', 'stands in for kube-proxy in the lab'],
   ['openssl', 'openssl', "makes the certificates of the lab's API server"],
+  ['hostname', 'hostname', 'names the pods of the lab'],
   ['dig', 'bind9-dnsutils', 'asks the questions'],
 ];
 export const TEST_TOOLS = [

@@ -6,7 +6,7 @@ import { AppError } from '../fault/app-error.ts';
 import { findCgroup2 } from './cgroup.ts';
 import { missingFloor } from './machine-floor.mjs';
 
-const TOOLS = ['ip', 'nft', 'nsenter', 'unshare', 'mount', 'openssl'] as const;
+const TOOLS = ['ip', 'nft', 'nsenter', 'unshare', 'mount', 'openssl', 'hostname'] as const;
 
 export interface Machine {
   readonly platform: string;

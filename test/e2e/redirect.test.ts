@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAgentClient } from '../../src/agent/client.ts';
 import { eventually, type RunningLab, startLab, untilUp, zerohop } from './running-lab.ts';
 
 const POLICY = join(import.meta.dirname, '../../src/lab/manifests/lrp-nodelocaldns.yaml');
@@ -114,7 +115,7 @@ describe('a policy applied by kubectl', () => {
   });
 
   test('the redirect goes on when the agent is killed', async () => {
-    const pid = agentPid();
+    const { pid } = await createAgentClient('/run/zerohop/lab/agents/k8s-w1.sock').status();
     process.kill(pid, 'SIGKILL');
     const before = cacheRequests();
     expect(netshoot('dig', 'github.com')).toContain('20.200.245.247');
@@ -131,11 +132,6 @@ describe('a policy applied by kubectl', () => {
     });
   });
 });
-
-function agentPid(): number {
-  const { stdout } = spawnSync('pgrep', ['-f', 'main.ts agent --node-name k8s-w1'], { encoding: 'utf8' });
-  return Number(stdout.trim().split('\n')[0]);
-}
 
 /** The cache's own count of requests, asked from inside its pod: the official way to tell whether it is in use. */
 function cacheRequests(): number {
