@@ -1,13 +1,27 @@
 /**
- * HTTP to one API server: JSON requests and watch streams. The only file that imports undici. HTTP/1.1, one connection
- * per watch plus a few for requests. A client holds sockets until `close()`; nothing is retried here.
+ * HTTP to one API server: JSON requests and watch streams. The only file that loads undici, and only its agent: the
+ * package's front door brings proxies, mocks and web sockets along, which take as long to load as the whole server.
+ * HTTP/1.1, one connection per watch plus a few for requests. A client holds sockets until `close()`; nothing is retried
+ * here.
  */
 import type { Buffer } from 'node:buffer';
-import { Agent, request } from 'undici';
+import { createRequire } from 'node:module';
+import type { Dispatcher } from 'undici';
 import { AppError, errorCode, errorText } from '../fault/app-error.ts';
 import { answerError } from './answer-error.ts';
 import type { KubeConfig } from './config/config.ts';
 import type { KubeErrorCode } from './errors.ts';
+
+type Undici = typeof import('undici');
+const load = createRequire(import.meta.url);
+const Agent = load('undici/lib/dispatcher/agent') as Undici['Agent'];
+const { request } = load('undici/lib/api') as { readonly request: AgentRequest };
+
+/** What the package's front door makes a method of every dispatcher. */
+type AgentRequest = (
+  this: Dispatcher,
+  options: Dispatcher.RequestOptions,
+) => Promise<Dispatcher.ResponseData>;
 
 /** A page of 500 objects of the largest size etcd accepts (1.5 MiB) would be 750 MiB; pods are near 10 KiB. */
 const ANSWER_MAX_BYTES = 64 * 1024 * 1024;
@@ -44,7 +58,7 @@ interface Call {
   readonly bodyTimeoutMs: number;
 }
 
-type Answer = Awaited<ReturnType<typeof request>>;
+type Answer = Dispatcher.ResponseData;
 
 export function createKubeClient(config: KubeConfig): KubeClient {
   const agent = openAgent(config);
@@ -76,7 +90,7 @@ export function createKubeClient(config: KubeConfig): KubeClient {
   };
 }
 
-function openAgent(config: KubeConfig): Agent {
+function openAgent(config: KubeConfig): Dispatcher {
   const { tls = {}, socketPath } = config;
   return new Agent({
     allowH2: false,
@@ -94,12 +108,15 @@ function openAgent(config: KubeConfig): Agent {
   });
 }
 
-async function send(config: KubeConfig, agent: Agent, call: Call): Promise<Answer> {
+async function send(config: KubeConfig, agent: Dispatcher, call: Call): Promise<Answer> {
   const token = config.token?.();
   const { body } = call;
   try {
-    return await request(`${config.server}${call.path}${formatQuery(call.query)}`, {
-      dispatcher: agent,
+    // The server's address may have a path of its own: a proxy in front of several clusters.
+    const { origin, pathname, search } = new URL(`${config.server}${call.path}${formatQuery(call.query)}`);
+    return await request.call(agent, {
+      origin,
+      path: pathname + search,
       method: call.method,
       headers: {
         accept: 'application/json',

@@ -3,8 +3,8 @@
  * the message has several of both. Paths inside are relative to the file's own directory, as kubectl has it.
  */
 import { Buffer } from 'node:buffer';
+import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { KubeErrorCode } from '../errors.ts';
@@ -59,10 +59,16 @@ export function loadKubeconfigFile(options: KubeconfigFileOptions): KubeConfig {
   };
 }
 
+/** A pod finds its API server without such a file, so the library, some seventy files, is only loaded for one. */
+function parseYaml(text: string): unknown {
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+  return parse(text);
+}
+
 function parseDocument(file: string): JsonRecord {
   const content = readCredential(file, 'the kubeconfig');
   try {
-    return recordOf(parse(content));
+    return recordOf(parseYaml(content));
   } catch (error) {
     const code: KubeErrorCode = 'KUBE_CONFIG_INVALID';
     throw new AppError(code, `Cannot parse the kubeconfig: ${errorText(error).trim()}: received ${file}`, {

@@ -1,5 +1,7 @@
 /** One GET on a connection of its own, so that a check also measures how connections are taken. */
-import { get } from 'node:http';
+
+/** Not by `import`, which would load Node's fetch implementation along with it: see `serve/http-hub.ts`. */
+const { get } = process.getBuiltinModule('node:http');
 
 /** Resolves on any complete answer. */
 export function httpGet(url: string, timeoutMs: number): Promise<void> {
