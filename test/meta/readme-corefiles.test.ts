@@ -1,14 +1,14 @@
 /**
- * Every Corefile printed in a plugin's page, a document or the README is set up by the real server: parsed, every
- * directive read by its plugin, chains composed. No socket is opened and no cluster is asked.
+ * Every Corefile printed in a plugin's page, a document or the README is started by the real server: parsed, set up,
+ * its sockets and pages opened, on ports that the system chooses and with a cluster that has nothing in it.
  */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { EMPTY_SNAPSHOT } from '../../src/cluster/snapshot.ts';
-import { parseCorefile } from '../../src/corefile/parser.ts';
-import { fakeHost } from '../../src/plugins/fake-host.ts';
-import { KNOWN_WORDS } from '../../src/plugins/order.ts';
-import { Generation } from '../../src/serve/generation.ts';
-import { createStore } from '../../src/store/store.ts';
+import { DnsServer } from '../../src/serve/dns-server.ts';
+import { corefile, fakeEnvironment } from '../../src/serve/fake-environment.ts';
 import { lineAt } from '../../tools/gates/source-file.ts';
 import { tree } from './tree.ts';
 
@@ -18,31 +18,38 @@ const examples = tree
   .filter(({ path }) => path.endsWith('.md'))
   .flatMap(({ path, text }) =>
     Array.from(text.matchAll(FENCE), (match) => ({
+      path,
       place: `${path}:${lineAt(text, match.index) + 1}`,
-      corefile: match[1] ?? '',
+      text: match[1] ?? '',
     })),
   );
 
-async function setUp(text: string, file: string): Promise<void> {
-  const { log, metrics, clock, random } = fakeHost();
-  const corefile = parseCorefile(text, {
-    file,
-    env: {},
-    knownPlugins: KNOWN_WORDS,
-    sources: { readFile: () => '', glob: () => [] },
+const directory = mkdtempSync(join(tmpdir(), 'zerohop-readme-'));
+const resolvConf = join(directory, 'resolv.conf');
+writeFileSync(resolvConf, 'nameserver 127.0.0.9\n');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** On ports that the system chooses, and asking nobody outside of this machine. */
+function contained(text: string): string {
+  return text
+    .replace(/(\s|^)(\S*):(1053|8080|8181|9153)\b/g, '$1$2:0')
+    .replaceAll('/etc/resolv.conf', resolvConf);
+}
+
+async function start(text: string, file: string): Promise<void> {
+  const environment = fakeEnvironment();
+  environment.cluster.set({
+    ...EMPTY_SNAPSHOT,
+    synced: new Set(['services', 'endpointSlices', 'namespaces', 'pods']),
   });
-  const generation = await Generation.prepare(corefile, {
-    log: () => log,
-    metrics,
-    clock,
-    random,
-    directory: '/',
-    defaultPort: 1053,
-    loadCluster: async () => ({
-      open: () => ({ snapshot: createStore(EMPTY_SNAPSHOT), close: () => undefined }),
-    }),
-  });
-  await generation.shutDown();
+  const server = new DnsServer(environment);
+  try {
+    await server.apply(corefile(contained(text), file));
+    expect(server.addresses.length).toBeGreaterThan(0);
+    await server.current.shutDown();
+  } finally {
+    await server.closeListeners();
+  }
 }
 
 describe('the Corefiles in the documents', () => {
@@ -54,14 +61,16 @@ describe('the Corefiles in the documents', () => {
     },
     { name: 'a brace that stays open', text: '.:1053 {\n  whoami\n' },
   ])('would fail for $name', async ({ text }) => {
-    await expect(setUp(text, 'Corefile')).rejects.toThrow();
+    await expect(start(text, 'Corefile')).rejects.toThrow('Corefile:');
   });
 
-  it('are found', () => {
-    expect(examples.length).toBeGreaterThan(0);
+  it('are found, one at least on every page of a plugin', () => {
+    const pages = tree.filter(({ path }) => /^src\/plugins\/[^/]+\/README\.md$/.test(path));
+    expect(pages.length).toBeGreaterThan(0);
+    expect(pages.filter(({ path }) => !examples.some((example) => example.path === path))).toEqual([]);
   });
 
-  it.each(examples)('can be set up: $place', async ({ corefile, place }) => {
-    await setUp(corefile, place);
+  it.each(examples)('start: $place', async ({ text, place }) => {
+    await start(text, place);
   });
 });
