@@ -1,9 +1,8 @@
-/** `zerohop dns`: CoreDNS's flags, in CoreDNS's style, in front of `serve`. */
-import { answerAtOnce, DNS_FLAGS, dnsPort } from '../serve/process/dns-flags.ts';
-import { parseGoFlags } from '../serve/process/go-flags.ts';
-import { processEnvironment } from '../serve/process/process-environment.ts';
-import { runServer } from '../serve/process/run-server.ts';
-import { reportFatal } from './report-fatal.ts';
+/**
+ * `zerohop dns`: CoreDNS's flags, in CoreDNS's style, in front of `serve`. Signals are caught first; everything else is
+ * loaded after that.
+ */
+import { catchSignals } from '../serve/process/signals.ts';
 
 const USAGE = `Usage: zerohop dns [FLAGS]
 
@@ -11,6 +10,12 @@ Serves DNS as a Corefile says. Without one, answers clients with their own addre
 
 /** Ends the process itself once the server has stopped: nothing that lingers may keep it. */
 export async function run(args: readonly string[]): Promise<number> {
+  const signals = catchSignals();
+  const [{ answerAtOnce, DNS_FLAGS, dnsPort }, { parseGoFlags }, { reportFatal }] = await Promise.all([
+    import('../serve/process/dns-flags.ts'),
+    import('../serve/process/go-flags.ts'),
+    import('./report-fatal.ts'),
+  ]);
   try {
     const flags = parseGoFlags(args, DNS_FLAGS);
     const text = await answerAtOnce(flags, { usage: USAGE, table: DNS_FLAGS });
@@ -18,6 +23,8 @@ export async function run(args: readonly string[]): Promise<number> {
       console.log(text);
       return 0;
     }
+    const { processEnvironment } = await import('../serve/process/process-environment.ts');
+    const { runServer } = await import('../serve/process/run-server.ts');
     const environment = processEnvironment(dnsPort(flags));
     const code = await runServer({
       conf: flags.text('conf'),
@@ -25,6 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
       quiet: flags.flag('quiet'),
       env: process.env,
       environment,
+      signals,
     });
     environment.sink.flush();
     return process.exit(code);

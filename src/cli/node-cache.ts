@@ -1,10 +1,8 @@
-/** `zerohop node-cache`: the flags of NodeLocal DNSCache's binary in front of `nodecache`. */
-import { NODE_CACHE_FLAGS, nodeCacheSpec } from '../nodecache/flags.ts';
-import { runNodeCache } from '../nodecache/run-node-cache.ts';
-import { answerAtOnce } from '../serve/process/dns-flags.ts';
-import { parseGoFlags } from '../serve/process/go-flags.ts';
-import { processEnvironment } from '../serve/process/process-environment.ts';
-import { reportFatal } from './report-fatal.ts';
+/**
+ * `zerohop node-cache`: the flags of NodeLocal DNSCache's binary in front of `nodecache`. Signals are caught first;
+ * everything else is loaded after that.
+ */
+import { catchSignals } from '../serve/process/signals.ts';
 
 const USAGE = `Usage: zerohop node-cache -localip ADDRESSES -conf COREFILE [FLAGS]
 
@@ -13,6 +11,14 @@ Writes COREFILE from its template and serves DNS as it says, on this node. Pass 
 
 /** Ends the process itself once the server has stopped: nothing that lingers may keep it. */
 export async function run(args: readonly string[]): Promise<number> {
+  const signals = catchSignals();
+  const [{ NODE_CACHE_FLAGS, nodeCacheSpec }, { answerAtOnce }, { parseGoFlags }, { reportFatal }] =
+    await Promise.all([
+      import('../nodecache/flags.ts'),
+      import('../serve/process/dns-flags.ts'),
+      import('../serve/process/go-flags.ts'),
+      import('./report-fatal.ts'),
+    ]);
   try {
     const flags = parseGoFlags(args, NODE_CACHE_FLAGS);
     const text = await answerAtOnce(flags, { usage: USAGE, table: NODE_CACHE_FLAGS });
@@ -21,8 +27,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     const spec = nodeCacheSpec(flags);
+    const { processEnvironment } = await import('../serve/process/process-environment.ts');
+    const { runNodeCache } = await import('../nodecache/run-node-cache.ts');
     const environment = processEnvironment(spec.port);
-    const code = await runNodeCache({ spec, env: process.env, environment });
+    const code = await runNodeCache({ spec, env: process.env, environment, signals });
     environment.sink.flush();
     return process.exit(code);
   } catch (error) {

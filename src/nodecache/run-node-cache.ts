@@ -10,6 +10,7 @@ import { programVersion } from '../serve/banner.ts';
 import { HttpHub } from '../serve/http-hub.ts';
 import type { ProcessEnvironment } from '../serve/process/process-environment.ts';
 import { runServer } from '../serve/process/run-server.ts';
+import type { ServerSignals } from '../serve/process/signals.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Counter, EXPOSITION_TYPE, type Family } from '../telemetry/metrics.ts';
 import { writeCorefile } from './corefile-writer.ts';
@@ -26,10 +27,12 @@ export interface NodeCacheOptions {
   readonly spec: NodeCacheSpec;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
+  /** Caught since before anything else was loaded. */
+  readonly signals: ServerSignals;
 }
 
 /** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
-export async function runNodeCache({ spec, env, environment }: NodeCacheOptions): Promise<number> {
+export async function runNodeCache({ spec, env, environment, signals }: NodeCacheOptions): Promise<number> {
   const wrapper = new Wrapper(spec, env, environment);
   wrapper.announce();
   const closeMetrics = await wrapper.serveMetrics();
@@ -41,6 +44,7 @@ export async function runNodeCache({ spec, env, environment }: NodeCacheOptions)
     quiet: spec.quiet,
     env,
     environment,
+    signals,
     onStarting: () => wrapper.useServerLog(),
   });
   stopWatching();

@@ -13,7 +13,6 @@ export const setup: Setup = (context) => {
   const index = createServiceIndex({ clock: host.clock, kinds: need.kinds });
   let localAddresses: readonly Ip[] = [];
   let unfollow: (() => void) | undefined;
-  let release: (() => void) | undefined;
   return {
     plugin: createKubernetesPlugin({
       options,
@@ -26,12 +25,9 @@ export const setup: Setup = (context) => {
       localAddresses = readLocalAddresses();
       unfollow = index.follow(host.cluster(need));
       const { clock, log } = host;
-      release = holdProcess();
-      const wait = waitForSync({ synced: index.synced, timeoutMs: options.startupTimeoutMs, clock, log });
-      return wait.finally(release);
+      return waitForSync({ synced: index.synced, timeoutMs: options.startupTimeoutMs, clock, log });
     },
     onShutdown() {
-      release?.();
       unfollow?.();
     },
   };
@@ -44,13 +40,4 @@ function readLocalAddresses(): readonly Ip[] {
     .filter((entry) => !entry.internal && !/^(?:fe80:|169\.254\.)/i.test(entry.address))
     .map((entry) => parseIp(entry.address))
     .filter((address) => address !== undefined);
-}
-
-/**
- * The clock's timers and a refused connection keep no process alive, and no socket is open yet: without this, a server
- * whose API is down would end while it waits for it.
- */
-function holdProcess(): () => void {
-  const handle = setInterval(() => undefined, 60_000);
-  return () => clearInterval(handle);
 }

@@ -84,6 +84,44 @@ describe('zerohop dns', { timeout: 60_000 }, () => {
     expect(await run.ended).toBe(0);
   });
 
+  const WAITING =
+    '.:0 {\n  bind 127.0.0.1\n  kubernetes cluster.local {\n    endpoint http://127.0.0.1:1\n    startup_timeout 3s\n  }\n}\n';
+
+  it('puts a reload off until it has started', async () => {
+    const run = start(WAITING);
+    await run.says(/waiting for Kubernetes API/);
+    run.child.kill('SIGUSR1');
+    await run.says(/SIGUSR1: Reloading\n/);
+    expect(run.output()).toMatch(/zerohop .*, \n\[INFO\] SIGUSR1: Reloading\n/);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
+  });
+
+  it('can be ended while it waits for the cluster', async () => {
+    const run = start(WAITING.replace('3s', '1h'));
+    await run.says(/waiting for Kubernetes API/);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
+    expect(run.output()).toMatch(/\[INFO\] SIGTERM: Shutting down servers then terminating\n$/);
+  });
+
+  it('quits at once also while it is a lame duck, and reloads nothing any more', async () => {
+    const pidfile = join(directory, 'lameduck.pid');
+    const run = start(
+      '.:0 {\n  bind 127.0.0.1\n  health 127.0.0.1:0 {\n    lameduck 1h\n  }\n}\n',
+      '-pidfile',
+      pidfile,
+    );
+    await run.says(STARTED);
+    run.child.kill('SIGTERM');
+    await run.says(/Going into lameduck mode for 1h0m0s/);
+    run.child.kill('SIGUSR1');
+    run.child.kill('SIGQUIT');
+    expect(await run.ended).toBe(0);
+    expect(run.output()).toMatch(/1h0m0s\n\[INFO\] SIGQUIT: Quitting process immediately\n$/);
+    expect(() => readFileSync(pidfile)).toThrow('ENOENT');
+  });
+
   const fatal: [name: string, text: string, output: RegExp][] = [
     [
       'an unknown directive',

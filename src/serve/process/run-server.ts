@@ -10,7 +10,7 @@ import { DnsServer } from '../dns-server.ts';
 import { CorefileSource } from './corefile-source.ts';
 import type { ProcessEnvironment } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
-import { type Ending, signalEnding } from './signals.ts';
+import type { Ending, ServerSignals } from './signals.ts';
 
 export interface RunOptions {
   /** As given to `-conf`. */
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly quiet: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
+  /** Caught since before anything else was loaded. */
+  readonly signals: ServerSignals;
   /** Called when the Corefile has been read: from now on everything is logged to standard output. */
   readonly onStarting?: () => void;
   /** Called once when the process is told to end, before the listeners close. */
@@ -30,18 +32,26 @@ export interface RunOptions {
 const STOP_FAILED = 3;
 const CALLBACK_FAILED = 4;
 
+/** The longest interval there is: it only has to exist. */
+const HOLD_MS = 2 ** 31 - 1;
+
 /** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
-  const { environment, conf, env } = options;
+  const { environment, conf, env, signals } = options;
   const source = new CorefileSource({ conf, env, defaultPort: environment.defaultPort });
-  const server = new DnsServer(environment);
+  const life = new ServerLife(new DnsServer(environment), source, options);
   const log = environment.log('');
-  const ending = signalEnding({ log, flush: () => environment.sink.flush() });
-  const life = new ServerLife(server, source, options);
-  ending.onReload(() => void life.reloadBySignal());
-  const started = await Promise.race([life.start().then(() => true), ending.told.then(() => false)]);
-  if (!started) return life.endHooks();
-  return life.end(await ending.told);
+  signals.listen({ log, flush: () => environment.sink.flush(), onReload: () => void life.reloadBySignal() });
+  // The clock's timers let a process end, and a plugin may wait at start for long before any socket is open.
+  const hold = setInterval(() => undefined, HOLD_MS);
+  try {
+    const started = await Promise.race([life.start().then(() => true), signals.told.then(() => false)]);
+    if (!started) return life.endHooks();
+    const ended = life.end(await signals.told);
+    return await Promise.race([ended, signals.quit.then(() => life.endHooks())]);
+  } finally {
+    clearInterval(hold);
+  }
 }
 
 class ServerLife {
@@ -49,6 +59,10 @@ class ServerLife {
   readonly #source: CorefileSource;
   readonly #options: RunOptions;
   #stopWatching: (() => void) | undefined;
+  /** Nothing is reloaded before there is something to replace, nor once the end has begun. */
+  #phase: 'starting' | 'running' | 'ending' = 'starting';
+  #reloadAsked = false;
+  #hooksRun = false;
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
     this.#server = server;
@@ -67,10 +81,14 @@ class ServerLife {
     this.#printHash();
     if (!quiet) for (const line of versionLines()) sink.write(line);
     this.#watch();
+    this.#phase = 'running';
+    if (this.#reloadAsked) void this.reloadBySignal();
   }
 
-  /** A failure is logged; what was in force still is. */
+  /** A failure is logged; what was in force still is. During the start it is put off until that is over. */
   async reloadBySignal(): Promise<void> {
+    this.#reloadAsked = this.#phase === 'starting';
+    if (this.#phase !== 'running') return;
     const log = this.#options.environment.log('');
     log.info('SIGUSR1: Reloading');
     try {
@@ -81,6 +99,7 @@ class ServerLife {
   }
 
   async end(ending: Ending): Promise<number> {
+    this.#phase = 'ending';
     this.#stopWatching?.();
     if (ending === 'quit') return this.endHooks();
     if (ending === 'interrupt') this.endHooks();
@@ -91,9 +110,11 @@ class ServerLife {
     return shutDownFailed ? CALLBACK_FAILED : 0;
   }
 
-  /** What is left behind outside of the process. */
+  /** What is left behind outside of the process. Calling it again changes nothing. */
   endHooks(): number {
     const { pidfile, onEnding } = this.#options;
+    if (this.#hooksRun) return 0;
+    this.#hooksRun = true;
     onEnding?.();
     if (pidfile !== '') rmSync(pidfile, { force: true });
     return 0;
