@@ -9,11 +9,11 @@ import type { Edns, Flags, Message, Question, ResourceRecord } from './message.t
 import { nameBytes, ROOT } from './name.ts';
 import { writeRdata } from './rdata/layout.ts';
 import {
+  messageWriter,
   patchU16,
   type Writer,
   writeBytes,
   writeName,
-  writerOf,
   writeU16,
   writeU32,
   writtenBytes,
@@ -29,14 +29,17 @@ export interface EncodeOptions {
   readonly limit?: number;
   /** Compress also when the message fits without; default false. */
   readonly compress?: boolean;
+  /** Bytes: compress what would be longer without, even if it fits; by default `limit`. */
+  readonly compressAbove?: number;
 }
 
 /** An rcode of more than four bits without an OPT record to carry it goes out as SERVFAIL. */
 export function encodeMessage(message: Message, options: EncodeOptions = {}): Uint8Array {
   const limit = Math.min(options.limit ?? MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES);
-  const fullLength = messageLength(message);
-  const compress = options.compress === true || fullLength > limit;
-  const writer = writerOf(fullLength, { compress });
+  const bound = lengthBound(message);
+  const most = Math.min(limit, options.compressAbove ?? limit);
+  const compress = options.compress === true || (bound > most && messageLength(message) > most);
+  const writer = messageWriter(bound, { compress });
   writer.offset = HEADER_BYTES;
   for (const question of message.questions) writeQuestion(writer, question);
   const edns = message.edns && fittingEdns(message.edns, limit - writer.offset);
@@ -48,8 +51,11 @@ export function encodeMessage(message: Message, options: EncodeOptions = {}): Ui
   const additionals = cutAnswers || cutAuthorities ? 0 : writeRecords(writer, message.additionals, room);
   const cut = cutAnswers || cutAuthorities || additionals < message.additionals.length;
   if (edns !== undefined) writeOpt(writer, edns, message.rcode);
-  const counts = [message.questions.length, answers, authorities, additionals + (edns === undefined ? 0 : 1)];
-  patchHeader(writer, message, { counts, cut });
+  patchHeader(writer, message, cut);
+  patchU16(writer, 4, message.questions.length);
+  patchU16(writer, 6, answers);
+  patchU16(writer, 8, authorities);
+  patchU16(writer, 10, additionals + (edns === undefined ? 0 : 1));
   return writtenBytes(writer);
 }
 
@@ -60,6 +66,20 @@ export function messageLength(message: Message): number {
   for (const record of message.answers) total += recordLength(record);
   for (const record of message.authorities) total += recordLength(record);
   for (const record of message.additionals) total += recordLength(record);
+  return total;
+}
+
+/** At least `messageLength`, and cheaper: no escapes are looked for in names. */
+function lengthBound(message: Message): number {
+  let total = HEADER_BYTES + (message.edns === undefined ? 0 : ednsLength(message.edns));
+  for (const question of message.questions) total += question.name.length + 5;
+  total += recordsBound(message.answers) + recordsBound(message.authorities);
+  return total + recordsBound(message.additionals);
+}
+
+function recordsBound(records: readonly ResourceRecord[]): number {
+  let total = 0;
+  for (const record of records) total += record.name.length + 11 + record.rdata.length;
   return total;
 }
 
@@ -76,18 +96,11 @@ function fittingEdns(edns: Edns, room: number): Edns {
   return ednsLength(edns) <= room ? edns : { ...edns, options: [] };
 }
 
-function patchHeader(
-  writer: Writer,
-  message: Message,
-  end: { counts: readonly number[]; cut: boolean },
-): void {
+function patchHeader(writer: Writer, message: Message, cut: boolean): void {
   const rcode = message.rcode > 0xf && message.edns === undefined ? RCODE.SERVFAIL : message.rcode & 0xf;
-  const truncated = message.flags.truncated || end.cut;
+  const truncated = cut ? 0x0200 : 0;
   patchU16(writer, 0, message.id);
-  patchU16(writer, 2, flagBits({ ...message.flags, truncated }) | ((message.opcode & 0xf) << 11) | rcode);
-  end.counts.forEach((count, i) => {
-    patchU16(writer, 4 + 2 * i, count);
-  });
+  patchU16(writer, 2, flagBits(message.flags) | truncated | ((message.opcode & 0xf) << 11) | rcode);
 }
 
 function flagBits(flags: Flags): number {

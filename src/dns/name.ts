@@ -90,6 +90,13 @@ export function parentName(name: Name): Name | undefined {
   return rest === '' ? ROOT : (rest as Name);
 }
 
+/** The name without as many labels on the left as make it at most `characters` long; the root when none is. */
+export function upperName(name: Name, characters: number): Name {
+  let start = 0;
+  while (name.length - start > characters) start = labelEnd(name, start) + 1;
+  return start >= name.length ? ROOT : (name.slice(start) as Name);
+}
+
 /** `labels` (escaped texts, left to right) in front of `parent`; undefined when the result is no name. */
 export function joinName(labels: readonly string[], parent: Name): Name | undefined {
   const front = labels.join('.');

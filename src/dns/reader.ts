@@ -7,6 +7,15 @@ import { type Failure, fail } from '../fault/result.ts';
 import type { DnsErrorCode } from './errors.ts';
 import { LABEL_TEXT, MAX_LABEL_BYTES, MAX_NAME_BYTES, type Name, ROOT } from './name.ts';
 
+/** Bytes of a label that stand for themselves in text. */
+const IS_PLAIN = Uint8Array.from(LABEL_TEXT, (text) => (text.length === 1 ? 1 : 0));
+const DOT = 0x2e;
+/**
+ * Where the text of a name is put together: adding up a string byte by byte costs five times as much. Holds nothing
+ * between two calls. A byte becomes at most four characters.
+ */
+const TEXT = Buffer.alloc(4 * MAX_NAME_BYTES);
+
 /** A 255-byte name holds at most 127 labels, and no label needs more than one pointer behind it. */
 export const MAX_POINTERS = 127;
 /** RFC 1035 section 4.1.4: the two high bits of a pointer's first byte. */
@@ -55,7 +64,11 @@ export function readU32(reader: Reader): number {
 /** A copy, so that a small record never keeps a large packet alive. */
 export function readBytes(reader: Reader, count: number): Uint8Array {
   const at = advance(reader, count);
-  return at < 0 ? new Uint8Array(0) : reader.bytes.slice(at, at + count);
+  if (at < 0) return new Uint8Array(0);
+  const copy = new Uint8Array(count);
+  // By hand: most are the few bytes of an address, and `slice` of a socket's Buffer would be no copy.
+  for (let i = 0; i < count; i++) copy[i] = reader.bytes[at + i] ?? 0;
+  return copy;
 }
 
 /** A character-string (RFC 1035 section 3.3) without its length byte: 0 to 255 bytes. */
@@ -66,7 +79,7 @@ export function readCharacterString(reader: Reader): Uint8Array {
 /** Case as sent. After a failure the name is the root. */
 export function readName(reader: Reader): Name {
   const { bytes } = reader;
-  let text = '';
+  let textEnd = 0;
   let length = 1;
   let at = reader.offset;
   let runStart = at;
@@ -81,8 +94,8 @@ export function readName(reader: Reader): Name {
       length += size + 1;
       if (stop > limit) return badName(reader, 'DNS_CUT', at);
       if (length > MAX_NAME_BYTES) return badName(reader, 'DNS_NAME_LENGTH', at);
-      while (at < stop) text += LABEL_TEXT[bytes[at++] ?? 0];
-      text += '.';
+      textEnd = writeLabelText(textEnd, bytes, { from: at, to: stop });
+      at = stop;
       continue;
     }
     if (size < 0 || at >= limit) return badName(reader, 'DNS_CUT', at);
@@ -95,7 +108,19 @@ export function readName(reader: Reader): Name {
     limit = bytes.length;
   }
   reader.offset = resume < 0 ? at : resume;
-  return text === '' ? ROOT : (text as Name);
+  return textEnd === 0 ? ROOT : (TEXT.toString('latin1', 0, textEnd) as Name);
+}
+
+/** Puts the text of one label and its dot at `textEnd`, and returns where the next one goes. */
+function writeLabelText(textEnd: number, bytes: Uint8Array, label: { from: number; to: number }): number {
+  let end = textEnd;
+  for (let at = label.from; at < label.to; at++) {
+    const byte = bytes[at] ?? 0;
+    if (IS_PLAIN[byte] === 1) TEXT[end++] = byte;
+    else end += TEXT.write(LABEL_TEXT[byte] ?? '', end, 'latin1');
+  }
+  TEXT[end] = DOT;
+  return end + 1;
 }
 
 function badName(reader: Reader, code: DnsErrorCode, offset: number): Name {

@@ -18,7 +18,7 @@ export interface ReplyContent {
 /** ID, opcode, RD and CD (QUERY only) and the first question, in its own spelling, come from `query`. */
 export function replyTo(query: Message, content: ReplyContent = {}): Message {
   const isQuery = query.opcode === OPCODE.QUERY;
-  return {
+  const reply = {
     id: query.id,
     opcode: query.opcode,
     rcode: content.rcode ?? RCODE.NOERROR,
@@ -32,10 +32,10 @@ export function replyTo(query: Message, content: ReplyContent = {}): Message {
       authenticData: content.authenticData ?? false,
       checkingDisabled: isQuery && query.flags.checkingDisabled,
     },
-    questions: query.questions.slice(0, 1),
+    questions: query.questions.length > 1 ? query.questions.slice(0, 1) : query.questions,
     answers: content.answers ?? [],
     authorities: content.authorities ?? [],
     additionals: content.additionals ?? [],
-    ...(content.edns && { edns: content.edns }),
   };
+  return content.edns === undefined ? reply : { ...reply, edns: content.edns };
 }

@@ -78,7 +78,8 @@ function receive(socket: Socket, local: SocketAddress, onArrival: OnArrival): Ud
   let closing: Promise<void> | undefined;
   const send = (reply: Uint8Array, peer: RemoteInfo) => {
     if (closing !== undefined || socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) return;
-    socket.send(reply, peer.port, peer.address, ignoreLostReply);
+    // Without a callback: it would cost a turn of the loop for each reply. Errors are then nobody's, as they should be.
+    socket.send(reply, peer.port, peer.address);
   };
   const close = () => {
     closing ??= new Promise((resolve) => socket.close(() => resolve()));

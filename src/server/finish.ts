@@ -3,7 +3,7 @@
  * the compression rules are applied. Plugins need to know nothing of these.
  */
 import { EDNS_OPTION } from '../dns/codes.ts';
-import { encodeMessage, MAX_MESSAGE_BYTES, messageLength } from '../dns/encode-message.ts';
+import { encodeMessage, MAX_MESSAGE_BYTES } from '../dns/encode-message.ts';
 import type { Edns, Message } from '../dns/message.ts';
 import { type IpFamily, ipFamily } from '../net/ip.ts';
 import type { SocketAddress } from './handler.ts';
@@ -44,9 +44,8 @@ export function finishReply(query: Message, reply: Message, delivery: Delivery):
   };
   const finished: Message = query.edns ? { ...plain, edns: answerEdns(query.edns, reply.edns) } : plain;
   const limit = replyLimit(query, delivery.transport);
-  const isUdp = delivery.transport === 'udp';
-  const compress = isUdp && messageLength(finished) > COMPRESS_ABOVE[ipFamily(delivery.client.address)];
-  return encodeMessage(finished, { limit, compress });
+  if (delivery.transport === 'tcp') return encodeMessage(finished, { limit });
+  return encodeMessage(finished, { limit, compressAbove: COMPRESS_ABOVE[ipFamily(delivery.client.address)] });
 }
 
 /** Bytes a reply to `query` may have. */

@@ -5,7 +5,7 @@
  */
 import { TYPE } from '../dns/codes.ts';
 import type { Question } from '../dns/message.ts';
-import { canonicalName, type Name, parentName, ROOT } from '../dns/name.ts';
+import { canonicalName, type Name, parentName, ROOT, upperName } from '../dns/name.ts';
 import type { Handler, Query } from './handler.ts';
 
 /** One server block on a listener. */
@@ -24,6 +24,8 @@ export interface ServerRoute {
 export interface Router {
   readonly anyClass: boolean;
   readonly byZone: ReadonlyMap<Name, readonly ServerRoute[]>;
+  /** Characters of the longest zone: longer names need no looking up. */
+  readonly longestZone: number;
 }
 
 export interface Found {
@@ -36,7 +38,8 @@ export function routerOf(routes: readonly ServerRoute[]): Router {
   for (const route of routes) {
     for (const zone of route.zones) byZone.set(zone, [...(byZone.get(zone) ?? []), route]);
   }
-  return { byZone, anyClass: routes.some((route) => route.anyClass) };
+  const longestZone = Math.max(0, ...routes.flatMap(({ zones }) => zones.map((zone) => zone.length)));
+  return { byZone, longestZone, anyClass: routes.some((route) => route.anyClass) };
 }
 
 /** `accepts` asks the views of a candidate; undefined when the question is nobody's. */
@@ -46,7 +49,8 @@ export function findRoute(
   accepts: (found: Found) => boolean,
 ): Found | undefined {
   let remembered: Found | undefined;
-  for (let zone = canonicalName(question.name); zone !== ROOT; zone = parentName(zone) ?? ROOT) {
+  const first = upperName(canonicalName(question.name), router.longestZone);
+  for (let zone = first; zone !== ROOT; zone = parentName(zone) ?? ROOT) {
     const found = pick(router, zone, accepts);
     if (found !== undefined && question.type !== TYPE.DS) return found;
     remembered = found ?? remembered;

@@ -57,7 +57,8 @@ function isCached(query: Query, spec: CacheSpec): boolean {
 /** Everything that may change the answer. Whole, not hashed: two questions never share an entry. */
 function cacheKey({ message, question }: Query): string {
   const bits = (message.edns?.dnssecOk ? 1 : 0) | (message.flags.checkingDisabled ? 2 : 0);
-  return `${question.type} ${question.class} ${bits} ${canonicalName(question.name)}`;
+  const kind = (question.type * 0x1_0000 + question.class) * 4 + bits;
+  return `${kind} ${canonicalName(question.name)}`;
 }
 
 /**

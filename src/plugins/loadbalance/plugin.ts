@@ -24,5 +24,8 @@ function arranged(query: Query, reply: Reply, random: () => number): Reply {
   const answers = shuffled(message.answers, random);
   const authorities = shuffled(message.authorities, random);
   const additionals = shuffled(message.additionals, random);
+  const unchanged =
+    answers === message.answers && authorities === message.authorities && additionals === message.additionals;
+  if (unchanged) return reply;
   return { ...reply, message: { ...message, answers, authorities, additionals } };
 }
