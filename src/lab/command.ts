@@ -1,6 +1,7 @@
 /** Runs the machine's own tools (`ip`, `nft`, `mount`, `openssl`). Nothing goes through a shell. */
 import { spawn } from 'node:child_process';
 import { AppError } from '../fault/app-error.ts';
+import { toolPath } from './preflight.ts';
 
 /** Long enough for a loaded machine, short enough that a hung tool does not hang the lab. */
 const COMMAND_TIMEOUT_MS = 20_000;
@@ -10,6 +11,7 @@ export function runCommand(file: string, args: readonly string[], input = ''): P
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: toolPath() },
       timeout: COMMAND_TIMEOUT_MS,
       detached: true,
     });

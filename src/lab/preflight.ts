@@ -25,7 +25,10 @@ export function thisMachine(): Machine {
     kernel: release(),
     filesystems: linux ? readFileSync('/proc/filesystems', 'utf8') : '',
     mounts: linux ? readFileSync('/proc/self/mounts', 'utf8') : '',
-    hasTool: (name) => (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, name))),
+    hasTool: (name) =>
+      toolPath()
+        .split(delimiter)
+        .some((dir) => existsSync(join(dir, name))),
   };
 }
 
@@ -48,4 +51,9 @@ export function assertLabPossible(machine: Machine = thisMachine()): void {
   const tools = TOOLS.filter((tool) => !machine.hasTool(tool));
   if (tools.length > 0)
     refuse(`the machine lacks ${tools.join(', ')}`, 'npm start installs what is missing.');
+}
+
+/** PATH with the directories of system tools, which a root shell made by `su` may lack. */
+export function toolPath(): string {
+  return [process.env.PATH ?? '', '/usr/sbin', '/sbin'].join(delimiter);
 }

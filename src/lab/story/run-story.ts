@@ -27,12 +27,8 @@ export async function runStory({ stay }: StoryOptions): Promise<number> {
       .map(({ namespace, name, node }) => ({ pod: `${namespace}/${name}`, node }));
     const tap = openFlowTap(NODES.map((node) => lab.api.agent(node)));
     const stage: Stage = { lab, tap, caches, stop, say: (text = '') => console.log(text) };
-    const acts = playActs(stage);
-    // Stopped in the middle of an act, what the act still waits for goes with the lab, and its complaint with it.
-    acts.catch(() => undefined);
-    const failures = await Promise.race([acts, stopped(stop).then(() => stop.throwIfAborted())]);
+    const failures = await unlessStopped(playActs(stage), stop);
     tap.close();
-    if (failures === undefined) return 130;
     console.log(heading(verdictLine(failures.length, performance.now() - started)));
     for (const failure of failures) console.log(styleText('red', `  ✗ ${failure}`));
     if (stay) {
@@ -40,6 +36,17 @@ export async function runStory({ stay }: StoryOptions): Promise<number> {
       await stopped(stop);
     }
     return failures.length === 0 ? 0 : 1;
+  });
+}
+
+/**
+ * Settles as `work` does, or rejects as soon as somebody stops the lab: what the work still waits for then goes with the
+ * lab, and its complaint with it. Holds nothing that keeps the process alive.
+ */
+function unlessStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    stop.addEventListener('abort', () => reject(stop.reason), { once: true });
+    work.then(resolve, reject);
   });
 }
 
