@@ -68,7 +68,8 @@ export function startContainer(spec: ContainerSpec): Container {
   return { pid: child.pid ?? 0, ended: ending(child) };
 }
 
-function ending(child: ChildProcess): Container['ended'] {
+/** A process that cannot be started has ended with 127, as a shell would say. */
+export function ending(child: ChildProcess): Container['ended'] {
   return new Promise((resolve) => {
     child.on('error', () => resolve({ code: 127, signal: null }));
     child.on('exit', (code, signal) => resolve({ code, signal }));

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { makeCgroup } from '../cgroup.ts';
 import { namespacePath } from '../topology.ts';
-import { type Container, logPath, zerohopCommand } from './container.ts';
+import { type Container, ending, logPath, zerohopCommand } from './container.ts';
 
 export interface DaemonSpec {
   /** Also the name of its log. */
@@ -30,11 +30,5 @@ export function startDaemon(spec: DaemonSpec): Container {
     { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...spec.environment } },
   );
   closeSync(log);
-  return {
-    pid: child.pid ?? 0,
-    ended: new Promise((resolve) => {
-      child.on('error', () => resolve({ code: 127, signal: null }));
-      child.on('exit', (code, signal) => resolve({ code, signal }));
-    }),
-  };
+  return { pid: child.pid ?? 0, ended: ending(child) };
 }
