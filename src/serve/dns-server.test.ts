@@ -81,6 +81,16 @@ describe('DnsServer', () => {
     expect((await Promise.all(answers)).filter(({ rcode }) => rcode !== 0)).toEqual([]);
   });
 
+  it('leaves an address to the block that binds it, also when that comes later', async () => {
+    const { server } = await start('wild.test:0 {\n whoami\n}');
+    const port = portOf(server);
+    const wildcard = `wild.test:${port} {\n whoami\n}\n`;
+    await server.apply(corefile(`${wildcard}bound.test:${port} {\n bind 127.0.0.1\n whoami\n}`));
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const asked = Array.from({ length: 20 }, () => dig(port, 'bound.test.'));
+    expect((await Promise.all(asked)).filter(({ rcode }) => rcode !== 0)).toEqual([]);
+  });
+
   it('keeps what is in force when the new configuration cannot be', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));

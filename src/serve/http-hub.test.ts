@@ -49,6 +49,27 @@ describe('HttpHub', () => {
     await expect(fetch(`http://${gone}/health`)).rejects.toThrow();
   });
 
+  it('changes from one host to another on the same port', async () => {
+    const hub = newHub();
+    const port = await freePort();
+    for (const host of ['127.0.0.1', '', 'localhost']) {
+      (await hub.prepare(pages(`${host}:${port}`, `from ${host}`))).commit();
+      expect(await (await fetch(`http://127.0.0.1:${port}/health`)).text()).toBe(`from ${host}`);
+    }
+  });
+
+  it('brings back what had to make room for a change that failed', async () => {
+    const [port, taken] = [await freePort(), createServer().listen(0, '127.0.0.1')];
+    await once(taken, 'listening');
+    const foreign = (taken.address() as AddressInfo).port;
+    const hub = newHub();
+    (await hub.prepare(pages(`127.0.0.1:${port}`, 'OK'))).commit();
+    const change = new Map([...pages(`:${port}`, 'new'), ...pages(`127.0.0.1:${foreign}`, 'new')]);
+    await expect(hub.prepare(change)).rejects.toMatchObject({ code: 'SERVE_HTTP_LISTEN' });
+    taken.close();
+    expect(await (await fetch(`http://127.0.0.1:${port}/health`)).text()).toBe('OK');
+  });
+
   it('lets probes in while somebody hoards connections', async () => {
     const port = await freePort();
     (await newHub().prepare(pages(`127.0.0.1:${port}`, 'OK'))).commit();

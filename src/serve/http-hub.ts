@@ -34,15 +34,21 @@ export class HttpHub {
     this.#onError = onError;
   }
 
-  /** Opens addresses that are new, all or none. The pages of known addresses are replaced at `commit`. */
+  /**
+   * Opens addresses that are new, all or none; `abandon` brings back what had to make room. The pages of known addresses
+   * are replaced at `commit`.
+   */
   async prepare(pages: HttpPages): Promise<{ commit(): void; abandon(): Promise<void> }> {
     const opened: string[] = [];
+    const evicted: [address: string, answers: OpenPage['pages']][] = [];
     const abandon = async () => {
       await Promise.all(opened.map((address) => this.#close(address)));
+      for (const [address, answers] of evicted) await this.#reopen(address, answers);
     };
     try {
       for (const [address, answers] of pages) {
         if (this.#open.has(address)) continue;
+        evicted.push(...(await this.#evictFor(address, pages)));
         await this.#listen(address, answers);
         opened.push(address);
       }
@@ -55,6 +61,27 @@ export class HttpHub {
 
   async close(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((address) => this.#close(address)));
+  }
+
+  /**
+   * `:9153` cannot be opened beside `127.0.0.1:9153`: what is not wanted any more and has the same port closes first. For
+   * that moment the page is away; the DNS listeners are not concerned.
+   */
+  async #evictFor(address: string, wanted: HttpPages): Promise<[string, OpenPage['pages']][]> {
+    const { port } = splitHostPort(address);
+    const rivals = [...this.#open]
+      .filter(([other]) => port !== 0 && !wanted.has(other) && splitHostPort(other).port === port)
+      .map(([other, { pages }]): [string, OpenPage['pages']] => [other, pages]);
+    await Promise.all(rivals.map(([other]) => this.#close(other)));
+    return rivals;
+  }
+
+  async #reopen(address: string, answers: OpenPage['pages']): Promise<void> {
+    try {
+      await this.#listen(address, answers);
+    } catch (error) {
+      this.#onError(`Error on http ${address}: ${errorText(error)}`);
+    }
   }
 
   #commit(pages: HttpPages): void {

@@ -2,6 +2,7 @@
  * The DNS sockets of the process. They outlive configurations: a listener whose address stays is handed new routes, so
  * that no query is lost, and one that is no longer wanted answers what it has in hand before it closes.
  */
+import type { Ip } from '../net/ip.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import { type Listener, startListener } from '../server/listen.ts';
 import type { ServeObserver } from '../server/observer.ts';
@@ -44,7 +45,10 @@ export class ListenerSet {
     };
     try {
       for (const plan of plans) {
-        if (!this.#open.has(plan.server)) opened.set(plan.server, await this.#start(plan, routesFor(plan)));
+        const except = boundElsewhere(plan, plans);
+        const key = listenerKey(plan, except);
+        if (!this.#open.has(key))
+          opened.set(key, await this.#start(plan, { except, routes: routesFor(plan) }));
       }
     } catch (error) {
       await abandon();
@@ -63,27 +67,46 @@ export class ListenerSet {
     plans: readonly ListenerPlan[],
     { opened, routesFor }: { opened: ReadonlyMap<string, Listener>; routesFor: RoutesFor },
   ): readonly SocketAddress[] {
-    const wanted = new Set(plans.map((plan) => plan.server));
-    for (const [server, listener] of this.#open) {
-      if (wanted.has(server)) continue;
-      this.#open.delete(server);
+    const wanted = new Map(plans.map((plan) => [listenerKey(plan, boundElsewhere(plan, plans)), plan]));
+    for (const [key, listener] of this.#open) {
+      if (wanted.has(key)) continue;
+      this.#open.delete(key);
       void listener.close(STOP_GRACE_MS);
     }
-    for (const plan of plans) this.#open.get(plan.server)?.replaceRoutes(routesFor(plan));
-    for (const [server, listener] of opened) this.#open.set(server, listener);
-    return plans.flatMap((plan) => this.#open.get(plan.server)?.addresses ?? []);
+    for (const [key, plan] of wanted) this.#open.get(key)?.replaceRoutes(routesFor(plan));
+    for (const [key, listener] of opened) this.#open.set(key, listener);
+    return [...wanted.keys()].flatMap((key) => this.#open.get(key)?.addresses ?? []);
   }
 
-  #start(plan: ListenerPlan, routes: readonly ServerRoute[]): Promise<Listener> {
+  #start(
+    plan: ListenerPlan,
+    { except, routes }: { except: readonly Ip[]; routes: readonly ServerRoute[] },
+  ): Promise<Listener> {
     const { log, clock, observer } = this.#spec;
     return startListener({
       ...(plan.address === undefined ? {} : { address: plan.address }),
       port: plan.port,
       server: plan.server,
       routes,
+      except,
       log,
       clock,
       observer: observer(plan.server),
     });
   }
+}
+
+/**
+ * What a wildcard must leave to others: it has a socket of its own on every address, and the kernel would deal packets
+ * out between two sockets on the same one.
+ */
+function boundElsewhere(plan: ListenerPlan, plans: readonly ListenerPlan[]): readonly Ip[] {
+  if (plan.address !== undefined) return [];
+  const others = plans.filter(({ port }) => port === plan.port);
+  return others.flatMap(({ address }) => address ?? []).sort();
+}
+
+/** Sockets are kept over a change only if they cover the same addresses after it. */
+function listenerKey({ server }: ListenerPlan, except: readonly Ip[]): string {
+  return [server, ...except].join(' ');
 }

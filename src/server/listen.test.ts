@@ -1,4 +1,5 @@
 /** Real sockets on loopback, real clients. */
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -41,6 +42,17 @@ async function askUdp(listener: Listener, query: Message, host = '127.0.0.1') {
   } finally {
     socket.close();
   }
+}
+
+/** Sends from a process of its own and waits for it, so that nothing is read meanwhile. */
+function sendUnread(listener: Listener, count: number): void {
+  const program = `
+    const socket = require('node:dgram').createSocket('udp4');
+    const wire = Buffer.from(${JSON.stringify(Buffer.from(encodeMessage(queryFor('a.test.'))).toString('base64'))}, 'base64');
+    let left = ${count};
+    const send = () => socket.send(wire, ${listener.port}, '127.0.0.1', () => --left > 0 ? send() : socket.close());
+    send();`;
+  execFileSync(process.execPath, ['-e', program]);
 }
 
 async function dial(listener: Listener, host = '127.0.0.1'): Promise<Socket> {
@@ -198,4 +210,15 @@ test('an address that no interface has is refused by name', async () => {
     code: 'SERVER_ADDRESS_MISSING',
     message: expect.stringContaining('Cannot listen on tcp 192.0.2.99:0: no interface has this address'),
   });
+});
+
+test('closing: what has arrived but was not read yet is answered first', async () => {
+  let served = 0;
+  const listener = await start((query) => {
+    served++;
+    return countingHandler(query);
+  });
+  sendUnread(listener, 10);
+  await listener.close(5000);
+  expect(served).toBe(10);
 });

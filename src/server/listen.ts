@@ -19,6 +19,8 @@ import { type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
 
 /** With port 0, UDP may find the port that TCP was given taken. */
 const PORT_ATTEMPTS = 8;
+/** Before closing; enough for what arrives in a millisecond at full load. */
+const READING_TURNS = 4;
 
 export interface ListenerSpec {
   /** Absent means every address of both families; a machine without IPv6 serves IPv4 alone. */
@@ -103,10 +105,19 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
   return { ...sockets, port };
 }
 
+/**
+ * Packets and connections that the kernel has already taken for a socket die with it, also at a change of addresses when
+ * the successor is open. A turn that begins now may be past its reading; each later one reads 32 packets per socket.
+ */
+async function readWhatArrived(): Promise<void> {
+  for (let turn = 0; turn < READING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 async function closeSockets(
   sockets: Sockets,
   end: { desk: QueryDesk; clock: Clock; graceMs: number },
 ): Promise<void> {
+  if (end.graceMs > 0) await readWhatArrived();
   const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close()));
   const grace = Promise.withResolvers<void>();
   const timer = end.clock.after(end.graceMs, grace.resolve);
