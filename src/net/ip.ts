@@ -51,13 +51,22 @@ export function ipMappedBytes(ip: Ip): Uint8Array {
 
 /** Takes 4 or 16 bytes in network order; throws on any other length, which is our bug. */
 export function ipFromBytes(bytes: Uint8Array): Ip {
-  if (bytes.length === 4) return bytes.join('.') as Ip;
+  if (bytes.length === 4) return dotted(bytes, 0);
   if (bytes.length !== 16) throw new Error(`Cannot make an address of ${bytes.length} bytes`);
-  if (bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff) {
-    return bytes.subarray(12).join('.') as Ip;
-  }
+  if (isMapped(bytes)) return dotted(bytes, 12);
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
   return formatGroups(groups) as Ip;
+}
+
+/** Written out, because every packet event and every A record passes here. */
+function dotted(bytes: Uint8Array, at: number): Ip {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  if (bytes[10] !== 0xff || bytes[11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /** RFC 5952 section 4.2.3: the longest run of at least two zero groups, the first of equals, becomes `::`. */

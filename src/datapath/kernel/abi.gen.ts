@@ -50,7 +50,7 @@ export const FRONTEND_KEY_SIZE = 20;
 
 export function decodeFrontendKey(view: DataView, base = 0): FrontendKey {
   return {
-    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
     port: view.getUint16(base + 16, false),
     protocol: view.getUint8(base + 18),
   };
@@ -122,7 +122,7 @@ export const BACKEND_SIZE = 32;
 
 export function decodeBackend(view: DataView, base = 0): Backend {
   return {
-    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
     port: view.getUint16(base + 16, false),
     protocol: view.getUint8(base + 18),
     flags: view.getUint8(base + 19),
@@ -156,8 +156,8 @@ export const FLOW_KEY_SIZE = 40;
 
 export function decodeFlowKey(view: DataView, base = 0): FlowKey {
   return {
-    source: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
-    destination: new Uint8Array(view.buffer, view.byteOffset + base + 16, 16).slice(),
+    source: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
+    destination: new Uint8Array(view.buffer, view.byteOffset + base + 16, 16),
     sourcePort: view.getUint16(base + 32, false),
     destinationPort: view.getUint16(base + 34, false),
     protocol: view.getUint8(base + 36),
@@ -188,7 +188,7 @@ export const FLOW_SIZE = 32;
 
 export function decodeFlow(view: DataView, base = 0): Flow {
   return {
-    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
     port: view.getUint16(base + 16, false),
     ifindex: view.getUint32(base + 20, true),
     seenNs: view.getBigUint64(base + 24, true),
@@ -213,7 +213,7 @@ export const ENDPOINT_KEY_SIZE = 16;
 
 export function decodeEndpointKey(view: DataView, base = 0): EndpointKey {
   return {
-    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16).slice(),
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
   };
 }
 
@@ -288,9 +288,9 @@ export function decodePacketEvent(view: DataView, base = 0): PacketEvent {
     timeNs: view.getBigUint64(base + 0, true),
     ifindex: view.getUint32(base + 8, true),
     deliveredIfindex: view.getUint32(base + 12, true),
-    source: new Uint8Array(view.buffer, view.byteOffset + base + 16, 16).slice(),
-    destination: new Uint8Array(view.buffer, view.byteOffset + base + 32, 16).slice(),
-    translated: new Uint8Array(view.buffer, view.byteOffset + base + 48, 16).slice(),
+    source: new Uint8Array(view.buffer, view.byteOffset + base + 16, 16),
+    destination: new Uint8Array(view.buffer, view.byteOffset + base + 32, 16),
+    translated: new Uint8Array(view.buffer, view.byteOffset + base + 48, 16),
     sourcePort: view.getUint16(base + 64, false),
     destinationPort: view.getUint16(base + 66, false),
     translatedPort: view.getUint16(base + 68, false),
@@ -301,7 +301,7 @@ export function decodePacketEvent(view: DataView, base = 0): PacketEvent {
     tcpFlags: view.getUint8(base + 74),
     payloadLength: view.getUint32(base + 76, true),
     capturedLength: view.getUint32(base + 80, true),
-    payload: new Uint8Array(view.buffer, view.byteOffset + base + 84, 512).slice(),
+    payload: new Uint8Array(view.buffer, view.byteOffset + base + 84, 512),
   };
 }
 

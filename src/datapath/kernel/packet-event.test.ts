@@ -43,6 +43,13 @@ test('toPacketEvent reads a redirected query', () => {
   });
 });
 
+test('toPacketEvent keeps nothing of the memory it reads, which the kernel writes again', () => {
+  const bytes = encodePacketEvent(RAW);
+  const event = toPacketEvent(new DataView(bytes.buffer));
+  bytes.fill(0xee);
+  expect(event).toEqual(decode({}));
+});
+
 test('toPacketEvent reads a packet that fell back, on the other hook, over IPv6', () => {
   const address = ipMappedBytes(toIp('fd00::1'));
   const event = decode({

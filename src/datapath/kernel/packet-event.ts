@@ -1,6 +1,6 @@
 /** One record of the event ring as the value the observer reads. Pure; the record's memory is not kept. */
 import { ipFromBytes } from '../../net/ip.ts';
-import { PROTOCOL_NUMBERS, PROTOCOLS, toPort } from '../../net/port.ts';
+import { PROTOCOL_NUMBERS, toPort } from '../../net/port.ts';
 import type { FallBackReason, PacketEvent } from '../datapath.ts';
 import {
   decodePacketEvent,
@@ -24,7 +24,6 @@ export const REASON_NUMBERS: Readonly<Record<FallBackReason, number>> = {
   skip: REASON_SKIP,
   established: REASON_ESTABLISHED,
 };
-export const FALL_BACK_REASONS = Object.keys(REASON_NUMBERS) as readonly FallBackReason[];
 
 const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> = {
   forwarded: VERDICT_FORWARDED,
@@ -32,7 +31,14 @@ const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> = {
   restored: VERDICT_RESTORED,
   'fell-back': VERDICT_FELL_BACK,
 };
-const VERDICTS = Object.keys(VERDICT_NUMBERS) as readonly PacketEvent['verdict'][];
+
+const REASON_WORDS = wordsOf(REASON_NUMBERS);
+const VERDICT_WORDS = wordsOf(VERDICT_NUMBERS);
+const PROTOCOL_WORDS = wordsOf(PROTOCOL_NUMBERS);
+
+function wordsOf<Word extends string>(numbers: Readonly<Record<Word, number>>): ReadonlyMap<number, Word> {
+  return new Map((Object.entries(numbers) as [Word, number][]).map(([word, number]) => [number, word]));
+}
 
 /**
  * Undefined for what is no event we can show: a record of another size (another version wrote it), or port 0, which
@@ -41,9 +47,9 @@ const VERDICTS = Object.keys(VERDICT_NUMBERS) as readonly PacketEvent['verdict']
 export function toPacketEvent(record: DataView): PacketEvent | undefined {
   if (record.byteLength < PACKET_EVENT_SIZE) return undefined;
   const raw = decodePacketEvent(record);
-  const verdict = VERDICTS.find((word) => VERDICT_NUMBERS[word] === raw.verdict);
-  const protocol = PROTOCOLS.find((word) => PROTOCOL_NUMBERS[word] === raw.protocol);
-  const reason = FALL_BACK_REASONS.find((word) => REASON_NUMBERS[word] === raw.reason);
+  const verdict = VERDICT_WORDS.get(raw.verdict);
+  const protocol = PROTOCOL_WORDS.get(raw.protocol);
+  const reason = REASON_WORDS.get(raw.reason);
   const sourcePort = toPort(raw.sourcePort);
   const destinationPort = toPort(raw.destinationPort);
   const translatedPort = toPort(raw.translatedPort);
@@ -61,7 +67,7 @@ export function toPacketEvent(record: DataView): PacketEvent | undefined {
     destination: { address: ipFromBytes(raw.destination), port: destinationPort },
     ...(translated ? { translated, deliveredIfindex: raw.deliveredIfindex } : {}),
     tcpFlags: raw.tcpFlags,
-    payload: raw.payload.subarray(0, raw.capturedLength),
+    payload: raw.payload.slice(0, raw.capturedLength),
     payloadLength: raw.payloadLength,
   };
 }

@@ -1,15 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PacketEvent } from '../datapath/datapath.ts';
-import { TYPE } from '../dns/codes.ts';
-import { cnameRecord } from '../dns/rdata/target.ts';
-import { createStore } from '../store/store.ts';
-import type { Flow } from './api.ts';
-import { formatCompact } from './compact.ts';
-import { createEnricher } from './enrich.ts';
-import { createExpander } from './expand.ts';
-import { createLatencyTable } from './latency.ts';
-import { SAMPLE_CLUSTER } from './testing/sample-cluster.ts';
+import type { PacketEvent } from '../../datapath/datapath.ts';
+import { TYPE } from '../../dns/codes.ts';
+import { cnameRecord } from '../../dns/rdata/target.ts';
+import { createStore } from '../../store/store.ts';
+import type { Flow } from '../api.ts';
+import { formatCompact } from '../compact.ts';
+import { createEnricher } from '../enrich.ts';
+import { SAMPLE_CLUSTER } from '../testing/sample-cluster.ts';
 import {
   ANSWER,
   answerRecord,
@@ -22,7 +20,9 @@ import {
   peer,
   QUERY,
   VIP,
-} from './testing/sample-packet.ts';
+} from '../testing/sample-packet.ts';
+import { createExpander } from './expand.ts';
+import { createLatencyTable } from './latency.ts';
 
 function expander(nodeName = 'k8s-w1') {
   const expand = createExpander({
@@ -241,6 +241,26 @@ describe('createExpander', () => {
     });
     const [first] = expand(packet(), 5);
     expect(first?.response.lost_events).toEqual({ source: 'PERF_EVENT_RING_BUFFER', num_events_lost: '5' });
+  });
+
+  it('puts a flow together when it is read, once, with the pods of the moment it was seen', () => {
+    const cluster = createStore(SAMPLE_CLUSTER);
+    let uuids = 0;
+    const expand = createExpander({
+      ...{ nodeName: 'k8s-w1', version: '0', latency: createLatencyTable() },
+      ...{ wallNs: (ns: bigint) => ns, interfaceName: () => undefined },
+      newUuid: () => `uuid-${++uuids}`,
+      enricher: createEnricher(cluster, 'k8s-w1'),
+    });
+    const entries = expand(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 }), 0);
+    expect(uuids).toBe(0);
+    cluster.set({ ...SAMPLE_CLUSTER, pods: new Map() });
+    const read = () => entries.map(({ response }) => response.flow);
+    const first = read();
+    expect(first.map((flow) => flow?.source.pod_name)).toEqual(entries.map(() => 'netshoot'));
+    expect(first.at(-1)?.destination.pod_name).toBe('node-local-dns-w1');
+    expect(read()).toEqual(first);
+    expect(uuids).toBe(entries.length);
   });
 
   it('never throws and tells at most a bounded number of messages, whatever a pod sends', () => {

@@ -1,27 +1,24 @@
-/** Puts together one `flow.Flow` from a packet event and what is being said about it; fills every field of spec hubble 6.3. */
-import type { PacketEvent } from '../datapath/datapath.ts';
-import { type Ip, ipFamily } from '../net/ip.ts';
-import {
-  type DnsRecord,
-  EVENT_TYPES,
-  type Flow,
-  type Layer4,
-  TRACE_POINTS,
-  type Verdict,
-  XLATE_POINTS,
-} from './api.ts';
-import type { Enricher } from './enrich.ts';
-import { tcpFlagWords } from './summary.ts';
+/** Puts together one `flow.Flow` from a packet and what is being said about it; fills every field of spec hubble 6.3. */
+import { type Ip, ipFamily } from '../../net/ip.ts';
+import type { Protocol } from '../../net/port.ts';
+import { EVENT_TYPES, type Flow, type Layer4, TRACE_POINTS, type Verdict, XLATE_POINTS } from '../api.ts';
+import type { DnsSighting } from '../dns-sighting.ts';
+import type { Enricher } from '../enrich.ts';
+import { dnsSummary, tcpFlagWords } from '../summary.ts';
 
 export interface Peer {
   readonly address: Ip;
   readonly port: number;
 }
 
+export interface Interface {
+  readonly index: number;
+  readonly name?: string;
+}
+
 interface Ends {
   readonly source: Peer;
   readonly destination: Peer;
-  readonly summary: string;
 }
 
 /** A packet at a point. */
@@ -30,99 +27,111 @@ export interface TracePart extends Ends {
   readonly point: 'from-endpoint' | 'to-endpoint' | 'to-host';
   /** Undefined: nobody knows. */
   readonly isReply: boolean | undefined;
-  /** Zero: no interface. */
-  readonly ifindex: number;
+  readonly summary: string;
+  readonly interface: Interface | undefined;
 }
 
 /** A translation, or the decision not to translate. */
 export interface XlatePart extends Ends {
   readonly kind: 'xlate';
   readonly point: 'pre-fwd' | 'post-fwd' | 'post-rev';
+  readonly summary: string;
 }
 
 /** A DNS message. */
 export interface DnsPart extends Ends {
   readonly kind: 'dns';
-  readonly isReply: boolean;
-  readonly record: DnsRecord;
+  readonly sighting: DnsSighting;
   readonly latencyNs: bigint | undefined;
   readonly direction: 'INGRESS' | 'EGRESS';
-  readonly ifindex: number;
+  readonly traceId: string;
+  readonly interface: Interface | undefined;
 }
 
 export type FlowPart = TracePart | XlatePart | DnsPart;
 
+/** The word in `dns-request WORD`: seen by tc programs, not by a proxy. */
+export const OBSERVATION_SOURCE = 'tc';
+
 /** The packet that is being told about. */
 export interface FlowSubject {
-  readonly event: PacketEvent;
-  /** RFC 3339, formatted once per packet because it costs more than the rest of a flow. */
+  readonly protocol: Protocol;
+  readonly tcpFlags: number;
+  /** RFC 3339. */
   readonly time: string;
+  /** Of the first DNS message in it. */
   readonly traceId: string | undefined;
+  /** Who the packet's addresses were when it was seen: no others are asked for. */
+  readonly owners: Enricher;
 }
 
-export interface FlowBuilderOptions extends FlowSubject {
+export interface FlowBuilderOptions {
   readonly nodeName: string;
   readonly version: string;
-  readonly enricher: Enricher;
   readonly newUuid: () => string;
-  readonly interfaceName: (ifindex: number) => string | undefined;
 }
 
-export function buildFlow(part: FlowPart, options: FlowBuilderOptions): Flow {
-  const source = options.enricher.lookup(part.source.address);
-  const destination = options.enricher.lookup(part.destination.address);
+export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBuilderOptions): Flow {
+  const source = subject.owners.lookup(part.source.address);
+  const destination = subject.owners.lookup(part.destination.address);
+  const traceId = part.kind === 'dns' ? part.traceId : subject.traceId;
   return {
-    time: options.time,
+    time: subject.time,
     uuid: options.newUuid(),
     IP: {
       source: part.source.address,
       destination: part.destination.address,
       ipVersion: ipFamily(part.source.address) === 4 ? 'IPv4' : 'IPv6',
     },
-    l4: layer4(part, options.event),
+    l4: layer4(part, subject),
     source: source.endpoint,
     destination: destination.endpoint,
     node_name: options.nodeName,
     ...(source.service === undefined ? {} : { source_service: source.service }),
     ...(destination.service === undefined ? {} : { destination_service: destination.service }),
-    ...(options.traceId === undefined ? {} : { trace_context: { parent: { trace_id: options.traceId } } }),
+    ...(traceId === undefined ? {} : { trace_context: { parent: { trace_id: traceId } } }),
     emitter: { name: 'zerohop', version: options.version },
-    ...kindFields(part, options),
-    Summary: part.summary,
+    ...kindFields(part),
+    Summary: part.kind === 'dns' ? dnsSummary(part.sighting, OBSERVATION_SOURCE) : part.summary,
   };
 }
 
-function layer4({ source, destination, kind }: FlowPart, event: PacketEvent): Layer4 {
+function layer4({ source, destination, kind }: FlowPart, { protocol, tcpFlags }: FlowSubject): Layer4 {
   const ports = { source_port: source.port, destination_port: destination.port };
-  if (event.protocol === 'UDP') return { UDP: ports };
+  if (protocol === 'UDP') return { UDP: ports };
   if (kind === 'dns') return { TCP: ports };
-  const flags = Object.fromEntries(tcpFlagWords(event.tcpFlags).map((word) => [word, true] as const));
+  const flags = Object.fromEntries(tcpFlagWords(tcpFlags).map((word) => [word, true] as const));
   return { TCP: { ...ports, flags } };
 }
 
 type KindFields = Pick<Flow, 'verdict' | 'Type' | 'event_type'> & Partial<Flow>;
 
-function kindFields(part: FlowPart, options: FlowBuilderOptions): KindFields {
+function kindFields(part: FlowPart): KindFields {
   switch (part.kind) {
     case 'trace':
-      return { ...traceFields(part), ...replyFields(part.isReply), ...interfaceField(part.ifindex, options) };
+      return { ...traceFields(part), ...replyFields(part.isReply), ...interfaceField(part.interface) };
     case 'xlate':
       return xlateFields(part.point);
     case 'dns':
-      return {
-        verdict: 'FORWARDED',
-        Type: 'L7',
-        event_type: { type: EVENT_TYPES.l7 },
-        traffic_direction: part.direction,
-        l7: {
-          type: part.isReply ? 'RESPONSE' : 'REQUEST',
-          ...(part.latencyNs === undefined ? {} : { latency_ns: String(part.latencyNs) }),
-          dns: part.record,
-        },
-        ...replyFields(part.isReply),
-        ...interfaceField(part.ifindex, options),
-      };
+      return dnsFields(part);
   }
+}
+
+function dnsFields({ sighting, latencyNs, direction, interface: at }: DnsPart): KindFields {
+  const { record, response } = sighting;
+  return {
+    verdict: 'FORWARDED',
+    Type: 'L7',
+    event_type: { type: EVENT_TYPES.l7 },
+    traffic_direction: direction,
+    l7: {
+      type: response ? 'RESPONSE' : 'REQUEST',
+      ...(latencyNs === undefined ? {} : { latency_ns: String(latencyNs) }),
+      dns: { ...record, observation_source: OBSERVATION_SOURCE },
+    },
+    ...replyFields(response),
+    ...interfaceField(at),
+  };
 }
 
 function traceFields({ point, isReply }: TracePart): KindFields {
@@ -169,8 +178,6 @@ function replyFields(isReply: boolean | undefined): Partial<Flow> {
   return isReply ? { reply: true, is_reply: true } : { is_reply: false };
 }
 
-function interfaceField(index: number, options: FlowBuilderOptions): Partial<Flow> {
-  if (index === 0) return {};
-  const name = options.interfaceName(index);
-  return { interface: { index, ...(name === undefined ? {} : { name }) } };
+function interfaceField(at: Interface | undefined): Partial<Flow> {
+  return at === undefined ? {} : { interface: at };
 }

@@ -9,18 +9,21 @@
  * plus exactly one dns-request or dns-response per DNS message and cluster: told at the client pod's own interface, or at
  * the server's when the client is no pod of the cluster (a host process, an address from outside). So two agents that see
  * the same packet never both tell it. A client whose address is masqueraded on the way counts as no pod at the server.
+ *
+ * Thousands of packets a second pass and few are ever looked at. So what must be taken at once (the DNS message, whose
+ * the addresses are, the latency) is taken at once, and the flow itself is put together when somebody reads it.
  */
-import type { PacketEvent } from '../datapath/datapath.ts';
-import type { Ip } from '../net/ip.ts';
-import type { Flow } from './api.ts';
-import { type DnsSighting, sightDns } from './dns-sighting.ts';
-import type { Enricher } from './enrich.ts';
-import { buildFlow, type FlowPart, type Peer, type TracePart } from './flow-builder.ts';
+import type { PacketEvent } from '../../datapath/datapath.ts';
+import type { Ip } from '../../net/ip.ts';
+import { type DnsSighting, sightDns } from '../dns-sighting.ts';
+import type { Enricher } from '../enrich.ts';
+import type { RingEntry } from '../ring.ts';
+import { fallBackSummary, packetSummary } from '../summary.ts';
+import { formatTime } from '../time.ts';
+import { formatTraceId } from '../trace-id.ts';
+import type { DnsPart, FlowPart, Interface, Peer, TracePart } from './flow-builder.ts';
 import type { LatencyTable } from './latency.ts';
-import type { RingEntry } from './ring.ts';
-import { dnsSummary, fallBackSummary, packetSummary } from './summary.ts';
-import { formatTime } from './time.ts';
-import { formatTraceId } from './trace-id.ts';
+import { createLazyEntries } from './lazy-entry.ts';
 
 export interface ExpandOptions {
   readonly nodeName: string;
@@ -35,31 +38,40 @@ export interface ExpandOptions {
 
 export type Expander = (event: PacketEvent, lost: number) => readonly RingEntry[];
 
-/** The word in `dns-request WORD`: seen by tc programs, not by a proxy. */
-export const OBSERVATION_SOURCE = 'tc';
-
 const DNS_PORTS: ReadonlySet<number> = new Set([53, 5353]);
 
 export function createExpander(options: ExpandOptions): Expander {
   return (event, lost) => {
     const timeNs = options.wallNs(event.timeNs);
     const sightings = carriesDns(event) ? sightDns(event) : [];
-    const time = formatTime(timeNs);
-    const packet: Packet = { event, time, sightings, isReply: isReply(event, sightings) };
-    const flows = [...packetFlows(packet, options), ...dnsFlows(packet, options)];
-    const node_name = options.nodeName;
-    const entries: RingEntry[] = flows.map((flow) => ({ timeNs, response: { flow, node_name, time } }));
+    const packet: Packet = { event, sightings, isReply: isReply(event, sightings) };
+    const parts = [...packetParts(packet, options), ...dnsParts(packet, options)];
+    const { protocol, tcpFlags } = event;
+    const owners = ownersNow(event, options.enricher);
+    const entries = createLazyEntries(
+      { timeNs, protocol, tcpFlags, owners, traceId: traceIdOf(packet), parts },
+      options,
+    );
     if (lost === 0) return entries;
     const lost_events = { source: 'PERF_EVENT_RING_BUFFER', num_events_lost: String(lost) } as const;
-    return [{ timeNs, response: { lost_events, node_name, time } }, ...entries];
+    const response = { lost_events, node_name: options.nodeName, time: formatTime(timeNs) };
+    return [{ timeNs, response }, ...entries];
   };
 }
 
 interface Packet {
   readonly event: PacketEvent;
-  readonly time: string;
   readonly sightings: readonly DnsSighting[];
   readonly isReply: boolean | undefined;
+}
+
+/** A pod that is gone when the flow is read, or whose address another has by then, is still the one that sent it. */
+function ownersNow({ source, destination, translated }: PacketEvent, enricher: Enricher): Enricher {
+  const sender = enricher.lookup(source.address);
+  const receiver = enricher.lookup(destination.address);
+  const other = translated === undefined ? receiver : enricher.lookup(translated.address);
+  const [from, to] = [source.address, destination.address];
+  return { lookup: (address) => (address === from ? sender : address === to ? receiver : other) };
 }
 
 function carriesDns({ source, destination, translated }: PacketEvent): boolean {
@@ -76,19 +88,13 @@ function isReply(event: PacketEvent, sightings: readonly DnsSighting[]): boolean
   return fromServer === DNS_PORTS.has(event.destination.port) ? undefined : fromServer;
 }
 
-function packetFlows(packet: Packet, options: ExpandOptions): readonly Flow[] {
-  const { event, time } = packet;
-  const subject = { ...options, event, time, traceId: traceIdOf(packet) };
-  return packetParts(packet, options.enricher).map((part) => buildFlow(part, subject));
-}
-
-function packetParts(packet: Packet, enricher: Enricher): readonly FlowPart[] {
+function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[] {
   const { event } = packet;
   const { source, destination, translated } = event;
-  const { ifindex, deliveredIfindex = 0 } = event;
   const summary = packetSummary(event.protocol, event.tcpFlags);
   const trace = { kind: 'trace', isReply: packet.isReply, summary } as const;
-  const seen: TracePart = { ...trace, point: event.hook, source, destination, ifindex };
+  const at = interfaceOf(event.ifindex, options);
+  const seen: TracePart = { ...trace, point: event.hook, source, destination, interface: at };
   switch (event.verdict) {
     case 'forwarded':
       return [seen];
@@ -98,14 +104,14 @@ function packetParts(packet: Packet, enricher: Enricher): readonly FlowPart[] {
         seen,
         { kind: 'xlate', point: 'pre-fwd', source, destination, summary },
         { kind: 'xlate', point: 'post-fwd', source, destination: translated, summary },
-        { ...trace, ...arrival(deliveredIfindex, translated, enricher), source, destination: translated },
+        { ...trace, ...arrival(event, translated, options), source, destination: translated },
       ];
     case 'restored':
       if (translated === undefined) return [seen];
       return [
         seen,
         { kind: 'xlate', point: 'post-rev', source: translated, destination, summary },
-        { ...trace, ...arrival(deliveredIfindex, destination, enricher), source: translated, destination },
+        { ...trace, ...arrival(event, destination, options), source: translated, destination },
       ];
     case 'fell-back': {
       const reason = fallBackSummary(summary, event.reason);
@@ -115,9 +121,16 @@ function packetParts(packet: Packet, enricher: Enricher): readonly FlowPart[] {
 }
 
 /** A backend on the host's network has no interface of its own: it is reached through the host's stack. */
-function arrival(deliveredIfindex: number, peer: Peer, enricher: Enricher) {
-  const atPod = deliveredIfindex !== 0 || enricher.lookup(peer.address).pod !== undefined;
-  return { point: atPod ? 'to-endpoint' : 'to-host', ifindex: deliveredIfindex } as const;
+function arrival({ deliveredIfindex = 0 }: PacketEvent, peer: Peer, options: ExpandOptions) {
+  const atPod = deliveredIfindex !== 0 || options.enricher.lookup(peer.address).pod !== undefined;
+  const point = atPod ? ('to-endpoint' as const) : ('to-host' as const);
+  return { point, interface: interfaceOf(deliveredIfindex, options) };
+}
+
+function interfaceOf(index: number, { interfaceName }: ExpandOptions): Interface | undefined {
+  if (index === 0) return undefined;
+  const name = interfaceName(index);
+  return name === undefined ? { index } : { index, name };
 }
 
 function traceIdOf({ event, sightings, isReply }: Packet): string | undefined {
@@ -127,21 +140,17 @@ function traceIdOf({ event, sightings, isReply }: Packet): string | undefined {
   return formatTraceId({ client: client.address, port: client.port, id: first.id });
 }
 
-function dnsFlows(packet: Packet, options: ExpandOptions): readonly Flow[] {
-  const { event, time } = packet;
-  return packet.sightings
+function dnsParts({ event, sightings }: Packet, options: ExpandOptions): readonly DnsPart[] {
+  return sightings
     .filter((sighting) => isToldHere(event, sighting.response, options.enricher))
     .map((sighting) => {
       const { source, destination } = dnsEnds(event);
       const client = sighting.response ? destination : source;
       const traceId = formatTraceId({ client: client.address, port: client.port, id: sighting.id });
-      const summary = dnsSummary(sighting, OBSERVATION_SOURCE);
-      const record = { ...sighting.record, observation_source: OBSERVATION_SOURCE };
       const latencyNs = options.latency.measure(traceId, sighting.response, event.timeNs);
-      const part = { kind: 'dns', source, destination, isReply: sighting.response, summary } as const;
       const direction = isAtClient(event, sighting.response) ? 'EGRESS' : 'INGRESS';
-      const detail = { record, latencyNs, direction, ifindex: event.ifindex } as const;
-      return buildFlow({ ...part, ...detail }, { ...options, event, time, traceId });
+      const ends = { kind: 'dns', source, destination, sighting, traceId } as const;
+      return { ...ends, latencyNs, direction, interface: interfaceOf(event.ifindex, options) };
     });
 }
 
