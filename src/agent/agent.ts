@@ -111,7 +111,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   };
 }
 
-/** Takes this node's programs out of the kernel: packets go their ordinary way. */
-export function cleanupNode(pinDirectory: string): void {
-  removeDatapath(pinDirectory);
+/** Takes this node's programs out of the kernel: packets go their ordinary way. False when there was nothing. */
+export function cleanupNode(pinDirectory: string): boolean {
+  return removeDatapath(pinDirectory);
 }

@@ -3,7 +3,7 @@
  * given functions return at that moment; a stream of flows is written no faster than its reader takes it, and a reader
  * that leaves ends it. Bodies are bounded; a bad request gets a problem, never a crash.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -12,6 +12,7 @@ import type { GetFlowsRequest } from '../flow/api.ts';
 import { formatJson } from '../flow/json.ts';
 import { type FlowQuery, parseFlowsRequest, readFlows } from '../flow/read-flows.ts';
 import type { FlowRing } from '../flow/ring.ts';
+import { makeDirectory } from '../sys/bpffs.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AgentErrorCode } from './errors.ts';
@@ -163,7 +164,7 @@ function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
 /** A socket that a killed agent left behind is removed; one that answers is somebody's. */
 async function makeRoom(path: string): Promise<void> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(path), 0o755);
     if (!lstatSync(path).isSocket()) throw unusable(path, 'a file of another kind has this name');
     if (await answers(path)) {
       const code: AgentErrorCode = 'AGENT_SOCKET_TAKEN';
@@ -172,7 +173,8 @@ async function makeRoom(path: string): Promise<void> {
     unlinkSync(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return;
-    throw error instanceof AppError ? error : unusable(path, 'its directory cannot be used', error);
+    const said = error instanceof AppError && error.code !== 'SYS_CALL_FAILED';
+    throw said ? error : unusable(path, 'its directory cannot be used', error);
   }
 }
 

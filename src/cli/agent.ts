@@ -49,8 +49,12 @@ async function runAgent(flags: Flags): Promise<void> {
   const nodeName = flags.nodeName ?? process.env.NODE_NAME ?? '';
   const log = createLogger({ level: logLevel(flags.logLevel), nodeName });
   if (flags.cleanup === true) {
-    cleanupNode(flags.bpfDirectory);
-    log.info(`kernel programs taken away, maps unpinned: ${flags.bpfDirectory}`);
+    const cleaned = cleanupNode(flags.bpfDirectory);
+    log.info(
+      cleaned
+        ? `kernel programs taken away, maps unpinned: ${flags.bpfDirectory}`
+        : `nothing to take away: there is no ${flags.bpfDirectory}`,
+    );
     return;
   }
   if (nodeName === '') throw invalid('--node-name', 'it must say which node this is', nodeName);

@@ -18,6 +18,15 @@ export const DATAPATH_ERRORS = {
       "The node has no route to a pod's address, or the route does not lead to a veth of a pod on this node",
     cure: 'Check that the pod runs on this node and that the CNI routes to pods (a shared bridge is not supported yet)',
   },
+  DATAPATH_IN_USE: {
+    cause: 'Another agent works with this directory of pinned maps, or is being cleaned up after',
+    cure: 'End the other agent first; on a machine with several nodes give each agent its own --bpf-directory',
+  },
+  DATAPATH_NOT_PINS: {
+    cause:
+      'The directory that should be cleaned up is not on a BPF file system, so no agent of ours pinned maps there',
+    cure: 'Give the directory the agent was started with (--bpf-directory)',
+  },
   DATAPATH_FULL: {
     cause: 'More frontends or backends are redirected than the kernel maps have room for',
     cure: 'Redirect fewer services on this node',

@@ -1,6 +1,6 @@
 /** How opening fails: what the operator reads when the kernel, the permissions or the program are not right. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { isBpffs } from '../sys/bpffs.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { loadPrograms } from './kernel/load-program.ts';
 import type { ObjectSpec } from './kernel/object-spec.ts';
-import { openDatapath } from './open-datapath.ts';
+import { openDatapath, removeDatapath } from './open-datapath.ts';
 import { silentLog } from './testing/test-network.ts';
 
 let directory: string;
@@ -29,6 +29,46 @@ test('openDatapath mounts a bpffs where there is none, and remove takes it away'
   datapath.remove();
   expect(existsSync(pinDirectory)).toBe(false);
   datapath.remove();
+});
+
+test('a second datapath on the same pins is refused before it touches anything, and so is cleaning up', () => {
+  const options = { pinDirectory: join(directory, 'pins'), log: silentLog, clock: systemClock };
+  const first = openDatapath(options);
+  const taken = expect.objectContaining({ code: 'DATAPATH_IN_USE' });
+  expect(() => openDatapath(options)).toThrow(taken);
+  expect(() => removeDatapath(options.pinDirectory)).toThrow(taken);
+  first.close();
+  openDatapath(options).close();
+  removeDatapath(options.pinDirectory);
+  expect(existsSync(options.pinDirectory)).toBe(false);
+});
+
+test('a place where no directory can be made is refused at once', () => {
+  const pinDirectory = '/proc/zerohop-test';
+  expect(() => openDatapath({ pinDirectory, log: silentLog, clock: systemClock })).toThrow(
+    /^Cannot make the directory \/proc\/zerohop-test: ENOENT/,
+  );
+});
+
+test('removeDatapath leaves a directory alone that is on no bpffs, and says when there is none', () => {
+  const pins = join(directory, 'abi-1');
+  mkdirSync(pins);
+  const refused = expect.objectContaining({ code: 'DATAPATH_NOT_PINS' });
+  expect(() => removeDatapath(directory)).toThrow(refused);
+  expect(existsSync(pins)).toBe(true);
+  rmdirSync(pins);
+  expect(removeDatapath(join(directory, 'absent'))).toBe(false);
+});
+
+test('removing leaves a bpffs that others have pins on', () => {
+  const pinDirectory = join(directory, 'pins');
+  const datapath = openDatapath({ pinDirectory, log: silentLog, clock: systemClock });
+  mkdirSync(join(pinDirectory, 'somebody-else'));
+  datapath.remove();
+  expect(readdirSync(pinDirectory)).toContain('somebody-else');
+  rmdirSync(join(pinDirectory, 'somebody-else'));
+  expect(removeDatapath(pinDirectory)).toBe(true);
+  expect(existsSync(pinDirectory)).toBe(false);
 });
 
 test('openDatapath without privileges says what is needed', () => {

@@ -2,14 +2,18 @@
  * Opens the eBPF datapath of the network namespace this thread is in: inherits what is pinned, swaps in our programs,
  * or makes it all anew. A restart does not disturb a packet: maps and links stay, only programs are replaced.
  */
+import { existsSync } from 'node:fs';
+import { AppError } from '../fault/app-error.ts';
+import { ensureBpffs, isBpffs } from '../sys/bpffs.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Datapath } from './datapath.ts';
+import { DATAPATH_ERRORS } from './errors.ts';
 import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
 import { KernelDatapath } from './kernel/kernel-datapath.ts';
 import { Links } from './kernel/links.ts';
 import { loadPrograms } from './kernel/load-program.ts';
-import { openMaps, openPins, removePins } from './kernel/pins.ts';
+import { lockPins, openMaps, openPins, removePins } from './kernel/pins.ts';
 import { POD_OBJECT } from './kernel/programs.gen.ts';
 
 export interface DatapathOptions {
@@ -23,24 +27,36 @@ export interface DatapathOptions {
 
 const DEFAULT_EVENT_PORTS = [53];
 
-/** Opens what is pinned or makes it anew. Throws an `AppError` that names what the machine lacks. */
+/** Opens what is pinned or makes it anew. Throws an `AppError` that names what the machine lacks, or `DATAPATH_IN_USE`. */
 export function openDatapath(options: DatapathOptions): Datapath {
-  const pins = openPins(options.pinDirectory);
+  ensureBpffs(options.pinDirectory);
+  const unlock = lockPins(options.pinDirectory);
+  try {
+    return openLocked(options, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function openLocked({ pinDirectory, log, clock, eventPorts }: DatapathOptions, unlock: () => void): Datapath {
+  const pins = openPins(pinDirectory);
   const maps = openMaps(POD_OBJECT, pins.maps);
   try {
-    const globals = { event_ports: portList(options.eventPorts ?? DEFAULT_EVENT_PORTS) };
+    const globals = { event_ports: portList(eventPorts ?? DEFAULT_EVENT_PORTS) };
     const programs = loadPrograms({ object: POD_OBJECT, maps, globals });
     const links = new Links(pins.links, programs);
     links.inherit();
-    const { log, clock } = options;
+    const unpin = () => removePins(pinDirectory);
     return new KernelDatapath({
       maps,
       programs,
       links,
       log,
       clock,
+      unlock,
+      unpin,
       ringBytes: EVENT_RING_BYTES,
-      unpin: () => removePins(options.pinDirectory),
     });
   } catch (error) {
     for (const map of maps.values()) map.close();
@@ -50,10 +66,21 @@ export function openDatapath(options: DatapathOptions): Datapath {
 
 /**
  * Unpins whatever was pinned there, by any version, without loading anything: links detach and packets go their
- * ordinary way. For cleaning up where no datapath is open, or can be; a directory that is not there is nothing.
+ * ordinary way. For cleaning up where no datapath is open, or can be; false when the directory is not there. Throws
+ * `DATAPATH_IN_USE` while an agent works there, which would put back half of it, and `DATAPATH_NOT_PINS` for a directory
+ * that is on no bpffs: whatever is in it, it is not ours.
  */
-export function removeDatapath(pinDirectory: string): void {
+export function removeDatapath(pinDirectory: string): boolean {
+  if (!existsSync(pinDirectory)) return false;
+  if (!isBpffs(pinDirectory)) {
+    const message = `Cannot take pinned maps away: it is not on a bpffs: received ${pinDirectory}`;
+    throw new AppError('DATAPATH_NOT_PINS', message, { hint: DATAPATH_ERRORS.DATAPATH_NOT_PINS.cure });
+  }
+  const unlock = lockPins(pinDirectory);
+  // Now we know that nobody works there; held any longer, the lock would keep the file system from being unmounted.
+  unlock();
   removePins(pinDirectory);
+  return true;
 }
 
 /** As in the programs: 16-bit numbers in host order, ended by 0. */

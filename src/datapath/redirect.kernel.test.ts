@@ -186,6 +186,7 @@ describe('without the agent', () => {
   test('a killed agent changes nothing: redirect and fall back go on, and its successor keeps the ids', async () => {
     const spec = specFor([pods.backend.address]);
     const script = join(import.meta.dirname, 'testing/test-agent.ts');
+    datapath.close();
     const agent = network.spawn(network.node, process.execPath, script, directory, JSON.stringify(spec));
     await new Promise((resolve) => agent.stdout?.once('data', resolve));
     await network.kill(agent);
@@ -193,7 +194,6 @@ describe('without the agent', () => {
     await network.kill(backend);
     expect(digBoth()).toEqual([FALLBACK, FALLBACK]);
     backend = await network.serve(pods.backend.netns, pods.backend.address, LOCAL);
-    datapath.close();
     datapath = open();
     expect(digBoth()).toEqual([LOCAL, LOCAL]);
     await datapath.apply(spec);

@@ -19,6 +19,7 @@ export interface Libc {
   address(bytes: Uint8Array): bigint;
   setns(fd: number, type: number): number;
   close(fd: number): number;
+  flock(fd: number, operation: number): number;
   /** Maps `length` bytes, shared, at a page-aligned `offset`. */
   mmap(fd: number, length: number, protection: number, offset: number): Mapping | number;
   mount(source: string, target: string, type: string): number;
@@ -81,6 +82,7 @@ function bindLibc(koffi: Koffi): Libc {
     bpf: bind('long syscall(long number, int command, void *attr, unsigned int size)'),
     setns: bind('int setns(int fd, int type)'),
     close: bind('int close(int fd)'),
+    flock: bind('int flock(int fd, int operation)'),
     mmap: bind('intptr_t mmap(void *at, size_t length, int protection, int flags, int fd, long offset)'),
     munmap: bind('int munmap(intptr_t at, size_t length)'),
     mount: bind('int mount(str source, str target, str type, unsigned long flags, void *data)'),
@@ -99,6 +101,7 @@ function bindLibc(koffi: Koffi): Libc {
     address: (bytes) => koffi.address(bytes),
     setns: (fd, type) => call(native.setns, fd, type),
     close: (fd) => call(native.close, fd),
+    flock: (fd, operation) => call(native.flock, fd, operation),
     mmap(fd, length, protection, offset) {
       const at = native.mmap(null, length, protection, MAP_SHARED, fd, offset);
       if (Number(at) === -1) return -koffi.errno();

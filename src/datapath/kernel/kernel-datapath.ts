@@ -37,6 +37,8 @@ export interface KernelParts {
   readonly ringBytes: number;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
+  /** Lets another process have the pins; called once, when nothing is written any more. */
+  readonly unlock: () => void;
   /** Unpins everything. */
   readonly unpin: () => void;
 }
@@ -107,6 +109,7 @@ export class KernelDatapath implements Datapath {
     this.#events.close();
     for (const map of this.#parts.maps.values()) map.close();
     for (const fd of this.#parts.programs.values()) openLibc().close(fd);
+    this.#parts.unlock();
   }
 
   remove(): void {

@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { AppError } from '../../fault/app-error.ts';
 import {
   BPF_COMMAND,
   callBpf,
@@ -15,8 +16,10 @@ import {
   removePinnedLink,
 } from '../../sys/bpf.ts';
 import { BpfMap } from '../../sys/bpf-map.ts';
-import { ensureBpffs, makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
+import { makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
+import { lockDirectory } from '../../sys/directory-lock.ts';
 import { openLibc } from '../../sys/libc.ts';
+import { DATAPATH_ERRORS } from '../errors.ts';
 import { ABI_VERSION } from './abi.gen.ts';
 import { refusal } from './load-program.ts';
 import type { MapSpec, ObjectSpec } from './object-spec.ts';
@@ -26,9 +29,19 @@ export interface Pins {
   readonly links: string;
 }
 
+/**
+ * Two agents on one set of maps would swap each other's programs and silence each other's events. Throws
+ * `DATAPATH_IN_USE`; the lock ends with its holder.
+ */
+export function lockPins(root: string): () => void {
+  const release = lockDirectory(root);
+  if (release !== undefined) return release;
+  const message = `Cannot use the directory of pinned maps: another agent does: received ${root}`;
+  throw new AppError('DATAPATH_IN_USE', message, { hint: DATAPATH_ERRORS.DATAPATH_IN_USE.cure });
+}
+
 /** Makes the directories; removes what an incompatible version left (its links detach: packets fall back). */
 export function openPins(root: string): Pins {
-  ensureBpffs(root);
   const mine = `abi-${ABI_VERSION}`;
   for (const name of readdirSync(root)) {
     if (name.startsWith('abi-') && name !== mine) removeVersion(join(root, name));
