@@ -258,6 +258,21 @@ describe('discoverAgents', () => {
     await expect(discoverAgents({ env: {}, ...options })).rejects.toMatchObject({ code });
   });
 
+  it('uses the agents that answer, and tells of one that does not unless another was asked for', async () => {
+    const labDirectory = join(bench.directory, 'agents');
+    const dead = join(labDirectory, 'dead.sock');
+    writeFileSync(dead, '');
+    const options = { env: {}, defaultSocket: nowhere, labDirectory };
+    const silent: unknown[] = [];
+    const onSilent = (error: unknown) => silent.push(error);
+    expect(await discoverAgents({ ...options, node: 'k8s-w1', onSilent })).toHaveLength(1);
+    expect(silent).toEqual([]);
+    expect(await discoverAgents({ ...options, onSilent })).toHaveLength(1);
+    expect(silent).toMatchObject([{ code: 'AGENT_NOT_RUNNING' }]);
+    await expect(discoverAgents(options)).rejects.toMatchObject({ code: 'AGENT_NOT_RUNNING' });
+    rmSync(dead);
+  });
+
   it('names the nodes there are when another is asked for', async () => {
     const asked = discoverAgents({ env: {}, server: bench.socketPath, node: 'k8s-w9' });
     await expect(asked).rejects.toMatchObject({

@@ -19,6 +19,8 @@ export interface DiscoverOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly defaultSocket?: string;
   readonly labDirectory?: string;
+  /** Takes what one of several agents failed with instead of having it thrown; the others are then used without it. */
+  readonly onSilent?: (error: unknown) => void;
 }
 
 export interface DiscoveredAgent {
@@ -27,15 +29,25 @@ export interface DiscoveredAgent {
   readonly client: AgentClient;
 }
 
-/** At least one, ordered by node. Throws `AppError` AGENT_NOT_RUNNING, AGENT_FORBIDDEN or AGENT_NODE_UNKNOWN. */
+/**
+ * At least one, ordered by node. Throws `AppError` AGENT_NOT_RUNNING, AGENT_FORBIDDEN or AGENT_NODE_UNKNOWN. An agent that
+ * is not asked for may be silent.
+ */
 export async function discoverAgents(options: DiscoverOptions = {}): Promise<readonly DiscoveredAgent[]> {
   const agents: DiscoveredAgent[] = [];
+  const failures: unknown[] = [];
   for (const path of socketPaths(options)) {
     const client = createAgentClient(path);
     // Asked for its name, so that an agent that does not answer is told of now and not in the middle of the output.
-    agents.push({ node: (await client.status()).node, client });
+    await client.status().then(
+      ({ node }) => agents.push({ node, client }),
+      (error: unknown) => failures.push(error),
+    );
   }
   const wanted = options.node === undefined ? agents : agents.filter(({ node }) => node === options.node);
+  const missed = options.node !== undefined && wanted.length > 0 ? [] : failures;
+  if (missed.length > 0 && (wanted.length === 0 || options.onSilent === undefined)) throw missed[0];
+  for (const failure of missed) options.onSilent?.(failure);
   if (wanted.length > 0) return wanted.sort((a, b) => (a.node < b.node ? -1 : 1));
   const code: AgentErrorCode = 'AGENT_NODE_UNKNOWN';
   const known = agents.map(({ node }) => node).join(', ');

@@ -4,7 +4,7 @@ import type { LrpListing, Realisation } from '../agent/wire.ts';
 import { formatLrpList, lrpListJson } from '../policy/print.ts';
 import type { Command } from './main.ts';
 import { type ListFlags, printPerNode } from './per-node.ts';
-import { createProgram, runProgram } from './program.ts';
+import { createProgram, runProgram, warnOfSilence } from './program.ts';
 
 export const run: Command = async (args) => {
   const program = createProgram('zerohop lrp', 'Local redirect policies of the nodes.');
@@ -17,7 +17,7 @@ export const run: Command = async (args) => {
     .option('--node <name>', 'only the agent of this node')
     .action(async (flags: ListFlags & DiscoverOptions) => {
       await printPerNode(flags, {
-        agents: await discoverAgents(flags),
+        agents: await discoverAgents({ ...flags, onSilent: warnOfSilence }),
         ask: (client) => client.lrp(),
         text: (listing: LrpListing) => formatLrpList(listing.table),
         json: (listing: LrpListing) => lrpJson(listing),

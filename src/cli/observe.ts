@@ -1,5 +1,6 @@
 /** `zerohop observe`: flows of one node or of all the lab's, in Hubble's layouts. */
 import { type DiscoveredAgent, discoverAgents } from '../agent/discover.ts';
+import { followAgents } from '../agent/follow.ts';
 import { mergeByTime } from '../agent/merge.ts';
 import { AppError } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
@@ -16,6 +17,8 @@ import {
   endOnClosedPipe,
   print,
   runProgram,
+  warn,
+  warnOfSilence,
 } from './program.ts';
 
 interface Flags extends ObserveFlags {
@@ -85,7 +88,7 @@ async function observe(flags: Flags): Promise<number> {
   const request = flowsRequest(flags, nowNs);
   if (!request.ok) throw new AppError(request.code, `Cannot observe: ${request.reason ?? request.code}`);
   endOnClosedPipe();
-  const agents = await discoverAgents(flags);
+  const agents = await discoverAgents({ ...flags, onSilent: warnOfSilence });
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once('SIGINT', stop);
@@ -111,12 +114,19 @@ function printer(flags: Flags): (response: GetFlowsResponse) => Promise<void> {
   return (response) => print(`${formatCompact(response, options)}\n`);
 }
 
+const onGone = (node: string) =>
+  warn(`the agent of ${node} has ended: following the others until it is back`);
+const onBack = (node: string) => warn(`the agent of ${node} is back`);
+
 async function* answers(
   agents: readonly DiscoveredAgent[],
   request: GetFlowsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
-  const streams = agents.map(({ client }) => client.flows(request, signal));
+  const streams =
+    request.follow === true
+      ? followAgents(agents, { request, signal, clock: systemClock, onGone, onBack })
+      : agents.map(({ client }) => client.flows(request, signal));
   const windowMs = request.follow === true ? REORDER_WINDOW_MS : Number.POSITIVE_INFINITY;
   const merged = mergeByTime(streams, { clock: systemClock, windowMs });
   const count = request.follow === true || agents.length === 1 ? 0 : Number(request.number ?? 0);

@@ -3,6 +3,7 @@
  * with 1 and one line; a reader that closes the pipe (`| head`) ends the command quietly.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { errorText } from '../fault/app-error.ts';
 
 /** `name` as it is typed: `zerohop observe`. */
 export function createProgram(name: string, description: string): Command {
@@ -41,6 +42,16 @@ export function endOnClosedPipe(): void {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+}
+
+/** A line on standard error that ends nothing. */
+export function warn(text: string): void {
+  console.error(`zerohop: ${text}`);
+}
+
+/** For an agent that is left out because it does not answer. */
+export function warnOfSilence(error: unknown): void {
+  warn(`${errorText(error)}: shown without it`);
 }
 
 /** Writes and waits when the reader is slower than we are, so that nothing piles up in memory. */

@@ -5,7 +5,7 @@ import { formatServiceList, serviceListJson } from '../policy/print.ts';
 import type { Frontend } from '../policy/table.ts';
 import type { Command } from './main.ts';
 import { type ListFlags, printPerNode } from './per-node.ts';
-import { createProgram, runProgram } from './program.ts';
+import { createProgram, runProgram, warnOfSilence } from './program.ts';
 
 export const run: Command = async (args) => {
   const program = createProgram('zerohop service', 'The service table of the nodes.');
@@ -20,7 +20,7 @@ export const run: Command = async (args) => {
     .option('--node <name>', 'only the agent of this node')
     .action(async (flags: ListFlags & DiscoverOptions) => {
       await printPerNode(flags, {
-        agents: await discoverAgents(flags),
+        agents: await discoverAgents({ ...flags, onSilent: warnOfSilence }),
         ask: (client) => client.service(),
         text: (listing: ServiceListing) => formatServiceList(frontendsOf(listing), idsOf(listing)),
         json: (listing: ServiceListing) => serviceListJson(frontendsOf(listing), idsOf(listing)),

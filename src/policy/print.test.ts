@@ -91,17 +91,28 @@ describe('formatServiceList', () => {
     expect(formatServiceList([dns, metrics], (frontend) => ids.get(frontend))).toBe(
       [
         'ID   Frontend              Service Type    Backend',
+        '16   10.96.0.10:53/UDP     LocalRedirect   1 => 172.20.0.247:53/UDP (active)',
         '6    10.96.0.10:9153/TCP   ClusterIP       1 => 10.244.1.33:9153/TCP (active)',
         '                                           2 => 10.244.1.235:9153/TCP (terminating)',
-        '16   10.96.0.10:53/UDP     LocalRedirect   1 => 172.20.0.247:53/UDP (active)',
         '',
       ].join('\n'),
     );
   });
 
-  it('puts frontends without an id last', () => {
-    const text = formatServiceList([dns, metrics], (frontend) => (frontend === metrics ? 3 : undefined));
-    expect(text.indexOf('9153')).toBeLessThan(text.indexOf('LocalRedirect'));
+  it('keeps the order of addresses and ports, whoever has an id', () => {
+    const frontends = [
+      metrics,
+      { ...dns, ...at('10.96.0.9', 53) },
+      dns,
+      { ...dns, ...at('10.96.0.10', 853) },
+    ];
+    const text = formatServiceList(frontends, (frontend) => (frontend === metrics ? 3 : undefined));
+    expect(text.match(/10\.96\.0\.\d+:\d+/g)).toEqual([
+      '10.96.0.9:53',
+      '10.96.0.10:53',
+      '10.96.0.10:853',
+      '10.96.0.10:9153',
+    ]);
   });
 });
 

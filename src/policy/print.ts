@@ -5,7 +5,7 @@
 import { formatAddressPort } from '../net/port.ts';
 import { formatColumns } from './columns.ts';
 import { formatFrontend } from './explain.ts';
-import { compareText, tupleKey } from './order.ts';
+import { sortTuples, tupleKey } from './order.ts';
 import type { Backend, Frontend, PolicyState, ServiceTable } from './table.ts';
 
 export interface LrpListOptions {
@@ -41,7 +41,7 @@ export function formatLrpList(table: ServiceTable, options: LrpListOptions = {})
   return formatColumns(rows);
 }
 
-/** `service list`: one row per frontend in the order of the ids, one more for each further backend. */
+/** `service list`: one row per frontend in the order of the addresses, one more for each further backend. */
 export function formatServiceList(frontends: readonly Frontend[], idOf: FrontendId): string {
   const rows: string[][] = [['ID', 'Frontend', 'Service Type', 'Backend']];
   for (const { frontend, id } of withIds(frontends, idOf)) {
@@ -116,15 +116,9 @@ function formatStateBackend(backend: Backend, index: number): string {
   return `${index + 1} => ${formatAddressPort(address, port)}/${protocol} (${state})`;
 }
 
-/** Frontends without an id come last, in their own order. */
+/** By address, port and protocol, so that what belongs together stands together, redirected or not. */
 function withIds(frontends: readonly Frontend[], idOf: FrontendId) {
-  return frontends
-    .map((frontend) => ({ frontend, id: idOf(frontend) }))
-    .sort((a, b) => compareText(idKey(a.id), idKey(b.id)));
-}
-
-function idKey(id: number | undefined): string {
-  return id === undefined ? '~' : String(id).padStart(16, '0');
+  return sortTuples(frontends).map((frontend) => ({ frontend, id: idOf(frontend) }));
 }
 
 function lrpType(state: PolicyState): 'addr' | 'svc' | 'none' {
