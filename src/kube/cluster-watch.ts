@@ -20,6 +20,7 @@ import { KIND_SOURCES } from './convert/kind-sources.ts';
 import type { KubeErrorCode } from './errors.ts';
 import { createSnapshotBatch } from './snapshot-batch.ts';
 import { type ListWatch, type ListWatchStats, startListWatch } from './watch/list-watch.ts';
+import { createOutageLog } from './watch/outage-log.ts';
 
 /** The least time between two snapshots. */
 const BATCH_MS = 5;
@@ -59,6 +60,7 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
   const snapshot = createStore<ClusterSnapshot>(EMPTY_SNAPSHOT);
   const missing = createStore<ReadonlySet<KindName>>(new Set());
   const batch = createSnapshotBatch({ snapshot, clock: spec.clock, intervalMs: BATCH_MS });
+  const outages = createOutageLog(spec.log);
   const waiting = new Set<() => void>();
   let closed = false;
   // The clock's timers let a process end. Between two attempts at a server that is away there is no socket either, and
@@ -80,6 +82,7 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
       ...selectorsOf(kind, spec),
       client: spec.client,
       log: spec.log,
+      outages,
       clock: spec.clock,
       random: spec.random,
       onList: (rows) => batch.replace(kind, rows),

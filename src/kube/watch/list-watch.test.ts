@@ -6,6 +6,7 @@ import { objectRow } from '../convert/conversion.ts';
 import { createManualClock } from '../testing/manual-clock.ts';
 import { createHeardLog, type Scene, startScriptedServer, until } from '../testing/scripted-server.ts';
 import { type ListWatch, startListWatch } from './list-watch.ts';
+import { createOutageLog } from './outage-log.ts';
 
 // Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
 vi.setConfig({ testTimeout: 30_000 });
@@ -66,6 +67,7 @@ async function follow(scene: Scene) {
     convert: objectRow,
     client,
     log,
+    outages: createOutageLog(log),
     clock,
     random: () => 0.5,
     onList: (rows) => {

@@ -5,7 +5,7 @@
  * nothing runs after `close`. Deliberately absent: a cache (the caller's), streaming lists (sendInitialEvents), protobuf.
  */
 import type { ObjectKey } from '../../cluster/rows.ts';
-import { errorCode, errorText } from '../../fault/app-error.ts';
+import { errorCode } from '../../fault/app-error.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { KubeAnswerError } from '../answer-error.ts';
@@ -13,6 +13,7 @@ import type { KubeClient } from '../client.ts';
 import { type Conversion, convertNamed } from '../convert/conversion.ts';
 import { createBackoff } from './backoff.ts';
 import { listAll } from './list-pages.ts';
+import type { OutageLog } from './outage-log.ts';
 import { pause } from './pause.ts';
 import { watchOnce } from './watch-once.ts';
 
@@ -47,6 +48,8 @@ export interface ListWatchSpec<Row> {
   readonly fieldSelector?: string;
   readonly client: KubeClient;
   readonly log: Log;
+  /** Shared by all collections of one server. */
+  readonly outages: OutageLog;
   readonly clock: Clock;
   readonly random: () => number;
   /** A complete list; the map is the receiver's. */
@@ -109,7 +112,7 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
       if (signal.aborted) return;
       resourceVersion = end.resourceVersion;
       if (end.lasted) backoff.reset();
-      if (end.problem !== undefined) spec.log.warning(`watch of ${spec.resource} broke: ${end.problem}`);
+      if (end.problem !== undefined) spec.outages.broke(spec.resource, end.problem);
       if (end.problem !== undefined || !end.lasted) await pause(spec.clock, backoff.nextMs(), signal);
     } catch (error) {
       if (signal.aborted) return;
@@ -119,10 +122,11 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
   }
 }
 
-type Noted = Pick<ListWatchSpec<never>, 'log' | 'resource' | 'onMissing' | 'random'>;
+type Noted = Pick<ListWatchSpec<never>, 'log' | 'outages' | 'resource' | 'onMissing' | 'random'>;
 
 function noteSuccess(spec: Noted, tally: Tally): void {
   tally.failing = false;
+  spec.outages.works(spec.resource);
   if (!tally.missing) return;
   tally.missing = false;
   spec.log.info(`${spec.resource} is known to the API server now`);
@@ -133,10 +137,12 @@ function noteSuccess(spec: Noted, tally: Tally): void {
 function noteFailure(spec: Noted, tally: Tally, error: unknown): number | undefined {
   tally.failing = true;
   if (errorCode(error) !== 'KUBE_NOT_FOUND') {
-    spec.log.warning(`watch of ${spec.resource}: ${errorText(error)}`);
+    spec.outages.failed(spec.resource, error);
     const askedSeconds = error instanceof KubeAnswerError ? error.retryAfterSeconds : undefined;
     return askedSeconds === undefined ? undefined : Math.min(askedSeconds * 1000, RETRY_MAX_MS);
   }
+  // The server itself is there.
+  spec.outages.works(spec.resource);
   if (!tally.missing) {
     tally.missing = true;
     spec.log.info(`${spec.resource} is not known to the API server: asking again every few seconds`);
