@@ -23,6 +23,8 @@ enum abi_limit {
 	MAX_EVENT_PORTS = 8,
 	/* A UDP reply later than this is none: the client's port may be somebody else's by then. */
 	UDP_FLOW_SECONDS = 120,
+	/* A DNS client that asks two addresses within this from one port gets its answers told apart by message id. */
+	MIXED_SECONDS = 10,
 	EVENT_RING_BYTES = 2097152,
 	/* A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
 	EVENT_PAYLOAD_BYTES = 512,
@@ -42,6 +44,13 @@ enum flow_direction {
 	FLOW_FORWARD = 0,
 	/* Key: backend to client. Value: the frontend whose address the reply must carry. */
 	FLOW_REPLY = 1,
+	/* Like FLOW_REPLY for the one DNS message with this id. A value that equals the key's source: change nothing. */
+	FLOW_REPLY_OF_ID = 2,
+};
+
+enum flow_flag {
+	/* Some answers to this client have an entry of their own, FLOW_REPLY_OF_ID; it goes before this one. */
+	FLOW_MIXED = 1,
 };
 
 enum counter {
@@ -119,14 +128,16 @@ struct flow_key {
 	__u8 protocol;
 	/* enum flow_direction */
 	__u8 direction;
-	__u16 pad;
+	/* DNS message id, as in the packet; 0 but for FLOW_REPLY_OF_ID. */
+	__u16 message_id;
 };
 
 struct flow {
 	/* What to put in place of the destination (forward) or source (reply). */
 	__u8 address[16];
 	__be16 port;
-	__u16 pad;
+	/* enum flow_flag */
+	__u16 flags;
 	/* Where to deliver: host-side interface of the backend (0: the stack) or of the client. */
 	__u32 ifindex;
 	/* CLOCK_MONOTONIC of the last packet from the client. */

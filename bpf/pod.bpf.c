@@ -20,6 +20,8 @@
 #define PASS_ON (-1)
 /* How many backends one packet may try before it falls back. */
 #define MAX_TRIES 4
+/* RFC 1035 section 4.1.1: shorter is no DNS message and has no id. */
+#define DNS_HEADER_BYTES 12
 
 static __always_inline int is_first_segment(const struct packet *packet)
 {
@@ -178,7 +180,7 @@ static __always_inline void forward_key(struct flow_key *key, const struct packe
 	key->destination_port = packet->destination_port;
 	key->protocol = packet->protocol;
 	key->direction = FLOW_FORWARD;
-	key->pad = 0;
+	key->message_id = 0;
 }
 
 /* What the answer will look like when `address`:`port` sends it. */
@@ -191,7 +193,54 @@ static __always_inline void reply_key(struct flow_key *key, const struct packet 
 	key->destination_port = packet->source_port;
 	key->protocol = packet->protocol;
 	key->direction = FLOW_REPLY;
-	key->pad = 0;
+	key->message_id = 0;
+}
+
+/* The id of the DNS message in a datagram; 0 when this is none that can be told apart by it. */
+static __always_inline int load_message_id(struct __sk_buff *skb, const struct packet *packet, __be16 port, __u16 *id)
+{
+	if (packet->protocol != IPPROTO_UDP || packet->payload_length < DNS_HEADER_BYTES || !is_event_port(port))
+		return 0;
+	return bpf_skb_load_bytes(skb, packet->payload_offset, id, sizeof(*id)) == 0;
+}
+
+static __always_inline int is_younger(const struct flow *flow, __u64 seconds)
+{
+	return bpf_ktime_get_ns() - flow->seen_ns <= seconds * 1000000000;
+}
+
+/*
+ * 172.20.0.5:4000 asks 10.96.0.10:53 and, before the answer is there, the backend 172.20.0.9:53 itself, or another
+ * frontend that leads to it. Both answers come from 172.20.0.9:53 to the same port. The entry of the first stays what it
+ * is, and the others get one each, by their message id. `key` is the reply's. Returns 0 when that cannot be done.
+ */
+static __always_inline int remember_message(struct __sk_buff *skb, const struct packet *packet, struct flow_key *key,
+					    const __u8 address[16], __be16 port)
+{
+	struct flow *known = bpf_map_lookup_elem(&flows, key);
+	struct flow wanted = { .port = port, .ifindex = skb->ifindex };
+	int same;
+
+	if (!known || !is_younger(known, MIXED_SECONDS))
+		return 0;
+	same = known->port == port && same_address(known->address, address);
+	if (same && !(known->flags & FLOW_MIXED))
+		return 0;
+	if (!load_message_id(skb, packet, packet->destination_port, &key->message_id))
+		return 0;
+	key->direction = FLOW_REPLY_OF_ID;
+	if (same) {
+		/* The id may be one that had an entry of its own. */
+		bpf_map_delete_elem(&flows, key);
+	} else {
+		known->flags |= FLOW_MIXED;
+		copy_address(wanted.address, address);
+		wanted.seen_ns = bpf_ktime_get_ns();
+		bpf_map_update_elem(&flows, key, &wanted, BPF_ANY);
+	}
+	key->direction = FLOW_REPLY;
+	key->message_id = 0;
+	return !same;
 }
 
 static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex)
@@ -251,7 +300,8 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct packet *
 		remember(&key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex);
 	}
 	reply_key(&key, packet, outcome.translated, outcome.translated_port);
-	remember(&key, packet->destination, packet->destination_port, skb->ifindex);
+	if (!remember_message(skb, packet, &key, packet->destination, packet->destination_port))
+		remember(&key, packet->destination, packet->destination_port, skb->ifindex);
 	count(COUNTER_REDIRECTED);
 	tell(skb, packet, &outcome);
 	rewrite_destination(skb, packet, outcome.translated, outcome.translated_port);
@@ -264,8 +314,7 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct packet *
  */
 static __always_inline int is_stale(const struct packet *packet, const struct flow *flow)
 {
-	return packet->protocol == IPPROTO_UDP &&
-	       bpf_ktime_get_ns() - flow->seen_ns > (__u64)UDP_FLOW_SECONDS * 1000000000;
+	return packet->protocol == IPPROTO_UDP && !is_younger(flow, UDP_FLOW_SECONDS);
 }
 
 /* Puts the frontend's address on a reply; 0 if this packet is no reply of a redirected flow. */
@@ -281,6 +330,16 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	key.protocol = packet->protocol;
 	known = bpf_map_lookup_elem(&flows, &key);
 	if (!known || is_stale(packet, known))
+		return 0;
+	if ((known->flags & FLOW_MIXED) && load_message_id(skb, packet, packet->source_port, &key.message_id)) {
+		struct flow *own;
+
+		key.direction = FLOW_REPLY_OF_ID;
+		own = bpf_map_lookup_elem(&flows, &key);
+		if (own && is_younger(own, MIXED_SECONDS))
+			known = own;
+	}
+	if (known->port == packet->source_port && same_address(known->address, packet->source))
 		return 0;
 	if (outcome->hook == HOOK_FROM_ENDPOINT && !is_own_source(skb, packet))
 		return 0;
@@ -302,9 +361,10 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 
 /*
  * 172.20.0.5:4000 asked 10.96.0.10:53 and was answered by 172.20.0.9:53; now the same socket asks 172.20.0.9:53 itself.
- * That answer must come from 172.20.0.9, so what we remember of the first question has to go.
+ * That answer must come from 172.20.0.9, so what we remember of the first question has to go, or make room for it. A
+ * packet in another pod's name takes nothing from that pod.
  */
-static __always_inline void forget_reply(const struct packet *packet)
+static __always_inline void forget_reply(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct flow_key key = {};
 
@@ -312,7 +372,9 @@ static __always_inline void forget_reply(const struct packet *packet)
 		return;
 	reply_key(&key, packet, packet->destination, packet->destination_port);
 	/* Looking is free of locks, deleting is not, and mostly there is nothing. */
-	if (bpf_map_lookup_elem(&flows, &key))
+	if (!bpf_map_lookup_elem(&flows, &key) || !is_own_source(skb, packet))
+		return;
+	if (!remember_message(skb, packet, &key, packet->destination, packet->destination_port))
 		bpf_map_delete_elem(&flows, &key);
 }
 
@@ -337,7 +399,7 @@ int from_endpoint(struct __sk_buff *skb)
 	}
 	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
 		return deliver(skb, outcome.delivered_ifindex);
-	forget_reply(&packet);
+	forget_reply(skb, &packet);
 	tell(skb, &packet, &outcome);
 	return PASS_ON;
 }

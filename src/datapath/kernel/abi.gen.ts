@@ -8,6 +8,7 @@ export const MAX_FLOWS = 32768;
 export const MAX_ENDPOINTS = 4096;
 export const MAX_EVENT_PORTS = 8;
 export const UDP_FLOW_SECONDS = 120;
+export const MIXED_SECONDS = 10;
 export const EVENT_RING_BYTES = 2097152;
 export const EVENT_PAYLOAD_BYTES = 512;
 
@@ -17,6 +18,7 @@ export const BACKEND_IPV6 = 1;
 
 export const FLOW_FORWARD = 0;
 export const FLOW_REPLY = 1;
+export const FLOW_REPLY_OF_ID = 2;
 
 export const COUNTER_REDIRECTED = 0;
 export const COUNTER_RESTORED = 1;
@@ -150,6 +152,7 @@ export interface FlowKey {
   readonly destinationPort: number;
   readonly protocol: number;
   readonly direction: number;
+  readonly messageId: number;
 }
 
 export const FLOW_KEY_SIZE = 40;
@@ -162,6 +165,7 @@ export function decodeFlowKey(view: DataView, base = 0): FlowKey {
     destinationPort: view.getUint16(base + 34, false),
     protocol: view.getUint8(base + 36),
     direction: view.getUint8(base + 37),
+    messageId: view.getUint16(base + 38, true),
   };
 }
 
@@ -174,12 +178,14 @@ export function encodeFlowKey(value: FlowKey): Uint8Array {
   view.setUint16(34, value.destinationPort, false);
   view.setUint8(36, value.protocol);
   view.setUint8(37, value.direction);
+  view.setUint16(38, value.messageId, true);
   return bytes;
 }
 
 export interface Flow {
   readonly address: Uint8Array;
   readonly port: number;
+  readonly flags: number;
   readonly ifindex: number;
   readonly seenNs: bigint;
 }
@@ -190,6 +196,7 @@ export function decodeFlow(view: DataView, base = 0): Flow {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
     port: view.getUint16(base + 16, false),
+    flags: view.getUint16(base + 18, true),
     ifindex: view.getUint32(base + 20, true),
     seenNs: view.getBigUint64(base + 24, true),
   };
@@ -200,6 +207,7 @@ export function encodeFlow(value: Flow): Uint8Array {
   const view = new DataView(bytes.buffer);
   bytes.set(value.address.subarray(0, 16), 0);
   view.setUint16(16, value.port, false);
+  view.setUint16(18, value.flags, true);
   view.setUint32(20, value.ifindex, true);
   view.setBigUint64(24, value.seenNs, true);
   return bytes;

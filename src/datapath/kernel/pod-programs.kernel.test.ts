@@ -191,6 +191,67 @@ describe('from_endpoint', () => {
     expect(programs.run('from_endpoint', answer)).toEqual({ verdict: PASS_ON, packet: answer });
   });
 
+  describe('one port that asks the frontend, another frontend and the backend at once', () => {
+    const SECOND = toIp('10.96.0.99');
+    /** The 16-bit id, then what else a DNS header holds. */
+    const dns = (id: number) => Uint8Array.of(id >> 8, id & 0xff, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0);
+    const ask = (destination: typeof VIP, id: number, sourcePort: number) => {
+      const asked = query({ destination, sourcePort, payload: dns(id) });
+      programs.run('from_endpoint', asked);
+      return { asked, id };
+    };
+    const answeredBy = ({ asked }: { asked: PacketShape }) =>
+      readPacket(programs.run('from_endpoint', answerTo(asked)).packet).source;
+
+    beforeEach(() => {
+      const frontend = { address: SECOND, port: 53, protocol: 'UDP' } as const;
+      programs.table.write(frontend, 0, [target(ALIVE, 'UDP')]);
+    });
+
+    afterAll(() => programs.table.remove({ address: SECOND, port: 53, protocol: 'UDP' }));
+
+    test('gets every answer from the address it asked, in whatever order they come', () => {
+      const addresses = fc.constantFrom(VIP, SECOND, ALIVE);
+      const asked = fc.array(addresses, { minLength: 1, maxLength: 12 });
+      fc.assert(
+        fc.property(
+          asked,
+          fc.integer({ min: 0, max: 65_000 }),
+          fc.boolean(),
+          (others, firstId, backwards) => {
+            const port = ++ports;
+            const all = [VIP, ...others].map((address, i) => ask(address, firstId + i, port));
+            const answers = backwards ? all.toReversed() : all;
+            for (const each of answers) expect(answeredBy(each)).toBe(each.asked.destination);
+          },
+        ),
+        { numRuns: 200 },
+      );
+    });
+
+    test('may use an id again for another address', () => {
+      const port = ++ports;
+      const order = [VIP, ALIVE, VIP, SECOND, VIP, ALIVE];
+      for (const address of order) expect(answeredBy(ask(address, 7, port))).toBe(address);
+    });
+
+    test('is remembered by what it asks now once it has not asked the first for a while', () => {
+      const port = ++ports;
+      const { asked } = ask(VIP, 1, port);
+      programs.ageReplyTo(asked, ALIVE, 11);
+      expect(answeredBy(ask(SECOND, 2, port))).toBe(SECOND);
+      expect(answeredBy(ask(SECOND, 3, port))).toBe(SECOND);
+    });
+
+    test('loses nothing to another pod that asks the backend in its name', () => {
+      const first = ask(VIP, 1, ++ports);
+      programs.endpoints.write([CLIENT], IFINDEX + 1);
+      ask(ALIVE, 1, first.asked.sourcePort);
+      programs.endpoints.write([CLIENT], IFINDEX);
+      expect(answeredBy(first)).toBe(VIP);
+    });
+  });
+
   test.each([
     { name: 'a UDP answer within two minutes', protocol: 'UDP' as const, seconds: 119, verdict: REDIRECTED },
     { name: 'no UDP answer after that', protocol: 'UDP' as const, seconds: 121, verdict: PASS_ON },

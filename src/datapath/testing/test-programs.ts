@@ -130,5 +130,6 @@ function replyKey(query: PacketShape, backend: PacketShape['destination']): Uint
     destinationPort: query.sourcePort,
     protocol: PROTOCOL_NUMBERS[query.protocol],
     direction: FLOW_REPLY,
+    messageId: 0,
   });
 }
