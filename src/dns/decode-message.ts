@@ -48,7 +48,17 @@ export function decodeHeader(bytes: Uint8Array): Header | undefined {
 
 export function decodeMessage(bytes: Uint8Array): Result<Message> {
   const reader = readerOf(bytes);
-  const { id, opcode, rcode, flags, counts } = readHeader(reader);
+  return readBody(reader, readHeader(reader));
+}
+
+/** What `decodeMessage` gives, for who has looked at the header already. */
+export function decodeBody(bytes: Uint8Array, header: Header): Result<Message> {
+  const reader = readerOf(bytes);
+  reader.offset = HEADER_BYTES;
+  return readBody(reader, header);
+}
+
+function readBody(reader: Reader, { id, opcode, rcode, flags, counts }: Header): Result<Message> {
   const questions = readMany(reader, counts.qd, readQuestion);
   const answers = readMany(reader, counts.an, readRecord);
   const authorities = readMany(reader, counts.ns, readRecord);

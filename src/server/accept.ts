@@ -3,7 +3,7 @@
  * The first two rows of the table are silent, so that two servers can never answer each other's answers for ever.
  */
 import { CLASS, OPCODE, RCODE } from '../dns/codes.ts';
-import { decodeHeader, decodeMessage, type Header } from '../dns/decode-message.ts';
+import { decodeBody, decodeHeader, type Header } from '../dns/decode-message.ts';
 import { encodeMessage } from '../dns/encode-message.ts';
 import type { Message, Question } from '../dns/message.ts';
 import { replyTo } from '../dns/reply.ts';
@@ -29,7 +29,7 @@ export function acceptPacket(bytes: Uint8Array): Acceptance {
   if (qd !== 1 || an > MAX_ANSWERS || ns > MAX_AUTHORITIES || ar > MAX_ADDITIONALS) {
     return bare(header, RCODE.FORMERR);
   }
-  const decoded = decodeMessage(bytes);
+  const decoded = decodeBody(bytes, header);
   const question = decoded.ok ? decoded.value.questions[0] : undefined;
   if (!decoded.ok || question === undefined) return bare(header, RCODE.FORMERR);
   return { action: 'query', message: decoded.value, question };

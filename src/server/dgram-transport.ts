@@ -6,6 +6,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
+import { performance } from 'node:perf_hooks';
 import { type Ip, ipFamily, parseIp } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { SocketAddress } from './handler.ts';

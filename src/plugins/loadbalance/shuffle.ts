@@ -25,11 +25,13 @@ export function shuffled(
   return [...aliases, ...others, ...inRandomOrder(addresses, random), ...inRandomOrder(mailServers, random)];
 }
 
-/** Every order is equally likely: each record is drawn from those not drawn yet. Bounded by what fits in 64 KiB. */
-function inRandomOrder<T>(items: readonly T[], random: () => number): readonly T[] {
-  if (items.length < 2) return items;
-  return items
-    .map((item) => ({ item, draw: random() }))
-    .sort((a, b) => a.draw - b.draw)
-    .map(({ item }) => item);
+/** Every order is equally likely: each record changes places with one drawn from itself and those before it. */
+function inRandomOrder(items: readonly ResourceRecord[], random: () => number): readonly ResourceRecord[] {
+  const order: ResourceRecord[] = [];
+  for (const item of items) {
+    const at = Math.floor(random() * (order.length + 1));
+    order.push(order[at] ?? item);
+    order[at] = item;
+  }
+  return order;
 }
