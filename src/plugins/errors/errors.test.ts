@@ -77,7 +77,11 @@ describe('errors', () => {
   const refused: [name: string, lines: string, text: string][] = [
     ['another file', 'errors /var/log/x', 'invalid log file: /var/log/x'],
     ['a repetition', 'errors\nerrors', 'plugin/errors: this plugin can only be used once per Server Block'],
-    ['an unknown option', 'errors {\nnosuch\n}', "unknown property 'nosuch'"],
+    [
+      'an unknown option',
+      'errors {\nnosuch\n}',
+      "Syntax error: Unexpected token 'nosuch', expecting 'Unknown field nosuch'",
+    ],
     ['a bad level', 'errors {\nconsolidate 5s x loud\n}', 'unknown log level argument in consolidate: loud'],
     ['a bad duration', 'errors {\nconsolidate 5 x\n}', 'missing unit in duration'],
     ['look-ahead', 'errors {\nconsolidate 5s (?=x)\n}', 'invalid pattern'],

@@ -1,5 +1,6 @@
 /** `errors [stdout] { stacktrace; consolidate DURATION REGEXP [LEVEL] [show_first] }`, once per block. */
 import type { OptionLine, Token } from '../../corefile/ast.ts';
+import { expectationFault } from '../../corefile/faults.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Setup } from '../contract.ts';
 import {
@@ -7,7 +8,6 @@ import {
   expectArgs,
   onlyDirective,
   quote,
-  unknownProperty,
   unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
@@ -37,7 +37,8 @@ export const setup: Setup = ({ directives, host }) => {
 function ruleOf(option: OptionLine): Rule {
   if (option.name.text === 'stacktrace') throw unsupportedProperty('errors', option.name);
   if (option.name.text !== 'consolidate') {
-    throw unknownProperty('errors', option.name, ['consolidate']);
+    // CoreDNS's own words for this one plugin (dns-server 1.7).
+    throw expectationFault(option.name, `Unknown field ${option.name.text}`);
   }
   const [period, source, ...rest] = expectArgs('errors', option, 2, 4);
   if (period === undefined || source === undefined) throw new Error('expectArgs let too few arguments pass');
