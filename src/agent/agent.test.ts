@@ -91,6 +91,30 @@ async function collect(request: GetFlowsRequest): Promise<readonly string[]> {
 }
 
 describe('the agent', () => {
+  it('lists after a restart what the kernel still redirects, while the API server is away', async () => {
+    bench.snapshot.set(WITH_POLICY);
+    await bench.until(() => bench.kernel.frontends.size === 2);
+    const before = (await bench.client.service()).rows.filter(({ id }) => id !== undefined);
+    await bench.agent?.close();
+    bench.datapath.close();
+    const datapath = openFakeDatapath({ kernel: bench.kernel, clock: systemClock });
+    const { missing, socketPath } = bench;
+    const snapshot = createStore(EMPTY_SNAPSHOT);
+    bench.agent = await startNode({
+      ...{ nodeName: 'k8s-w1', snapshot, missing, datapath, socketPath, log: QUIET },
+      clock: systemClock,
+    });
+    const listed = await bench.client.service();
+    expect(listed.rows.map(({ id, frontend }) => [id, frontend.address, frontend.type])).toEqual(
+      before.map(({ id, frontend }) => [id, frontend.address, 'LocalRedirect']),
+    );
+    snapshot.set(WITH_POLICY);
+    await bench.until(() => datapath.frontends().length === 2);
+    expect((await bench.client.service()).rows.filter(({ id }) => id !== undefined)).toMatchObject(
+      before.map(({ id, frontend }) => ({ id, frontend })),
+    );
+  });
+
   it('redirects once the policy is there, and says since when', async () => {
     bench.snapshot.set(SAMPLE_CLUSTER);
     await bench.until(() => bench.datapath.interfaces().length === 3);

@@ -95,7 +95,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       const { table } = loop;
       return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
     },
-    service: () => ({ node: nodeName, rows: serviceRows(loop.table, datapath.frontends()) }),
+    service: () => ({
+      node: nodeName,
+      rows: serviceRows(loop.table, datapath.frontends(), datapath.inherited()),
+    }),
     status: (followers) => describeStatus({ ...known, followers }),
   });
   const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock };

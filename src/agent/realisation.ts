@@ -10,13 +10,27 @@ export function realisations(table: ServiceTable, rows: readonly FrontendRow[]):
   return table.policies.map((state) => realisationOf(state, byTuple));
 }
 
-/** Every frontend of the table, each with the kernel's row if it has one. */
-export function serviceRows(table: ServiceTable, rows: readonly FrontendRow[]): readonly ServiceRowJson[] {
+/**
+ * Every frontend of the table, each with the kernel's row if it has one. What the kernel still redirects from before a
+ * restart stands in the place of what the table says, because that is where packets go.
+ */
+export function serviceRows(
+  table: ServiceTable,
+  rows: readonly FrontendRow[],
+  inherited: readonly FrontendRow[] = [],
+): readonly ServiceRowJson[] {
   const byTuple = indexRows(rows);
-  return table.frontends.map((frontend) => {
-    const row = frontend.type === 'LocalRedirect' ? byTuple.get(tupleOf(frontend)) : undefined;
-    return row === undefined ? { frontend } : { id: row.id, frontend, status: row.status };
+  const left = indexRows(inherited);
+  const listed = table.frontends.map((frontend): ServiceRowJson => {
+    const key = tupleOf(frontend);
+    const row = frontend.type === 'LocalRedirect' ? byTuple.get(key) : left.get(key);
+    left.delete(key);
+    if (row === undefined) return { frontend };
+    const shown =
+      frontend.type === 'LocalRedirect' ? frontend : { ...row.frontend, service: frontend.service };
+    return { id: row.id, frontend: shown, status: row.status };
   });
+  return [...listed, ...[...left.values()].map(({ id, frontend, status }) => ({ id, frontend, status }))];
 }
 
 function realisationOf(state: PolicyState, byTuple: ReadonlyMap<string, FrontendRow>): Realisation {
@@ -33,7 +47,7 @@ function realisationOf(state: PolicyState, byTuple: ReadonlyMap<string, Frontend
   return Number.isNaN(realisedAtMs) ? { policy, state: 'pending' } : { policy, state: 'done', realisedAtMs };
 }
 
-function indexRows(rows: readonly FrontendRow[]): ReadonlyMap<string, FrontendRow> {
+function indexRows(rows: readonly FrontendRow[]): Map<string, FrontendRow> {
   return new Map(rows.map((row) => [tupleOf(row.frontend), row]));
 }
 

@@ -103,6 +103,11 @@ export interface Datapath {
   /** Brings the kernel to `spec`; resolves when every row is done or has an error. Calls are serialised. */
   apply(spec: DatapathSpec): Promise<void>;
   frontends(): readonly FrontendRow[];
+  /**
+   * What an earlier datapath left and no spec has asked for or pruned yet: still redirected. Whose service it is nobody
+   * has said: `service` is empty.
+   */
+  inherited(): readonly FrontendRow[];
   interfaces(): readonly InterfaceRow[];
   counters(): DatapathCounters;
   /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */

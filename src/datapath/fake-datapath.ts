@@ -14,6 +14,7 @@ import type {
   InterfaceRow,
   PacketEvent,
 } from './datapath.ts';
+import { type FoundFrontend, inheritedRow, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 
 /** What survives a process. The owner writes `interfaces` and `counters` as the world would. */
@@ -21,7 +22,7 @@ export interface FakeKernel {
   /** Address to host-side interface; an address that is not here cannot be redirected to. */
   readonly interfaces: Map<Ip, { readonly ifindex: number; readonly ifname: string }>;
   /** `address port protocol` to what is realised. */
-  readonly frontends: Map<string, { readonly id: number; backends: string }>;
+  readonly frontends: Map<string, FoundFrontend>;
   readonly attached: Set<number>;
   counters: DatapathCounters;
   lastId: number;
@@ -61,6 +62,7 @@ class FakeImplementation implements FakeDatapath {
   readonly #clock: Clock;
   #spec: DatapathSpec | undefined;
   #frontends: readonly FrontendRow[] = [];
+  #inherited: readonly FrontendRow[];
   #interfaces: readonly InterfaceRow[] = [];
   #listener: ((event: PacketEvent, lost: number) => void) | undefined;
   #timer: Timer | undefined;
@@ -69,6 +71,7 @@ class FakeImplementation implements FakeDatapath {
   constructor(kernel: FakeKernel, clock: Clock) {
     this.#kernel = kernel;
     this.#clock = clock;
+    this.#inherited = [...kernel.frontends.values()].map((found) => inheritedRow(found, clock.nowMs()));
   }
 
   async apply(spec: DatapathSpec): Promise<void> {
@@ -79,6 +82,10 @@ class FakeImplementation implements FakeDatapath {
 
   frontends(): readonly FrontendRow[] {
     return this.#frontends;
+  }
+
+  inherited(): readonly FrontendRow[] {
+    return this.#inherited;
   }
 
   interfaces(): readonly InterfaceRow[] {
@@ -120,6 +127,7 @@ class FakeImplementation implements FakeDatapath {
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
     this.#frontends = wanted.map((frontend) => this.#write(frontend));
     if (spec.mayPrune) this.#prune(wanted);
+    this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleRetry();
   }
 
@@ -139,13 +147,13 @@ class FakeImplementation implements FakeDatapath {
     const known = this.#kernel.frontends.get(key);
     const reachable = frontend.backends.filter((backend) => this.#kernel.interfaces.has(backend.address));
     const missing = frontend.backends.find((backend) => !reachable.includes(backend));
-    const backends = reachable.map((backend) => `${backend.address}:${backend.port}`).join(' ');
+    const backends = reachable.map(({ address, port, protocol }) => ({ address, port, protocol }));
     const id = known?.id ?? previous?.id ?? (reachable.length > 0 ? ++this.#kernel.lastId : 0);
-    if (reachable.length > 0) this.#kernel.frontends.set(key, { id, backends });
+    if (reachable.length > 0) this.#kernel.frontends.set(key, { id, tuple: tupleOf(frontend), backends });
     else this.#kernel.frontends.delete(key);
     const outcome: Outcome =
       missing === undefined
-        ? { changed: known?.backends !== backends }
+        ? { changed: JSON.stringify(known?.backends) !== JSON.stringify(backends) }
         : { error: noInterface(missing.address) };
     return { id, frontend, status: nextStatus(previous?.status, outcome, this.#clock.nowMs()) };
   }
@@ -167,6 +175,10 @@ class FakeImplementation implements FakeDatapath {
       if (!this.#closed && this.#spec !== undefined) this.#reconcile(this.#spec);
     });
   }
+}
+
+function tupleOf({ address, port, protocol }: Frontend): FoundFrontend['tuple'] {
+  return { address, port, protocol };
 }
 
 function tupleKey(frontend: Frontend): string {

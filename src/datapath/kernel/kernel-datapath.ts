@@ -21,6 +21,7 @@ import type {
   InterfaceRow,
   LocalPod,
 } from '../datapath.ts';
+import { inheritedRow, isSameTuple, stillInherited } from '../inherited.ts';
 import { nextStatus, preciseNow, retryDelayMs } from '../row-status.ts';
 import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
@@ -55,6 +56,7 @@ export class KernelDatapath implements Datapath {
   readonly #now: () => number;
   #spec: DatapathSpec | undefined;
   #frontends: readonly FrontendRow[] = [];
+  #inherited: readonly FrontendRow[];
   #interfaces: readonly InterfaceRow[] = [];
   #timer: Timer | undefined;
   #closed = false;
@@ -78,6 +80,7 @@ export class KernelDatapath implements Datapath {
       countLost: () => this.#counters.eventsLost(),
     });
     this.#now = preciseNow(parts.clock);
+    this.#inherited = this.#table.rows().map((row) => inheritedRow(row, this.#now()));
   }
 
   apply(spec: DatapathSpec): Promise<void> {
@@ -87,6 +90,10 @@ export class KernelDatapath implements Datapath {
 
   frontends(): readonly FrontendRow[] {
     return this.#frontends;
+  }
+
+  inherited(): readonly FrontendRow[] {
+    return this.#inherited;
   }
 
   interfaces(): readonly InterfaceRow[] {
@@ -141,6 +148,7 @@ export class KernelDatapath implements Datapath {
       this.#reconcileFrontend(frontend, skip.has(frontend.policy ?? '')),
     );
     if (spec.mayPrune) this.#prune(wanted, spec.pods);
+    this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleNext();
   }
 
@@ -236,8 +244,4 @@ function tryLocate(address: Ip): Location | { readonly error: unknown } {
   } catch (error) {
     return { error };
   }
-}
-
-function isSameTuple(a: Frontend, b: Frontend): boolean {
-  return a.address === b.address && a.port === b.port && a.protocol === b.protocol;
 }

@@ -6,11 +6,12 @@
  */
 import { AppError } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
-import { ipFamily, ipFromBytes, ipMappedBytes } from '../../net/ip.ts';
-import { PROTOCOL_NUMBERS, type Protocol } from '../../net/port.ts';
+import { ipFamily, ipFromBytes, ipMappedBytes, parseIp } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
+import type { FoundFrontend } from '../inherited.ts';
 import {
   BACKEND_IPV6,
   decodeBackend,
@@ -56,6 +57,15 @@ export class KernelTable {
     this.#maps = maps;
     this.#readBackends();
     this.#readFrontends();
+  }
+
+  /** Every frontend the kernel redirects now, whoever wrote it. */
+  rows(): readonly FoundFrontend[] {
+    const byId = new Map([...this.#backends].map(([name, id]) => [id, name]));
+    return [...this.#entries].flatMap(([name, entry]) => {
+      const backends = entry.backends.flatMap((id) => tupleOf(byId.get(id) ?? ''));
+      return tupleOf(name).map((tuple) => ({ id: entry.id, tuple, backends }));
+    });
   }
 
   idOf(tuple: Tuple): number | undefined {
@@ -172,6 +182,15 @@ export class KernelTable {
     this.#backends.set(name, id);
     return id;
   }
+}
+
+/** The inverse of `tupleKey`; a backend's name begins with one. */
+function tupleOf(name: string): readonly FoundFrontend['tuple'][] {
+  const [address, port, number] = name.split(' ');
+  const known = { address: parseIp(address ?? ''), port: toPort(Number(port)) };
+  const protocol = PROTOCOLS.find((word) => PROTOCOL_NUMBERS[word] === Number(number));
+  if (known.address === undefined || known.port === undefined || protocol === undefined) return [];
+  return [{ address: known.address, port: known.port, protocol }];
 }
 
 function tupleKey(tuple: Tuple): string {

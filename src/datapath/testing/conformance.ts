@@ -122,6 +122,31 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       expect(datapath.frontends().map((row) => row.id)).toEqual(ids);
     });
 
+    test('what an earlier one left is shown until it is taken over or pruned', async () => {
+      const frontend = redirectedFrontend(VIP, 'UDP', [world.present[0]]);
+      const other = redirectedFrontend('10.96.0.11', 'UDP', [world.present[0]]);
+      await datapath.apply(specOf([other, frontend]));
+      const ids = datapath.frontends().map((row) => row.id);
+      expect(datapath.inherited()).toEqual([]);
+      datapath.close();
+      datapath = world.open();
+      expect(datapath.inherited().map((row) => row.id)).toEqual(ids);
+      await datapath.apply(specOf([frontend], false));
+      expect(datapath.inherited()).toMatchObject([
+        {
+          id: ids[0],
+          frontend: {
+            address: '10.96.0.11',
+            type: 'LocalRedirect',
+            backends: [{ address: world.present[0] }],
+          },
+          status: { state: 'done' },
+        },
+      ]);
+      await datapath.apply(specOf([frontend]));
+      expect(datapath.inherited()).toEqual([]);
+    });
+
     test('a pruned frontend comes back under another id', async () => {
       const frontend = redirectedFrontend(VIP, 'UDP', [world.present[0]]);
       await datapath.apply(specOf([frontend]));
