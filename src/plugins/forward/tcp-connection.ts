@@ -33,6 +33,9 @@ interface Waiting {
   readonly reused: boolean;
 }
 
+/** Longer than an answer from memory takes on any network of a cluster. */
+const STALLED_MS = 50;
+
 export class TcpConnection {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
@@ -44,6 +47,8 @@ export class TcpConnection {
   #load = 0;
   #asked = 0;
   #chunks = 0;
+  /** When the upstream last sent something, or was given a question after it had answered all. */
+  #movedMs = 0;
   #idle: Timer | undefined;
   readonly #opened: Promise<Error | undefined>;
 
@@ -64,6 +69,15 @@ export class TcpConnection {
     return this.#load;
   }
 
+  /**
+   * The upstream lets a question wait. Many servers, CoreDNS among them, answer a connection's questions one after the
+   * other: whatever is asked behind a slow one waits as long, and times out with it.
+   */
+  get stalled(): boolean {
+    if (this.#load === 0 || this.#state !== 'open') return false;
+    return this.#options.clock.monotonicMs() - this.#movedMs >= STALLED_MS;
+  }
+
   /** False once it is closed or has let a question time out without a sign of life. */
   get usable(): boolean {
     return this.#state !== 'closed' && !this.#retired;
@@ -72,7 +86,7 @@ export class TcpConnection {
   /** Rejects only when the query does not encode, which is our bug. */
   async ask(query: Message): Promise<Exchanged> {
     this.#idle?.cancel();
-    this.#load++;
+    if (this.#load++ === 0) this.#movedMs = this.#options.clock.monotonicMs();
     const reused = this.#asked++ > 0;
     try {
       const fault = await this.#opened;
@@ -136,6 +150,7 @@ export class TcpConnection {
 
   #receive(chunk: Uint8Array): void {
     this.#chunks++;
+    this.#movedMs = this.#options.clock.monotonicMs();
     for (const bytes of this.#frames.push(chunk)) {
       const header = decodeHeader(bytes);
       if (header === undefined) {

@@ -1,6 +1,6 @@
 /**
  * The TCP connections to one upstream. Questions go to the least busy connection; another one is dialled while all are
- * busy and there are few. Bounds: `MAX_CONNECTIONS` sockets, `MAX_PIPELINED` questions on each.
+ * busy, or wait for a slow answer, and there are few. Bounds: `MAX_CONNECTIONS` sockets, `MAX_PIPELINED` questions on each.
  */
 import type { Message } from '../../dns/message.ts';
 import type { Exchanged, ExchangeTools } from './exchange.ts';
@@ -41,7 +41,8 @@ export class TcpPool {
   /** Only connections with a serial above `newerThan` are used, as long as another may be dialled. Never rejects. */
   ask(query: Message, newerThan = 0): Promise<Exchanged> {
     const found = this.#leastBusy(newerThan);
-    if (found !== undefined && (found.load < BUSY_LOAD || this.#connections.size >= MAX_CONNECTIONS)) {
+    const free = found !== undefined && found.load < BUSY_LOAD && !found.stalled;
+    if (found !== undefined && (free || this.#connections.size >= MAX_CONNECTIONS)) {
       this.#options.onPick(true);
       return found.ask(query);
     }
@@ -66,7 +67,7 @@ export class TcpPool {
     let best: TcpConnection | undefined;
     for (const connection of this.#connections) {
       if (!connection.usable || connection.load >= MAX_PIPELINED || connection.serial <= newerThan) continue;
-      if (best === undefined || connection.load < best.load) best = connection;
+      if (best === undefined || isFreer(connection, best)) best = connection;
     }
     return best;
   }
@@ -86,4 +87,9 @@ export class TcpPool {
     this.#connections.add(connection);
     return connection;
   }
+}
+
+function isFreer(connection: TcpConnection, other: TcpConnection): boolean {
+  if (connection.stalled !== other.stalled) return other.stalled;
+  return connection.load < other.load;
 }

@@ -83,6 +83,25 @@ describe('forward by TCP', () => {
     expect(server.connections).toBeLessThanOrEqual(16);
   });
 
+  it('asks past a question that takes long, for an upstream that answers one after the other', async () => {
+    const slow: Asked[] = [];
+    const server = await upstream((asked) => {
+      const blocked = slow.some(({ sourcePort }) => sourcePort === asked.sourcePort);
+      if (blocked || asked.query.questions[0]?.name === 'slow.example.') slow.push(asked);
+      else asked.send(ownAnswer(asked.query));
+    });
+    const { host, run } = byTcp(server);
+    const late = run(ask('slow.example.'));
+    await until(() => slow.length === 1);
+    host.clock.pass(50);
+    for (const name of ['a.example.', 'b.example.']) {
+      expect(addressOf(await run(ask(name)))).toBe('192.0.2.1');
+    }
+    expect(server.connections).toBe(2);
+    for (const { query, send } of slow) send(ownAnswer(query));
+    expect(addressOf(await late)).toBe('192.0.2.1');
+  });
+
   it('asks again at once on a fresh connection when the kept one has been closed', async () => {
     const server = await upstream(answering(ONE));
     const { run } = byTcp(server, 'max_connect_attempts 1');
