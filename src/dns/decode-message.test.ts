@@ -193,6 +193,15 @@ test.each([
   expect(decodeMessage(hex(bytes))).toMatchObject({ ok: false, code });
 });
 
+test('record data does not change with the memory the packet was read into', () => {
+  const packet = Buffer.from(
+    hex('0001 8400 0000 0001 0000 0000', '01 61 00 0001 0001 0000003c 0004 c0000201'),
+  );
+  const result = decodeMessage(packet);
+  packet.fill(0);
+  expect(result.ok && result.value.answers.map(recordAddress)).toEqual(['192.0.2.1']);
+});
+
 test('decodeHeader reads the counts without the body', () => {
   expect(decodeHeader(hex('0001 2900 0001 0002 0003 0004'))).toMatchObject({
     id: 1,

@@ -73,6 +73,14 @@ test('a reply that fits is not compressed; messageLength is its size', () => {
   expect(encodeMessage(reply, { limit: 140 }).length).toBeLessThan(141);
 });
 
+test('escapes in names take no room: nothing of other messages stands behind the last record', () => {
+  const owner = name('a\\046b\\000.example');
+  const reply = replyTo(queryFor('a\\.b'), { answers: [addressRecord(owner, 60, ip('192.0.2.1'))] });
+  const bytes = encodeMessage(reply);
+  expect(bytes).toHaveLength(messageLength(reply));
+  expect(decodeMessage(bytes)).toEqual({ ok: true, value: reply });
+});
+
 test('59 addresses without EDNS: compressed, thirty fit 512 bytes, TC is set', () => {
   const sent = encodeMessage(replyTo(queryFor('a.test'), { answers: manyAddresses(59, 'a.test') }), {
     limit: 512,

@@ -10,6 +10,7 @@ import {
   nameLabels,
   parentName,
   parseName,
+  upperName,
 } from './name.ts';
 import { anyName, name } from './testing/packets.ts';
 import { encodeName } from './writer.ts';
@@ -78,6 +79,16 @@ test('parentName climbs label by label to the root and ends there', () => {
   expect(parentName(name('a\\.b.c'))).toBe('c.');
   expect(parentName(name('c'))).toBe('.');
   expect(parentName(name('.'))).toBeUndefined();
+});
+
+test.each([
+  { name: 'a name that is short enough stays', text: 'b.c', characters: 4, upper: 'b.c.' },
+  { name: 'labels go until it is', text: 'a.bb.c', characters: 4, upper: 'c.' },
+  { name: 'a label with an escaped dot goes whole', text: 'x\\.b.c', characters: 5, upper: 'c.' },
+  { name: 'nothing fits but the root', text: 'a.b', characters: 1, upper: '.' },
+  { name: 'the root stays', text: '.', characters: 1, upper: '.' },
+])('upperName: $name', ({ text, characters, upper }) => {
+  expect(upperName(name(text), characters)).toBe(upper);
 });
 
 test('joinName puts labels in front of a name within the limits', () => {

@@ -92,3 +92,34 @@ test('a client that is gone, or that nothing can reach, does not end the socket'
   gone.close();
   expect((await ask('127.0.0.1', socket.local.port)).text).toBe('ping');
 });
+
+test('packets that arrive together are answered each, to whoever sent it', async () => {
+  const socket = await dgramTransport.open(
+    { local: { address: ip('127.0.0.1'), port: 0 } },
+    ({ bytes, client }, respond) => respond(new TextEncoder().encode(`${String(bytes)} ${client.port}`)),
+  );
+  open.push(socket);
+  const clients = [createSocket('udp4'), createSocket('udp4')];
+  const heard = clients.map((client) => {
+    const texts: string[] = [];
+    client.on('message', (bytes) => void texts.push(String(bytes)));
+    return texts;
+  });
+  const words = Array.from({ length: 100 }, (_, i) => `ping-${i}`);
+  for (const word of words) for (const client of clients) client.send(word, socket.local.port, '127.0.0.1');
+  await expect.poll(() => heard.map((texts) => texts.length)).toEqual([100, 100]);
+  for (const [i, client] of clients.entries()) {
+    const { port } = client.address();
+    expect(new Set(heard[i])).toEqual(new Set(words.map((word) => `${word} ${port}`)));
+    client.close();
+  }
+});
+
+test('an answer that comes later than its batch is sent when it comes', async () => {
+  const socket = await dgramTransport.open(
+    { local: { address: ip('127.0.0.1'), port: 0 } },
+    (arrival, respond) => void setTimeout(() => respond(arrival.bytes), 5),
+  );
+  open.push(socket);
+  expect((await ask('127.0.0.1', socket.local.port)).text).toBe('ping');
+});

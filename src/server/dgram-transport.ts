@@ -4,19 +4,16 @@
  * wildcard itself for addresses that come later. The kernel gives a packet to the most specific socket. Without this, a
  * query to 10.96.0.10 on an interface that also has 10.0.0.5 would be answered from 10.0.0.5, and be ignored.
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
-import { performance } from 'node:perf_hooks';
 import { type Ip, ipFamily, parseIp } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
-import type { SocketAddress } from './handler.ts';
+import { BatchedSocket } from './batched-socket.ts';
 import { listenError } from './listen-error.ts';
 import { isWildcard, type OnArrival, type UdpSocket, type UdpSpec, type UdpTransport } from './udp.ts';
 
 /** Asked for; the system caps it at `net.core.rmem_max`. A larger queue only makes answers late (userspace-udp 9). */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
-/** Replies waiting in this process because the interface is full; beyond it they are dropped, as the kernel would. */
-const MAX_SEND_QUEUE_BYTES = 4 << 20;
 /** A node in kube-proxy's IPVS mode has every service address on one interface: those beyond go by the wildcard. */
 const MAX_OWN_ADDRESSES = 64;
 
@@ -70,44 +67,10 @@ function openSocket(local: UdpSpec['local'], onArrival: OnArrival): Promise<UdpS
   socket.once('error', refused);
   socket.bind({ address: local.address, port: local.port, exclusive: true }, () => {
     socket.off('error', refused);
-    resolve(receive(socket, { address: local.address, port: socket.address().port }, onArrival));
+    enlargeReceiveBuffer(socket);
+    resolve(new BatchedSocket(socket, { address: local.address, port: socket.address().port }, onArrival));
   });
   return promise;
-}
-
-function receive(socket: Socket, local: SocketAddress, onArrival: OnArrival): UdpSocket {
-  let closing: Promise<void> | undefined;
-  const send = (reply: Uint8Array, peer: RemoteInfo) => {
-    if (closing !== undefined || socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) return;
-    // Without a callback: it would cost a turn of the loop for each reply. Errors are then nobody's, as they should be.
-    socket.send(reply, peer.port, peer.address);
-  };
-  const close = () => {
-    closing ??= new Promise((resolve) => socket.close(() => resolve()));
-    return closing;
-  };
-  socket.on('error', ignoreLostReply);
-  enlargeReceiveBuffer(socket);
-  socket.on('message', (bytes, peer) => {
-    const client = clientAddress(peer);
-    if (client === undefined) return;
-    const receivedAtMs = performance.now();
-    onArrival({ bytes, client, local, transport: 'udp', receivedAtMs }, (reply) => send(reply, peer));
-  });
-  return { local, close };
-}
-
-/** Unreachable or vanished clients, filtered ports: nothing is left to do for such a reply, and the socket lives on. */
-function ignoreLostReply(): void {
-  return;
-}
-
-/** Port 0 cannot be answered, and Node throws when asked to. A link-local zone is kept in `peer` for the way back. */
-function clientAddress(peer: RemoteInfo): SocketAddress | undefined {
-  if (peer.port === 0) return undefined;
-  const zone = peer.address.indexOf('%');
-  const address = parseIp(zone < 0 ? peer.address : peer.address.slice(0, zone));
-  return address === undefined ? undefined : { address, port: peer.port };
 }
 
 function enlargeReceiveBuffer(socket: Socket): void {

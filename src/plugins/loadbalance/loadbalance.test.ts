@@ -70,6 +70,11 @@ describe('loadbalance', () => {
     expect(before).toMatchObject(lists);
   });
 
+  it('hands on a reply with nothing to arrange as it is', async () => {
+    const single = await balanced(ask('www.example.'), { answers: [A(1)] });
+    expect(single.after.message).toBe(single.before);
+  });
+
   it('leaves errors and zone transfers alone', async () => {
     const answers = [A(1), CNAME];
     const failed = await balanced(ask('www.example.'), { answers, rcode: 2 });
