@@ -44,6 +44,36 @@ export async function loadClusterSource({ clock, random }: ClusterSourceOptions)
   };
 }
 
+/**
+ * Lets configurations that follow each other share a watch with the same need: a reload lists nothing anew, waits for
+ * nothing, and loses nothing while the API server is away. Needs with files of their own are left out: a reload shall
+ * read those again.
+ */
+export function shareWatches(source: ClusterSource): ClusterSource {
+  const shared = new Map<string, { users: number; readonly watch: ReturnType<ClusterSource['open']> }>();
+  return {
+    open(need, log) {
+      if (need.kubeconfig !== undefined || need.tls !== undefined) return source.open(need, log);
+      const key = needKey(need);
+      const entry = shared.get(key) ?? { users: 0, watch: source.open(need, log) };
+      shared.set(key, entry);
+      entry.users++;
+      return {
+        snapshot: entry.watch.snapshot,
+        close() {
+          if (--entry.users > 0) return;
+          shared.delete(key);
+          entry.watch.close();
+        },
+      };
+    },
+  };
+}
+
+function needKey(need: ClusterNeed): string {
+  return JSON.stringify({ ...need, kinds: [...need.kinds].sort() });
+}
+
 /** The watches of one configuration: opened once per distinct need, closed together. */
 export class ClusterShare {
   readonly #source: ClusterSource;
@@ -54,7 +84,7 @@ export class ClusterShare {
   }
 
   get(need: ClusterNeed, log: Log): Readable<ClusterSnapshot> {
-    const key = JSON.stringify({ ...need, kinds: [...need.kinds].sort() });
+    const key = needKey(need);
     const watch = this.#open.get(key) ?? this.#source.open(need, log);
     this.#open.set(key, watch);
     return watch.snapshot;

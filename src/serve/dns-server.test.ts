@@ -127,6 +127,20 @@ describe('DnsServer', () => {
     await expect.poll(() => environment.openWatches()).toBe(0);
   });
 
+  it('keeps a watch over a change that needs the same, so that nothing known is lost', async () => {
+    const cluster = (ttl: number) =>
+      `.:0 {\n bind 127.0.0.1\n kubernetes cluster.local {\n  endpoint http://127.0.0.1:1\n  startup_timeout 0\n  ttl ${ttl}\n }\n}`;
+    const { server, environment } = await start(cluster(5));
+    for (const ttl of [10, 15]) {
+      await server.apply(corefile(cluster(ttl)));
+      expect(environment.openWatches()).toBe(1);
+    }
+    await server.apply(corefile(cluster(15).replace('startup', 'pods verified\n  startup')));
+    await expect.poll(() => environment.openWatches()).toBe(1);
+    await server.apply(corefile(WHOAMI));
+    await expect.poll(() => environment.openWatches()).toBe(0);
+  });
+
   it('serves probes and metrics over HTTP, and nothing else', async () => {
     const { server, environment } = await start(
       '.:0 {\n bind 127.0.0.1\n health 127.0.0.1:0\n prometheus 127.0.0.1:0\n whoami\n}',

@@ -4,6 +4,7 @@
  */
 import type { Corefile } from '../corefile/ast.ts';
 import type { SocketAddress } from '../server/handler.ts';
+import { type ClusterSource, shareWatches } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
 import { HttpHub } from './http-hub.ts';
@@ -22,7 +23,14 @@ export class DnsServer {
 
   constructor(environment: ServeEnvironment) {
     const log = environment.log('');
-    this.#environment = environment;
+    let cluster: Promise<ClusterSource> | undefined;
+    this.#environment = {
+      ...environment,
+      loadCluster() {
+        cluster ??= environment.loadCluster().then(shareWatches);
+        return cluster;
+      },
+    };
     this.metrics = new ServeMetrics(environment.metrics);
     this.#http = new HttpHub((text) => log.warning(text));
     this.#listeners = new ListenerSet({
