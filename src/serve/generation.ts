@@ -33,6 +33,7 @@ export class Generation {
   readonly #inFlight = new InFlight();
   readonly #cluster: ClusterShare | undefined;
   readonly #environment: ServeEnvironment;
+  #isStarted = false;
 
   /** Loads and sets up every plugin; opens nothing but cluster watches. Throws an `AppError` and leaves nothing open. */
   static async prepare(corefile: Corefile, environment: ServeEnvironment): Promise<Generation> {
@@ -79,6 +80,7 @@ export class Generation {
   }
 
   started(addresses: readonly SocketAddress[]): void {
+    this.#isStarted = true;
     for (const { instance } of this.records) instance.onStarted?.(addresses);
   }
 
@@ -90,13 +92,16 @@ export class Generation {
     });
   }
 
-  /** What the blocks with `ready` wait for, by plugin. */
+  /**
+   * What the blocks with `ready` wait for, by plugin. Nothing is ready before the sockets are open: whoever believes it
+   * sends queries at once.
+   */
   readiness(): ReadonlyMap<string, boolean> {
     const asked = new Set(this.records.filter(({ word }) => word === 'ready').map(({ block }) => block));
     const ready = new Map<string, boolean>();
     for (const { word, block, instance } of this.records) {
       if (instance.ready === undefined || !asked.has(block)) continue;
-      ready.set(word, (ready.get(word) ?? true) && instance.ready());
+      ready.set(word, (ready.get(word) ?? this.#isStarted) && instance.ready());
     }
     return ready;
   }
