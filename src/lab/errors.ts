@@ -32,6 +32,10 @@ export const LAB_ERRORS = {
     cause: 'No pod of that name is running in the lab.',
     cure: 'List them with kubectl get pods -A; the lab says with which --server when it is up.',
   },
+  LAB_FULL: {
+    cause: 'Every address of a lab node is taken by a pod.',
+    cure: 'Delete pods of that node, or put the new one on the other node.',
+  },
   LAB_LOAD: { cause: 'The load was given a name that is not a domain name.', cure: 'Give another name.' },
   LAB_STOPPED: {
     cause: 'Somebody stopped the lab while it came up.',

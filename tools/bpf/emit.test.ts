@@ -25,9 +25,10 @@ test('a struct is decoded to what was encoded, ports in network order', () => {
     destinationPort: 0x1234,
     protocol: 17,
     direction: 1,
+    messageId: 0x0102,
   };
   const bytes = encodeFlowKey(key);
-  expect([...bytes.subarray(32, 38)]).toEqual([0, 53, 0x12, 0x34, 17, 1]);
+  expect([...bytes.subarray(32)]).toEqual([0, 53, 0x12, 0x34, 17, 1, 0x02, 0x01]);
   expect(decodeFlowKey(new DataView(bytes.buffer))).toEqual(key);
 });
 

@@ -4,11 +4,13 @@
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import { makeCgroup, removeCgroup } from '../cgroup.ts';
 import { buildPod, removePod } from '../network.ts';
 import { type LabNode, podDirectory } from '../topology.ts';
 import { type Container, type ContainerSpec, startContainer, zerohopCommand } from './container.ts';
+import { createTurns } from './in-turn.ts';
 import { type PodSurroundings, podEnvironment, podFiles } from './pod-files.ts';
 import { type ContainerManifest, containerCommand, IMAGES, type PodManifest } from './pod-spec.ts';
 import { podStatus } from './pod-status.ts';
@@ -18,9 +20,12 @@ import { probeReady } from './probe.ts';
 const RELIST_MS = 1_000;
 /** Then it starts the container again; a real one's back-off grows, this one is for people who watch. */
 const RESTART_DELAY_MS = 1_000;
+/** A kubelet gives 30 s by default; a server that drains has answered what it holds long before this. */
+const GRACE_MS = 6_000;
 const PROBE_INTERVAL_MS = 250;
 /** First host number handed out in a node's pod range. */
 const FIRST_HOST = 23;
+const LAST_HOST = 254;
 
 export interface KubeletOptions {
   readonly node: LabNode;
@@ -43,6 +48,7 @@ interface Run {
 export class Kubelet {
   readonly #options: KubeletOptions;
   readonly #runs = new Map<string, Run>();
+  readonly #turns = createTurns();
   #nextHost = FIRST_HOST;
 
   constructor(options: KubeletOptions) {
@@ -50,11 +56,23 @@ export class Kubelet {
   }
 
   /** A pod of this node appeared. Failures are logged and shown in its status; they end nothing else. */
-  async start(pod: PodManifest): Promise<void> {
+  start(pod: PodManifest): Promise<void> {
+    return this.#turns.run(pod.metadata.name, () => this.#start(pod));
+  }
+
+  /** A pod of this node is gone: its process is asked to end, then made to. */
+  stop(pod: PodManifest): Promise<void> {
+    const run = this.#runs.get(pod.metadata.name);
+    // At once: from now on its death is not to be mended.
+    if (run !== undefined) run.stopped = true;
+    return this.#turns.run(pod.metadata.name, () => this.#stop(pod));
+  }
+
+  async #start(pod: PodManifest): Promise<void> {
     const name = pod.metadata.name;
     const manifest = pod.spec.containers[0];
     if (manifest === undefined || this.#runs.has(name)) return;
-    const address = `${this.#options.node.podPrefix}.${this.#nextHost++}`;
+    const address = this.#freeAddress();
     const run: Run = {
       pod,
       address,
@@ -75,14 +93,29 @@ export class Kubelet {
     this.#probe(run, manifest);
   }
 
-  async stop(pod: PodManifest): Promise<void> {
+  async #stop(pod: PodManifest): Promise<void> {
     const run = this.#runs.get(pod.metadata.name);
     if (run === undefined) return;
     run.stopped = true;
+    if (run.container !== undefined) await askToEnd(run.container);
     await removeCgroup(makeCgroup(this.#options.node.name, pod.metadata.name));
     await removePod(pod.metadata.name);
     rmSync(podDirectory(pod.metadata.name), { recursive: true, force: true });
     this.#runs.delete(pod.metadata.name);
+  }
+
+  /** Not used again before all others have been, as the usual address plugins do it. */
+  #freeAddress(): string {
+    const used = new Set([...this.#runs.values()].map(({ address }) => address));
+    for (let tries = FIRST_HOST; tries <= LAST_HOST; tries++) {
+      const address = `${this.#options.node.podPrefix}.${this.#nextHost}`;
+      this.#nextHost = this.#nextHost === LAST_HOST ? FIRST_HOST : this.#nextHost + 1;
+      if (!used.has(address)) return address;
+    }
+    throw new AppError(
+      'LAB_FULL',
+      `Cannot start another pod: every address is in use: received ${used.size}`,
+    );
   }
 
   #runContainer(run: Run, manifest: ContainerManifest): void {
@@ -161,4 +194,16 @@ export class Kubelet {
       }),
     );
   }
+}
+
+async function askToEnd({ pid, ended }: Container): Promise<void> {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It has ended by itself.
+    return;
+  }
+  const late = new AbortController();
+  await Promise.race([ended, sleep(GRACE_MS, undefined, { signal: late.signal }).catch(() => undefined)]);
+  late.abort();
 }
