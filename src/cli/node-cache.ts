@@ -3,6 +3,7 @@
  * everything else is loaded after that.
  */
 import { catchSignals } from '../serve/process/signals.ts';
+import { systemClock } from '../telemetry/clock.ts';
 
 const USAGE = `Usage: zerohop node-cache -localip ADDRESSES -conf COREFILE [FLAGS]
 
@@ -34,6 +35,11 @@ export async function run(args: readonly string[]): Promise<number> {
     environment.sink.flush();
     return process.exit(code);
   } catch (error) {
+    const { createStampedLog, endOnWrongFlags } = await import('../nodecache/stamped-log.ts');
+    endOnWrongFlags(
+      error,
+      createStampedLog((line) => void process.stderr.write(line), systemClock),
+    );
     return reportFatal(error);
   }
 }

@@ -1,5 +1,5 @@
 /** The real process with the Corefile of the local redirect policy manifests, on ports of its own. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,5 +66,14 @@ describe('zerohop node-cache', { timeout: 60_000 }, () => {
     const written = readFileSync(conf, 'utf8');
     expect(written).toContain('forward . 127.0.0.9 {');
     expect(written).toContain('forward . /etc/resolv.conf {');
+  });
+
+  it("ends with 1 and the original's line for an address that is none", () => {
+    const args = [MAIN, 'node-cache', '-localip', '1.2.3', '-setupinterface=false', '-setupiptables=false'];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^\d{4}\/\d\d\/\d\d [\d:]{8} \[FATAL\] Error parsing flags - invalid localip specified - "1\.2\.3", Exiting\n$/,
+    );
   });
 });
