@@ -60,7 +60,7 @@ export class BatchedSocket implements UdpSocket {
     } finally {
       // Also if a bug of ours threw: the others shall not wait for ever.
       this.#replies = undefined;
-      for (const reply of replies) this.#send(reply);
+      this.#send(replies);
     }
   }
 
@@ -69,15 +69,15 @@ export class BatchedSocket implements UdpSocket {
     if (client === undefined) return;
     const { local } = this;
     this.#onArrival({ bytes, client, local, transport: 'udp', receivedAtMs }, (reply) => {
-      if (this.#replies === undefined) this.#send({ bytes: reply, peer });
+      if (this.#replies === undefined) this.#send([{ bytes: reply, peer }]);
       else this.#replies.push({ bytes: reply, peer });
     });
   }
 
-  #send({ bytes, peer }: Datagram): void {
+  #send(replies: readonly Datagram[]): void {
     if (this.#closing !== undefined || this.#socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) return;
     // Without a callback: it would cost a tick for each reply, and what it would tell of errors is nobody's business.
-    this.#socket.send(bytes, peer.port, peer.address);
+    for (const { bytes, peer } of replies) this.#socket.send(bytes, peer.port, peer.address);
   }
 }
 
