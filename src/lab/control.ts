@@ -13,6 +13,7 @@ import { startClusterWatch } from '../kube/cluster-watch.ts';
 import { endpointConfig } from '../kube/config/load-kube-config.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { ApiObject } from './api/api-object.ts';
 import { createApiServer } from './api/http-server.ts';
 import type { ObjectStore } from './api/object-store.ts';
 import { type Certificates, readCertificates } from './certificates.ts';
@@ -26,11 +27,13 @@ import { API_PORT, CONTROL_NODE, LAB_PATHS, type LabNode, NODES, nodeNamespace }
 const MANIFESTS = ['cluster.yaml', 'coredns.yaml', 'node-local-dns.yaml', 'clients.yaml'] as const;
 
 const PROXY_RETRY_MS = 500;
+/** As written into a pod that is being deleted; its kubelet removes the object once the container has ended. */
+const POD_GRACE_SECONDS = 30;
 
 /** Runs until the process is killed. */
 export async function runControlPlane(): Promise<void> {
   const certificates = readCertificates();
-  const { store, handler } = createApiServer({ clock: systemClock });
+  const { store, handler } = createApiServer({ clock: systemClock, podGraceSeconds: POD_GRACE_SECONDS });
   createHttpServer(handler).listen(LAB_PATHS.api);
   createHttpsServer({ cert: certificates.cert, key: certificates.key }, handler).listen(
     API_PORT,
@@ -119,11 +122,23 @@ function watchPods(store: ObjectStore, kubelets: ReadonlyMap<string, Kubelet>): 
     const pod = object as unknown as PodManifest;
     const kubelet = kubelets.get(pod.spec.nodeName ?? CONTROL_NODE.name);
     if (kubelet === undefined) return;
-    const work = type === 'DELETED' ? kubelet.stop(pod) : kubelet.start(pod);
+    const work = type === 'DELETED' || isLeaving(object) ? leave(store, kubelet, pod) : kubelet.start(pod);
     work.catch((error: unknown) =>
       console.log(`Cannot follow pod ${pod.metadata.name}: ${errorText(error)}`),
     );
   });
+}
+
+function isLeaving(object: ApiObject): boolean {
+  return object.metadata.deletionTimestamp !== undefined;
+}
+
+/** The object stays until the container has ended, so that everybody has let go of the pod before it dies. */
+async function leave(store: ObjectStore, kubelet: Kubelet, pod: PodManifest): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  await kubelet.stop(pod);
+  const known = store.find({ kind: 'Pod', namespace, name });
+  if (known?.metadata.uid === uid) store.delete({ kind: 'Pod', namespace, name });
 }
 
 type Watch = (listener: (snapshot: ClusterSnapshot) => void) => () => void;
