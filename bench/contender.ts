@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { encodeMessage } from '../src/dns/encode-message.ts';
 import { parseName } from '../src/dns/name.ts';
-import { plainQuery } from '../src/plugins/plain-query.ts';
+import { plainQuery } from '../src/dns/plain-query.ts';
 import type { ContenderSpec } from './contenders.ts';
 import { benchNames } from './names.ts';
 

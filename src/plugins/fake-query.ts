@@ -3,6 +3,7 @@ import { CLASS, parseType } from '../dns/codes.ts';
 import { encodeMessage } from '../dns/encode-message.ts';
 import type { ResourceRecord } from '../dns/message.ts';
 import { ROOT } from '../dns/name.ts';
+import { plainQuery } from '../dns/plain-query.ts';
 import { addressRecord } from '../dns/rdata/address.ts';
 import { soaRecord } from '../dns/rdata/soa.ts';
 import { cnameRecord, nsRecord, ptrRecord } from '../dns/rdata/target.ts';
@@ -10,7 +11,6 @@ import { txtRecord } from '../dns/rdata/text.ts';
 import { type Ip, parseIp } from '../net/ip.ts';
 import type { Query } from '../server/handler.ts';
 import { name } from './fake-host.ts';
-import { plainQuery } from './plain-query.ts';
 
 export interface AskOptions {
   readonly client?: string;

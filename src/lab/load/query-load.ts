@@ -4,9 +4,10 @@
  * as those of a long-running program do: nothing here helps a client over to another backend.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { CLASS, OPCODE, RCODE, TYPE } from '../../dns/codes.ts';
+import { RCODE, TYPE } from '../../dns/codes.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Name } from '../../dns/name.ts';
+import { plainQuery } from '../../dns/plain-query.ts';
 
 const SOCKETS = 16;
 /** A query without an answer after this is lost: what a stub resolver waits is 5 s, what a user notices is less. */
@@ -97,7 +98,7 @@ function sendOne(
   const id = Math.floor(index / sockets.length) & 0xffff;
   const { port } = socket.address();
   pending.set(`${port}/${id}`, { sentAtMs: epochMs(), sourcePort: port, id });
-  socket.send(queryBytes(options.name, id));
+  socket.send(encodeMessage(plainQuery({ name: options.name, type: TYPE.A }, { id })));
 }
 
 /** The map is in the order of sending, so the first that is young enough ends the walk. */
@@ -120,28 +121,6 @@ function openSocket({ server, port }: LoadOptions): Promise<Socket> {
       socket.removeListener('error', reject);
       resolve(socket);
     });
-  });
-}
-
-function queryBytes(name: Name, id: number): Uint8Array {
-  return encodeMessage({
-    id,
-    opcode: OPCODE.QUERY,
-    rcode: RCODE.NOERROR,
-    flags: {
-      response: false,
-      authoritative: false,
-      truncated: false,
-      recursionDesired: true,
-      recursionAvailable: false,
-      zero: false,
-      authenticData: false,
-      checkingDisabled: false,
-    },
-    questions: [{ name, type: TYPE.A, class: CLASS.IN }],
-    answers: [],
-    authorities: [],
-    additionals: [],
   });
 }
 

@@ -5,8 +5,8 @@
 import { TYPE } from '../../dns/codes.ts';
 import type { Message } from '../../dns/message.ts';
 import type { Name } from '../../dns/name.ts';
+import { plainQuery } from '../../dns/plain-query.ts';
 import type { Timer } from '../../telemetry/clock.ts';
-import { plainQuery } from '../plain-query.ts';
 import type { Exchanged, ExchangeTools } from './exchange.ts';
 import type { Transport } from './go-error.ts';
 import type { ForwardMetrics } from './metrics.ts';

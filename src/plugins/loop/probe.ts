@@ -7,11 +7,11 @@ import { TYPE } from '../../dns/codes.ts';
 import { decodeHeader } from '../../dns/decode-message.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Name } from '../../dns/name.ts';
+import { plainQuery } from '../../dns/plain-query.ts';
 import { type Ip, ipFamily } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
 import type { SocketAddress } from '../../server/handler.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
-import { plainQuery } from '../plain-query.ts';
 import type { Watch } from './plugin.ts';
 
 const ANSWER_TIMEOUT_MS = 2000;

@@ -1,6 +1,6 @@
 /** A query this server asks on its own account: class IN, one question, no EDNS. */
-import { CLASS, OPCODE, RCODE } from '../dns/codes.ts';
-import type { Message, Question } from '../dns/message.ts';
+import { CLASS, OPCODE, RCODE } from './codes.ts';
+import type { Message, Question } from './message.ts';
 
 export function plainQuery(
   question: Pick<Question, 'name' | 'type'>,
