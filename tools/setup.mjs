@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const STAMP = join(ROOT, 'node_modules', '.zerohop-lockfile');
 
-/** Program, the Debian package that brings it, and what for. */
+/** Program or absolute path, the Debian package that brings it, and what for. */
 export const STORY_TOOLS = [
   ['ip', 'iproute2', 'makes the namespaces and links of the lab'],
   ['nft', 'nftables', 'stands in for kube-proxy in the lab'],
@@ -21,6 +21,12 @@ export const TEST_TOOLS = [
   ...STORY_TOOLS,
   ['kubectl', 'kubernetes-client', "talks to the lab's API server as users do"],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
+];
+
+/** For those who change the C programs; users need none of it. */
+export const BPF_TOOLS = [
+  ['clang', 'clang', 'compiles the eBPF programs'],
+  ['/usr/include/bpf/bpf_helpers.h', 'libbpf-dev', 'declares the helpers of the kernel'],
 ];
 
 /** Exits with npm's code when it fails: without its packages nothing can run. */
@@ -60,6 +66,7 @@ export function installTools(tools) {
 
 /** @param {string} name */
 function hasProgram(name) {
+  if (name.startsWith('/')) return existsSync(name);
   const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
   return path.split(delimiter).some((directory) => existsSync(join(directory, name)));
 }
