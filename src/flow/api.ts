@@ -39,7 +39,6 @@ export const TRACE_POINTS = [
   'from-crypto',
   'to-crypto',
 ] as const;
-export type TracePoint = (typeof TRACE_POINTS)[number];
 
 /** The words of sock_xlate_point, index is the number and the sub_type of a trace-sock event. */
 export const XLATE_POINTS = [

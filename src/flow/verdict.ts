@@ -216,7 +216,7 @@ export function countAnswers(flows: readonly Flow[], window: AnswerWindow = {}):
 }
 
 /** The pod that a packet of this query proves to have been at the serving end. */
-function serverOf(flow: Flow): ObjectKey | undefined {
+export function serverOf(flow: Flow): ObjectKey | undefined {
   if (flow.event_type.type !== EVENT_TYPES.trace) return undefined;
   const leaves = flow.event_type.sub_type === 5;
   if (flow.is_reply === true && leaves) return endpointPod(flow.source);

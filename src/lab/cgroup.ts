@@ -16,7 +16,7 @@ export function findCgroup2(mounts = readFileSync('/proc/self/mounts', 'utf8')):
   return line?.split(' ')[1];
 }
 
-export function labCgroup(): string {
+function labCgroup(): string {
   const root = findCgroup2();
   if (root === undefined) {
     throw new AppError('LAB_NO_CGROUP2', 'Cannot make a cgroup for the lab: cgroup v2 is not mounted', {

@@ -18,13 +18,11 @@ import { createApiServer } from './api/http-server.ts';
 import type { ObjectStore } from './api/object-store.ts';
 import { type Certificates, readCertificates } from './certificates.ts';
 import { endpointSlice, type ServiceManifest } from './endpoint-slices.ts';
-import { readManifests } from './manifests.ts';
+import { clusterManifests } from './manifests.ts';
 import { Kubelet } from './node/kubelet.ts';
 import type { PodManifest } from './node/pod-spec.ts';
 import { applyProxyRules, proxyRules } from './proxy.ts';
 import { API_PORT, CONTROL_NODE, LAB_PATHS, type LabNode, NODES, nodeNamespace } from './topology.ts';
-
-const MANIFESTS = ['cluster.yaml', 'coredns.yaml', 'node-local-dns.yaml', 'clients.yaml'] as const;
 
 const PROXY_RETRY_MS = 500;
 /** As written into a pod that is being deleted; its kubelet removes the object once the container has ended. */
@@ -63,7 +61,7 @@ export async function runControlPlane(): Promise<void> {
 
 /** The services come before the pods, which are told of them in their environment. */
 async function applyManifests(store: ObjectStore, synced: () => Promise<void>): Promise<void> {
-  const objects = MANIFESTS.flatMap(readManifests);
+  const objects = clusterManifests();
   for (const object of objects.filter(({ kind }) => kind !== 'Pod')) store.apply(object);
   await synced();
   for (const object of objects.filter(({ kind }) => kind === 'Pod')) store.apply(object);

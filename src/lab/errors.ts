@@ -22,7 +22,7 @@ export const LAB_ERRORS = {
   },
   LAB_NOT_READY: {
     cause: 'A part of the lab did not become ready in time.',
-    cure: 'Read its log while the lab is up: npx zerohop lab logs NAME. A busy machine may need a second try.',
+    cure: 'The message ends with its last words. A busy machine may need a second try.',
   },
   LAB_IMAGE: {
     cause: 'A pod names an image; the lab has no registry and runs only this program and a waiting pod.',

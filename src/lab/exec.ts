@@ -53,6 +53,16 @@ export function podLog(pod: string): string {
   }
 }
 
+/** For an error that takes the lab, and the log with it, away. */
+export function lastWords(name: string): string {
+  try {
+    return `The last words of ${name}: ${podLog(name).trimEnd().split('\n').slice(-3).join(' | ')}`;
+  } catch {
+    // It did not get so far as to have a log.
+    return `${name} has not said a word.`;
+  }
+}
+
 /** Pod names are unique in the lab, so `kube-system/coredns-…` and `coredns-…` are the same. */
 function bareName(pod: string): string {
   return pod.split('/').at(-1) ?? pod;

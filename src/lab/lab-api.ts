@@ -4,6 +4,7 @@ import { type AgentClient, createAgentClient } from '../agent/client.ts';
 import { AppError } from '../fault/app-error.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { endpointConfig } from '../kube/config/load-kube-config.ts';
+import { lastWords } from './exec.ts';
 import { readManifests } from './manifests.ts';
 import { agentSocket, NODES } from './topology.ts';
 
@@ -82,7 +83,7 @@ async function interfacesDone(
     }
     if (performance.now() > deadline) {
       throw new AppError('LAB_NOT_READY', `Cannot bring up the agent of ${node}: ${reason}`, {
-        hint: `npx zerohop lab logs agent-${node}`,
+        hint: lastWords(`agent-${node}`),
       });
     }
   }

@@ -2,7 +2,6 @@
 export interface Progress {
   /** Runs `work` and says when it is done; the time is wall time. */
   step<T>(text: string, work: () => Promise<T>): Promise<T>;
-  say(text: string): void;
 }
 
 export function createProgress(write: (text: string) => void): Progress {
@@ -13,7 +12,6 @@ export function createProgress(write: (text: string) => void): Progress {
       write(`  ✓ ${text} (${formatSeconds(performance.now() - started)})\n`);
       return value;
     },
-    say: (text) => write(`${text}\n`),
   };
 }
 

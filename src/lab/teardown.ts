@@ -10,15 +10,20 @@ import { labNamespaces } from './network.ts';
 import { releaseLab } from './owner.ts';
 import { LAB_DIRECTORY, LAB_PATHS } from './topology.ts';
 
-/** Idempotent. Throws when something of the lab cannot be removed, naming it. */
+/** The end of a lab: nothing is left, and another may come up. Idempotent. */
 export async function tearDown(): Promise<void> {
+  await clearAway();
+  releaseLab();
+  removeIfEmpty('/run/zerohop');
+}
+
+/** What an earlier lab left, while the claim on this one stands. Throws when something cannot be removed, naming it. */
+export async function clearAway(): Promise<void> {
   await removeLabCgroup();
   const namespaces = await labNamespaces();
   await Promise.all(namespaces.map((name) => runCommand('ip', ['netns', 'del', name])));
   for (const mount of [LAB_PATHS.bpf, LAB_DIRECTORY]) await unmount(mount);
   rmSync(LAB_DIRECTORY, { recursive: true, force: true });
-  releaseLab();
-  removeIfEmpty('/run/zerohop');
 }
 
 /** A mount may be busy for a moment while the last process that used it is being reaped. */
@@ -29,7 +34,7 @@ async function unmount(path: string): Promise<void> {
   if (isMounted(path)) await runCommand('umount', ['--lazy', path]);
 }
 
-export function isMounted(path: string): boolean {
+function isMounted(path: string): boolean {
   return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .some((line) => line.split(' ')[1] === path);

@@ -16,8 +16,6 @@ export const LAB_PATHS = {
   logs: `${LAB_DIRECTORY}/logs`,
   pki: `${LAB_DIRECTORY}/pki`,
   pods: `${LAB_DIRECTORY}/pods`,
-  /** How to reach the API server from the machine's own namespace, for kubectl. */
-  kubeconfig: `${LAB_DIRECTORY}/kubeconfig`,
 } as const;
 
 export interface LabNode {

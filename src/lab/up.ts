@@ -8,13 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../fault/app-error.ts';
 import { makeCertificates } from './certificates.ts';
 import { runCommand } from './command.ts';
+import { lastWords } from './exec.ts';
 import { type LabApi, openLabApi } from './lab-api.ts';
+import { clusterManifests } from './manifests.ts';
 import { buildNodes } from './network.ts';
 import { startDaemon } from './node/daemon.ts';
 import { claimLab } from './owner.ts';
 import { assertLabPossible } from './preflight.ts';
 import type { Progress } from './progress.ts';
-import { tearDown } from './teardown.ts';
+import { clearAway, tearDown } from './teardown.ts';
 import {
   agentSocket,
   CONTROL_NODE,
@@ -29,8 +31,6 @@ import {
 
 const READY_TIMEOUT_MS = 40_000;
 const POLL_MS = 50;
-/** How many pods the manifests hold: before all are there, none that is missing can be not ready. */
-const LAB_PODS = 6;
 
 export interface Lab {
   readonly api: LabApi;
@@ -57,8 +57,7 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
     aborted.throwIfAborted();
     return progress.step(text, work);
   };
-  await tearDown();
-  claimLab();
+  await clearAway();
   await step('certificates, file systems', prepareFiles);
   await step('nodes k8s-ctr and k8s-w1, joined by a router', buildNodes);
   await step('API server, kubelets, kube-proxy, internet', startControlPlane);
@@ -82,9 +81,8 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
 async function prepareFiles(): Promise<void> {
   mkdirSync(LAB_DIRECTORY, { recursive: true });
   await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=256m,mode=0700', 'zerohop-lab', LAB_DIRECTORY]);
-  for (const directory of Object.values(LAB_PATHS)) {
-    if (!/\.sock$|kubeconfig$/.test(directory)) mkdirSync(directory, { recursive: true });
-  }
+  const { api: _, ...directories } = LAB_PATHS;
+  for (const directory of Object.values(directories)) mkdirSync(directory);
   await runCommand('mount', ['-t', 'bpf', 'zerohop-lab', LAB_PATHS.bpf]);
   chmodSync(LAB_PATHS.bpf, 0o700);
   for (const node of NODES) mkdirSync(`${LAB_PATHS.bpf}/${node.name}`);
@@ -115,14 +113,16 @@ function startAgents(): void {
 
 async function allPodsReady(api: LabApi, aborted: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
+  // Before all are there, none that is missing can be not ready.
+  const expected = clusterManifests().filter(({ kind }) => kind === 'Pod').length;
   for (;;) {
     aborted.throwIfAborted();
     const pods = await api.pods();
     const waiting = pods.filter((pod) => !pod.ready).map((pod) => pod.name);
-    if (pods.length >= LAB_PODS && waiting.length === 0) return;
+    if (pods.length >= expected && waiting.length === 0) return;
     if (performance.now() > deadline) {
       throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: not ready: ${waiting.join(', ')}`, {
-        hint: `Their last words are in ${LAB_PATHS.logs} while the lab is up: npx zerohop lab logs ${waiting[0]}`,
+        hint: lastWords(waiting[0] ?? 'control'),
       });
     }
     await sleep(POLL_MS);
@@ -139,7 +139,9 @@ async function socketAnswers(path: string): Promise<void> {
     });
     if (answered) return;
     if (performance.now() > deadline) {
-      throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: nothing answers on ${path}`);
+      throw new AppError('LAB_NOT_READY', `Cannot bring up the lab: nothing answers on ${path}`, {
+        hint: lastWords('control'),
+      });
     }
     await sleep(POLL_MS);
   }

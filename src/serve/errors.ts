@@ -42,5 +42,3 @@ export const SERVE_ERRORS = {
     cure: 'Choose a path in a directory that exists and may be written.',
   },
 } as const;
-
-export type ServeErrorCode = keyof typeof SERVE_ERRORS;

@@ -20,7 +20,7 @@ export function podStatus(facts: PodFacts): Record<string, unknown> {
     ...(yes ? {} : { reason: 'ContainersNotReady' }),
   });
   return {
-    phase: 'Running',
+    phase: facts.running || facts.lastEnd !== undefined ? 'Running' : 'Pending',
     hostIP: facts.hostAddress,
     podIP: facts.podAddress,
     podIPs: [{ ip: facts.podAddress }],
@@ -39,7 +39,7 @@ export function podStatus(facts: PodFacts): Record<string, unknown> {
       restartCount: facts.restarts,
       state: facts.running
         ? { running: { startedAt: started } }
-        : { waiting: { reason: 'CrashLoopBackOff' } },
+        : { waiting: { reason: facts.lastEnd === undefined ? 'CreateContainerError' : 'CrashLoopBackOff' } },
       ...(facts.lastEnd === undefined
         ? {}
         : { lastState: { terminated: { ...facts.lastEnd, finishedAt: now } } }),

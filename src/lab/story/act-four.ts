@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointPod, type Flow } from '../../flow/api.ts';
 import { parseTime } from '../../flow/time.ts';
 import { flowTraceId, parseTraceId } from '../../flow/trace-id.ts';
+import { serverOf } from '../../flow/verdict.ts';
 import { execInPod, killPod } from '../exec.ts';
 import { type AnswerFlow, formatLoadReport, loadReport, type PhaseRow } from '../load/load-report.ts';
 import type { LoadResult } from '../load/query-load.ts';
@@ -107,9 +108,8 @@ function phases(killedAtMs: number, backAtMs: number | undefined): { name: strin
 function answerFlows(flows: readonly Flow[]): AnswerFlow[] {
   return flows.flatMap((flow) => {
     const trace = parseTraceId(flowTraceId(flow) ?? '');
-    const server = endpointPod(flow.source);
-    const leaves = flow.event_type.type === 4 && flow.event_type.sub_type === 5;
-    if (trace === undefined || server === undefined || !leaves || flow.is_reply !== true) return [];
+    const server = flow.is_reply === true ? serverOf(flow) : undefined;
+    if (trace === undefined || server === undefined) return [];
     if (endpointPod(flow.destination) !== CLIENT) return [];
     const atMs = Number((parseTime(flow.time) ?? 0n) / 1000n) / 1000;
     return [{ sourcePort: trace.port, id: trace.id, atMs, server }];
