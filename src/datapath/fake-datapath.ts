@@ -14,7 +14,7 @@ import type {
   InterfaceRow,
   PacketEvent,
 } from './datapath.ts';
-import { type FoundFrontend, inheritedRow, stillInherited } from './inherited.ts';
+import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 
 /** What survives a process. The owner writes `interfaces` and `counters` as the world would. */
@@ -71,7 +71,7 @@ class FakeImplementation implements FakeDatapath {
   constructor(kernel: FakeKernel, clock: Clock) {
     this.#kernel = kernel;
     this.#clock = clock;
-    this.#inherited = [...kernel.frontends.values()].map((found) => inheritedRow(found, clock.nowMs()));
+    this.#inherited = inheritedRows(kernel.frontends.values(), clock.nowMs());
   }
 
   async apply(spec: DatapathSpec): Promise<void> {

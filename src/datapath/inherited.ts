@@ -10,7 +10,12 @@ export interface FoundFrontend {
   readonly backends: readonly Tuple[];
 }
 
-export function inheritedRow({ id, tuple, backends }: FoundFrontend, sinceMs: number): FrontendRow {
+/** In the order of their ids: a hash map of the kernel tells its entries in another order each time it is made. */
+export function inheritedRows(found: Iterable<FoundFrontend>, sinceMs: number): readonly FrontendRow[] {
+  return [...found].map((row) => inheritedRow(row, sinceMs)).sort((a, b) => a.id - b.id);
+}
+
+function inheritedRow({ id, tuple, backends }: FoundFrontend, sinceMs: number): FrontendRow {
   const active = backends.map((backend): Backend => ({ ...backend, state: 'active' }));
   const frontend: Frontend = { ...tuple, type: 'LocalRedirect', service: '', backends: active };
   return { id, frontend, status: { state: 'done', sinceMs, attempts: 1 } };

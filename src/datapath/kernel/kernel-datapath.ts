@@ -21,7 +21,7 @@ import type {
   InterfaceRow,
   LocalPod,
 } from '../datapath.ts';
-import { inheritedRow, isSameTuple, stillInherited } from '../inherited.ts';
+import { inheritedRows, isSameTuple, stillInherited } from '../inherited.ts';
 import { nextStatus, preciseNow, retryDelayMs } from '../row-status.ts';
 import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
@@ -80,7 +80,7 @@ export class KernelDatapath implements Datapath {
       countLost: () => this.#counters.eventsLost(),
     });
     this.#now = preciseNow(parts.clock);
-    this.#inherited = this.#table.rows().map((row) => inheritedRow(row, this.#now()));
+    this.#inherited = inheritedRows(this.#table.rows(), this.#now());
   }
 
   apply(spec: DatapathSpec): Promise<void> {
