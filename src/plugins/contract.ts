@@ -5,9 +5,10 @@
  */
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Directive } from '../corefile/ast.ts';
-import type { Message } from '../dns/message.ts';
+import type { Message, ResourceRecord } from '../dns/message.ts';
 import type { Name } from '../dns/name.ts';
 import type { Plugin, Query, SocketAddress } from '../server/handler.ts';
+import type { ListenerTimeouts, ListenerTls } from '../server/listener-options.ts';
 import type { Readable } from '../store/store.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -34,6 +35,75 @@ export type HttpAnswer = () =>
   | { status: number; body: string; contentType?: string }
   | Promise<{ status: number; body: string; contentType?: string }>;
 
+/** A zone's records in transfer order, SOA first and last (RFC 5936), in messages of the size the provider likes. */
+export type ZoneTransfer = (
+  zone: Name,
+  /** Of IXFR: an unchanged zone is answered with its SOA alone (RFC 1995 section 2). */
+  sinceSerial: number | undefined,
+) => Iterable<readonly ResourceRecord[]> | undefined;
+
+/** The suffixes that a client's resolver tries, for `autopath @kubernetes`; nothing for clients it does not know. */
+export type SearchPath = (query: Query) => readonly Name[] | undefined;
+
+/** What the other instances of the same block offer. Asked when a query comes, since all are set up only then. */
+export interface Neighbours {
+  /** Writes facts into `query.metadata`, for `metadata`. */
+  readonly describers: readonly ((query: Query) => void)[];
+  readonly transfers: readonly ZoneTransfer[];
+  readonly searchPath: (word: string) => SearchPath | undefined;
+}
+
+/** What an administrator may ask of a cache while it runs. */
+export interface CacheControl {
+  readonly zones: readonly Name[];
+  /** A line of text per entry, newest knowledge; ends when all are told. */
+  dump(): Iterable<string>;
+  lookup(name: Name): readonly string[];
+  /** How many entries went. With `below`, everything under the name as well. */
+  flush(name: Name, options?: { below?: boolean }): number;
+  /** For the process that takes over. */
+  exportEntries(): Iterable<Uint8Array>;
+  importEntry(entry: Uint8Array): boolean;
+}
+
+/** Of answers that packet threads gave without the chain: what one route adds up to since the last time. */
+export interface ReplayTotals {
+  readonly transport: 'udp';
+  /** By `1` and `2`, then by query type. */
+  readonly requests: readonly { readonly family: '1' | '2'; readonly type: number; readonly count: number }[];
+  readonly rcodes: readonly { readonly rcode: number; readonly count: number }[];
+  readonly doRequests: number;
+  /** Upper bound of the bucket they fall in, as in dns-server 8, with `Infinity` for the last. */
+  readonly requestSizes: readonly { readonly upTo: number; readonly count: number }[];
+  readonly requestBytes: number;
+  readonly responseSizes: readonly { readonly upTo: number; readonly count: number }[];
+  readonly responseBytes: number;
+  readonly durations: readonly { readonly upToSeconds: number; readonly count: number }[];
+  readonly durationSeconds: number;
+  readonly successHits: number;
+  readonly denialHits: number;
+}
+
+/**
+ * What a plugin that stands before `cache` does to an answer that the cache has. A packet thread gives such an answer
+ * itself when every plugin before `cache` says that it may; one that is silent keeps the whole block on the chain.
+ */
+export type Replay =
+  /** Leaves it alone, or answers such questions before they could ever reach the cache. */
+  | { readonly does: 'nothing' }
+  | { readonly does: 'shuffle' }
+  /** Lowers the size that a client advertised. */
+  | { readonly does: 'limit'; readonly bytes: number }
+  | { readonly does: 'count'; readonly add: (server: string, zone: Name, totals: ReplayTotals) => void }
+  /** Wants to hear of each query: `reply` is as sent. */
+  | { readonly does: 'log'; readonly write: (query: Query, reply: Uint8Array, seconds: number) => void }
+  | {
+      readonly does: 'keep';
+      /** Of `wirecache`: where the block's answers are. */
+      readonly partition: number;
+      readonly add: (server: string, totals: ReplayTotals) => void;
+    };
+
 export interface Host {
   /** Lines come out as `[LEVEL] plugin/NAME: text`. */
   readonly log: Log;
@@ -51,6 +121,17 @@ export interface Host {
   http(address: string, path: string, answer: HttpAnswer): void;
   /** Asks this server itself, as if a client had, from the top of the chain (CNAME targets out of zone). */
   resolve(query: Query, name: Name, type: number): Promise<Message | undefined>;
+  /**
+   * Names whose answers have just changed: the caches of the block forget them and all below them. Cheap to call with
+   * many names at once; call it once for each change of the world, not once for each name.
+   */
+  recordsChanged(names: readonly Name[]): void;
+  /** For caches; ends with the instance. */
+  onRecordsChanged(forget: (names: readonly Name[]) => void): void;
+  /** The other plugins of the block; only once queries come. */
+  neighbours(): Neighbours;
+  /** A client's EDNS option with this code is echoed in replies, beside those of dns-server 2.3. */
+  keepEdnsOption(code: number): void;
   /** All ready() of the process by plugin name, for `ready`. */
   readiness(): ReadonlyMap<string, boolean>;
 }
@@ -71,6 +152,25 @@ export interface PluginInstance {
   readonly listenOn?: readonly string[];
   /** Of `reload` only: how often the server looks at the Corefile again, in milliseconds. */
   readonly watchCorefile?: { readonly intervalMs: number; readonly jitterMs: number };
+  /** Of `root` only: where relative paths start, for the words set up after it. */
+  readonly directory?: string;
+  /** Of `debug` only: `[DEBUG]` lines are printed, and a handler that throws ends the process. */
+  readonly debug?: true;
+  /** Of `tls` only: how listeners of `tls://` keys of this block prove who they are. */
+  readonly tls?: ListenerTls;
+  /** Of `timeouts` only. */
+  readonly timeouts?: ListenerTimeouts;
+  /** Of `multisocket` only: sockets, and packet threads, for each address of this block. */
+  readonly sockets?: number;
+  /** Of `view` only: the name for metrics, and whether the block takes the query. */
+  readonly view?: { readonly name: string; readonly accepts: (query: Query) => boolean };
+  /** Writes what the plugin knows about a query into its metadata; called where `metadata` stands in the block. */
+  readonly describe?: (query: Query) => void;
+  readonly transfer?: ZoneTransfer;
+  readonly searchPath?: SearchPath;
+  readonly cacheControl?: CacheControl;
+  /** Of plugins before and including `cache`. */
+  readonly replay?: Replay;
   /** Queries of a class other than IN reach the chain (chaos, forward). */
   readonly anyClass?: boolean;
   /** Before the sockets open: `kubernetes` waits here for its first lists. */

@@ -9,7 +9,7 @@ import { parseName, ROOT } from '../dns/name.ts';
 import { formatExposition } from '../telemetry/exposition.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRegistry } from '../telemetry/registry.ts';
-import type { BlockInfo, Host, PluginInstance, Setup } from './contract.ts';
+import type { BlockInfo, Host, Neighbours, PluginInstance, Setup } from './contract.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export interface FakeHost extends Host {
@@ -18,15 +18,28 @@ export interface FakeHost extends Host {
   readonly lines: string[];
   /** The value of one exposition line by its full text, `name{label="value"}`; undefined when it is not there. */
   metric(line: string): Promise<number | undefined>;
+  /** All that was said to have changed, in order. */
+  readonly changed: Name[];
+  readonly keptOptions: Set<number>;
 }
 
 export interface FakeHostOptions {
   readonly directory?: string;
   readonly random?: () => number;
+  readonly neighbours?: Partial<Neighbours>;
+  readonly resolve?: Host['resolve'];
 }
 
-export function fakeHost({ directory = '/', random = Math.random }: FakeHostOptions = {}): FakeHost {
+export function fakeHost({
+  directory = '/',
+  random = Math.random,
+  neighbours = {},
+  resolve,
+}: FakeHostOptions = {}): FakeHost {
   const lines: string[] = [];
+  const changed: Name[] = [];
+  const forgetters: ((names: readonly Name[]) => void)[] = [];
+  const keptOptions = new Set<number>();
   const log = fakeLog(lines);
   const metrics = createRegistry(formatExposition);
   const absent = (what: string) => () => {
@@ -42,7 +55,16 @@ export function fakeHost({ directory = '/', random = Math.random }: FakeHostOpti
     lines,
     cluster: absent('cluster'),
     http: absent('http listener'),
-    resolve: absent('server'),
+    resolve: resolve ?? absent('server'),
+    changed,
+    keptOptions,
+    recordsChanged(names) {
+      changed.push(...names);
+      for (const forget of forgetters) forget(names);
+    },
+    onRecordsChanged: (forget) => void forgetters.push(forget),
+    neighbours: () => ({ describers: [], transfers: [], searchPath: () => undefined, ...neighbours }),
+    keepEdnsOption: (code) => void keptOptions.add(code),
     readiness: () => new Map(),
     async metric(line) {
       const found = (await metrics.text()).split('\n').find((text) => text.startsWith(`${line} `));

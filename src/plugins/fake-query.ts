@@ -50,6 +50,7 @@ export function ask(qname: string, qtype = 'A', options: AskOptions = {}): Query
     server: 'dns://:53',
     zone: ROOT,
     receivedAtMs: 0,
+    view: '',
     metadata: new Map(),
   };
 }

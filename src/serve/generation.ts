@@ -12,6 +12,7 @@ import type { BlockInfo, Host, HttpAnswer } from '../plugins/contract.ts';
 import { PLUGIN_ORDER } from '../plugins/order.ts';
 import type { Handler, Query, SocketAddress } from '../server/handler.ts';
 import { findRoute, type Router, routerOf, type ServerRoute } from '../server/router.ts';
+import { BlockBus } from './block-bus.ts';
 import { composeChain, InFlight } from './chain.ts';
 import { ClusterShare } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
@@ -31,6 +32,8 @@ export class Generation {
   readonly #handlers: readonly (Handler | undefined)[];
   readonly #routers = new Map<string, Router>();
   readonly #inFlight = new InFlight();
+  readonly #buses: readonly BlockBus[];
+  readonly #echoedOptions = new Set<number>();
   readonly #cluster: ClusterShare | undefined;
   readonly #environment: ServeEnvironment;
   #isStarted = false;
@@ -60,7 +63,9 @@ export class Generation {
     this.corefile = corefile;
     this.#environment = environment;
     this.#cluster = parts.cluster;
+    this.#buses = parts.plans.map(() => new BlockBus());
     this.records = this.#setUp(parts.plans, parts.setups);
+    for (const [block, bus] of this.#buses.entries()) bus.connect(this.#instances(block));
     this.listeners = planListeners(
       parts.plans.map((plan, block) => ({ plan, listenOn: this.#listenOn(block) ?? [] })),
     );
@@ -145,7 +150,7 @@ export class Generation {
     setups: Awaited<ReturnType<typeof loadSetups>>,
   ): readonly PluginRecord[] {
     const records: PluginRecord[] = [];
-    const host = (word: string) => this.#host(word);
+    const host = (word: string, block: number) => this.#host(word, block);
     for (const { word } of PLUGIN_ORDER) {
       const setup = setups.get(word);
       if (setup === undefined) continue;
@@ -174,7 +179,8 @@ export class Generation {
     return boundAddresses(this.records, block);
   }
 
-  #host(word: string): Host {
+  #host(word: string, block: number): Host {
+    const bus = this.#bus(block);
     const { log, metrics, clock, random, directory } = this.#environment;
     const own = log(`plugin/${word}: `);
     return {
@@ -194,8 +200,18 @@ export class Generation {
         this.pages.set(address, pages);
       },
       resolve: (query, name, type) => this.#resolve(query, name, type),
+      recordsChanged: (names) => bus.recordsChanged(names),
+      onRecordsChanged: (forget) => bus.onRecordsChanged(forget),
+      neighbours: () => bus.neighbours(),
+      keepEdnsOption: (code) => void this.#echoedOptions.add(code),
       readiness: () => this.readiness(),
     };
+  }
+
+  #bus(block: number): BlockBus {
+    const bus = this.#buses[block];
+    if (bus === undefined) throw new Error(`There is no block ${block}`);
+    return bus;
   }
 
   async #resolve(query: Query, name: Name, type: number): Promise<Message | undefined> {

@@ -39,13 +39,13 @@ export interface SetupSource {
 export function setUpWord(
   word: string,
   setup: Setup,
-  { blocks, host }: { blocks: readonly SetupSource[]; host: (word: string) => Host },
+  { blocks, host }: { blocks: readonly SetupSource[]; host: (word: string, block: number) => Host },
 ): PluginRecord[] {
   return blocks.flatMap(({ directives, info }, block) => {
     const own = directives.filter(({ name }) => name.text === word);
     if (own.length === 0) return [];
     try {
-      return [{ word, block, instance: setup({ directives: own, block: info, host: host(word) }) }];
+      return [{ word, block, instance: setup({ directives: own, block: info, host: host(word, block) }) }];
     } catch (error) {
       throw nameCulprit(word, error);
     }

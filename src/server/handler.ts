@@ -24,6 +24,8 @@ export interface Query {
   readonly server: string;
   /** The zone of the server block that was chosen: lower case, fully qualified. */
   readonly zone: Name;
+  /** The name of the block's view; empty without one. Metric label. */
+  readonly view: string;
   /** `performance.now()` when the packet was read. */
   readonly receivedAtMs: number;
   /** Facts that plugins leave for those behind and before them, under keys like `forward/upstream`. */
@@ -38,6 +40,10 @@ export interface Reply {
   readonly rcode: number;
   readonly message?: Message;
   readonly error?: Error;
+  /** Nothing is sent at all: what `acl drop` wants. `rcode` is still what is counted. */
+  readonly drop?: true;
+  /** Over TCP: sent after `message`, one by one as the client takes them (zone transfers, RFC 5936 section 2.2). */
+  readonly more?: Iterable<Message>;
 }
 
 export type Handler = (query: Query) => Reply | Promise<Reply>;

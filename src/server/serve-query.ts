@@ -68,6 +68,7 @@ function queryOf({ arrival, message, question }: Asked, zone: Query['zone'], con
     server: context.server,
     zone,
     receivedAtMs: arrival.receivedAtMs,
+    view: '',
     metadata: new Map(),
   };
 }

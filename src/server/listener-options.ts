@@ -1,0 +1,21 @@
+/** What blocks may ask of the listeners they share, beyond an address. Plain values; the listener makes them true. */
+
+export interface ListenerTls {
+  /** PEM. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  readonly ca?: string | Buffer;
+  /** Whether clients are asked for a certificate, and what is done without a good one (dns-server 3.19). */
+  readonly clientAuth: 'nocert' | 'request' | 'require' | 'verify_if_given' | 'require_and_verify';
+  /** Where the secrets of sessions are written for debugging, as NSS key log lines. */
+  readonly keylogFile?: string;
+}
+
+/** Of TCP and DoT connections. Defaults in dns-server 2.6. */
+export interface ListenerTimeouts {
+  readonly readMs?: number;
+  readonly writeMs?: number;
+  readonly idleMs?: number;
+  /** Queries that one connection may ask; 0 means no limit. */
+  readonly maxTcpQueries?: number;
+}
