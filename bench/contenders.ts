@@ -35,7 +35,7 @@ export function contenderSpecs(directory: string, ports: Ports): readonly Conten
   const corefile = join(directory, 'Corefile');
   writeFileSync(corefile, corefileText(ports));
   const floor = join(import.meta.dirname, 'servers', 'floor.ts');
-  const main = join(root, 'src', 'cli', 'main.ts');
+  const main = join(root, 'src', 'cli', 'boot', 'zerohop.mjs');
   const own = [
     { name: 'floor', command: NODE, args: [floor, String(ports.floor)], port: ports.floor },
     { name: 'zerohop', command: NODE, args: [main, 'dns', '-conf', corefile], port: ports.zerohop },

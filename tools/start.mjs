@@ -18,7 +18,7 @@ installPackages();
 installTools(STORY_TOOLS);
 
 const node = join(ROOT, 'node_modules', 'node', 'bin', 'node');
-const main = join(ROOT, 'src', 'cli', 'main.ts');
+const main = join(ROOT, 'src', 'cli', 'boot', 'zerohop.mjs');
 const story = spawn(node, [main, 'lab', 'story', ...process.argv.slice(2)], { stdio: 'inherit', cwd: ROOT });
 // The terminal sends Ctrl-C to both; the story needs it, and this process has to outlive it to pass on its exit code.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);

@@ -13,7 +13,7 @@ import { packet } from '../../src/flow/testing/sample-packet.ts';
 import { createStore } from '../../src/store/store.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const MAIN = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
 const log = {
   debug: () => undefined,
   info: () => undefined,

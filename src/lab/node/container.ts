@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { makeCgroup } from '../cgroup.ts';
 import { LAB_PATHS, namespacePath, podDirectory, podNamespace } from '../topology.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../cli/boot/zerohop.mjs', import.meta.url));
 
 /**
  * Runs inside the new namespaces. $1 the pod's directory, $2 its cgroup, $3 its host name, the rest the program.
