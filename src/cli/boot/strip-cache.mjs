@@ -24,6 +24,7 @@ module.registerHooks({
 /** For whoever starts a thread: what to give it as `--import`. */
 export const BOOT_HOOK = pathToFileURL(fileURLToPath(import.meta.url)).href;
 
+/** @param {string} source @returns {string} */
 function strippedOf(source) {
   const path = `${CACHE}${createHash('sha256').update(source).digest('hex').slice(0, 32)}.js`;
   try {
@@ -36,7 +37,10 @@ function strippedOf(source) {
   }
 }
 
-/** Node strips without a word what it loads itself, and warns that the same function is experimental when called. */
+/**
+ * Node strips without a word what it loads itself, and warns that the same function is experimental when called.
+ * @param {string} source
+ */
 function strip(source) {
   const { emitWarning } = process;
   process.emitWarning = () => undefined;
@@ -47,7 +51,10 @@ function strip(source) {
   }
 }
 
-/** Renamed into place: a process that starts beside this one must not read half a file. */
+/**
+ * Renamed into place: a process that starts beside this one must not read half a file.
+ * @param {string} path @param {string} text
+ */
 function keep(path, text) {
   const draft = `${path}.${process.pid}`;
   try {
