@@ -30,14 +30,23 @@ export interface WireAnswer {
   /** Answer, authority, additional, without OPT; every TTL is `ttlSeconds`. Owned by the receiver. */
   readonly records: Uint8Array;
   readonly ttlSeconds: number;
-  /** Of the clock that never jumps (`CLOCK_MONOTONIC`, milliseconds). */
+  /** Of the clock that never jumps, as the main thread reads it (`Clock.monotonicMs`), milliseconds. */
   readonly storedMs: number;
 }
 
 export interface StoredAnswer extends WireAnswer {
   readonly share: Share;
-  /** Hits since it was stored, by packet threads as well; kept only where the partition fetches ahead. */
+  /** Hits no further apart than the partition's gap, by packet threads as well; 0 where nothing is fetched ahead. */
   readonly hits: number;
+}
+
+export interface PrefetchSpec {
+  /** Hits from which on an answer is worth fetching ahead; at least 1. */
+  readonly hits: number;
+  /** A longer pause between two hits starts the count again. */
+  readonly gapMs: number;
+  /** An entry with no more than this share of its TTL left is due: packet threads leave it to the main thread. */
+  readonly percent: number;
 }
 
 export interface PartitionSpec {
@@ -46,18 +55,25 @@ export interface PartitionSpec {
   readonly denialEntries: number;
   /** Hits show the TTL that was stored. */
   readonly keepTtl: boolean;
-  /** An entry with no more than this share of its TTL left is left to the main thread, which fetches it anew. */
-  readonly prefetchPercent: number | undefined;
+  /** Undefined when nothing is fetched ahead: then hits are not counted. */
+  readonly prefetch: PrefetchSpec | undefined;
+  /** An entry went because another partition needed its room. */
+  readonly onCrowdedOut?: (share: Share) => void;
 }
 
 /** The answers of one `cache` plugin. */
 export interface Partition {
-  /** Unique among the live ones of the process. */
+  /** 1 to 65535, unique among the live ones of the process. */
   readonly id: number;
   readonly entries: Readonly<Record<Share, number>>;
   /** Expired entries are given back too: whether they are of use is the caller's judgement. Counts as a use. */
   lookup(key: AnswerKey, share: Share): StoredAnswer | undefined;
-  /** Replaces what stood under the key in this share. Returns how many others had to go, by share. */
+  /** Counts a hit on what `lookup` would give and returns the count; 0 where nothing is fetched ahead. */
+  countHit(key: AnswerKey, share: Share, nowMs: number): number;
+  /**
+   * Replaces what stood under the key in this share. Returns how many others of this partition had to go, by share. What
+   * is too large, and what finds no room because packet threads still read what went, is not kept.
+   */
   insert(key: AnswerKey, share: Share, answer: WireAnswer): Readonly<Record<Share, number>>;
   remove(key: AnswerKey, share: Share): void;
   /** Forgets these names and all below them; returns how many entries went. */
@@ -67,9 +83,99 @@ export interface Partition {
   close(): void;
 }
 
+/** One zone of one listener. */
+export interface RouteSpec {
+  /** Lower case, fully qualified. */
+  readonly zone: Name;
+  /** Undefined: the main thread answers whatever is asked under this zone. */
+  readonly replay: ReplaySpec | undefined;
+}
+
+export interface ReplaySpec {
+  /** A live partition's id. */
+  readonly partition: number;
+  /** Addresses and mail servers come in random order (dns-server 3.10). */
+  readonly shuffle: boolean;
+  /** Clients that advertise more than this many bytes are left to the main thread. */
+  readonly limitBytes: number | undefined;
+  /** Answers are counted, for `Route.takeTotals`. */
+  readonly counted: boolean;
+}
+
+/** A route in force, and for a while after it was replaced. */
+export interface Route {
+  /** What packet threads know it by: `PacketAnswerer.lastRoute`. */
+  readonly id: number;
+  /** What it adds up to since the last call; undefined when that is nothing. */
+  takeTotals(): RouteTotals | undefined;
+}
+
+/** Of answers that packet threads gave: the sums that the metrics of dns-server section 8 are made of. */
+export interface RouteTotals {
+  readonly transport: 'udp';
+  /** By `1` and `2`, then by query type; 0 stands for the types that have no label of their own. */
+  readonly requests: readonly { readonly family: '1' | '2'; readonly type: number; readonly count: number }[];
+  readonly rcodes: readonly { readonly rcode: number; readonly count: number }[];
+  readonly doRequests: number;
+  /** Upper bound of the bucket they fall in, `Infinity` for the last. */
+  readonly requestSizes: readonly { readonly upTo: number; readonly count: number }[];
+  readonly requestBytes: number;
+  readonly responseSizes: readonly { readonly upTo: number; readonly count: number }[];
+  readonly responseBytes: number;
+  readonly durations: readonly { readonly upToSeconds: number; readonly count: number }[];
+  readonly durationSeconds: number;
+  readonly successHits: number;
+  readonly denialHits: number;
+}
+
+/** A reader's place: room that it may still be reading is not used again. */
+export interface Seat {
+  /** What the reader is made with. */
+  readonly number: number;
+  /** When the reader is gone for good, in whatever state it was. */
+  close(): void;
+}
+
 export interface AnswerCache {
+  /** What readers are made of; goes to packet threads as it is. */
+  readonly shared: SharedArrayBuffer;
   /** Bytes that entries of all partitions may take, index included. */
   readonly budgetBytes: number;
   readonly usedBytes: number;
   open(spec: PartitionSpec): Partition;
+  /** Undefined when all seats are taken. */
+  openSeat(): Seat | undefined;
+  /**
+   * Replaces the routes of all listeners; a listener is known to the readers by its index here. Readers follow with
+   * their next batch. Gives back the routes in the same order.
+   */
+  replaceRoutes(listeners: readonly (readonly RouteSpec[])[]): readonly (readonly Route[])[];
+}
+
+/** What every packet owns in the buffer that it lies in: the reply is built there. */
+export const PACKET_SLOT_BYTES = 1536;
+
+/** Answers packets where they lie. Belongs to one thread; allocates nothing. */
+export interface PacketAnswerer {
+  /** Before the first `answer` of a batch: from here on, what is read stays as it is. */
+  begin(): void;
+  /** After the last one, and before the thread waits for anything. */
+  end(): void;
+  /**
+   * Builds the reply over the query of `length` bytes at `at` (a multiple of 4; `PACKET_SLOT_BYTES` from there on are the
+   * packet's), and returns its length. 0: the query is untouched, and the main thread has to answer it. `listener` is an
+   * index of `replaceRoutes`; `clientFamily` is 4 also for IPv4-mapped addresses; `nowMs` is of the clock of
+   * `WireAnswer.storedMs`: a worker's own `performance.now()` starts elsewhere.
+   */
+  answer(at: number, length: number, listener: number, clientFamily: 4 | 6, nowMs: number): number;
+  /** The route of the last reply. */
+  readonly lastRoute: number;
+}
+
+export interface PacketAnswererOptions {
+  readonly seat: number;
+  /** Where the packets lie: any memory of the thread, its length a multiple of 4. */
+  readonly packets: ArrayBufferLike;
+  /** Uniform in [0, 1); drawn from once, to begin the order of addresses somewhere. */
+  readonly random?: () => number;
 }
