@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
-          include: ['src/**/*.kernel.test.ts', 'test/{kernel,e2e}/**/*.test.ts'],
+          include: ['src/**/*.kernel.test.ts', 'test/{kernel,e2e,conformance}/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
