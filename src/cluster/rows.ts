@@ -28,6 +28,12 @@ export interface ServicePortRow {
   readonly protocol: Protocol;
 }
 
+/** An SCTP port: kept apart, because only DNS knows what to do with one. */
+export interface SctpPortRow {
+  readonly name?: string;
+  readonly port: Port;
+}
+
 export interface ServiceRow extends ObjectRow {
   readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
   /** Parsed spec.clusterIPs; empty for headless and ExternalName services. */
@@ -36,8 +42,14 @@ export interface ServiceRow extends ObjectRow {
   readonly headless: boolean;
   readonly externalName?: string;
   readonly externalIPs: readonly Ip[];
+  /** Of status.loadBalancer.ingress; absent when there are none. */
+  readonly ingressIPs?: readonly Ip[];
+  /** Host names that stand there instead of addresses, as written; absent when there are none. */
+  readonly ingressNames?: readonly string[];
   /** SCTP ports are left out. */
   readonly ports: readonly ServicePortRow[];
+  /** Absent when there are none. */
+  readonly sctpPorts?: readonly SctpPortRow[];
   readonly selector: Readonly<Record<string, string>>;
   readonly publishNotReadyAddresses: boolean;
 }
@@ -66,6 +78,12 @@ export interface EndpointSliceRow extends ObjectRow {
   readonly addressType: 'IPv4' | 'IPv6';
   readonly endpoints: readonly EndpointRow[];
   readonly ports: readonly EndpointPortRow[];
+  /** Absent when there are none. */
+  readonly sctpPorts?: readonly SctpPortRow[];
+  /** When the change happened that this version of the slice tells of, in milliseconds since the epoch. */
+  readonly triggeredAtMs?: number;
+  /** Of imported slices: the cluster that the endpoints are in. */
+  readonly sourceCluster?: string;
 }
 
 export interface ContainerPortRow {

@@ -148,10 +148,13 @@ function selectorsOf(
   kind: KindName,
   spec: ClusterWatchSpec,
 ): { labelSelector?: string; fieldSelector?: string } {
-  const label = kind === 'namespaces' ? spec.namespaceLabelSelector : spec.labelSelector;
   const labelled = kind !== 'nodes' && kind !== 'localRedirectPolicies';
+  const asked = kind === 'namespaces' ? spec.namespaceLabelSelector : spec.labelSelector;
+  const labels = [KIND_SOURCES[kind].labelSelector, labelled ? asked : undefined].filter(
+    (selector) => selector !== undefined,
+  );
   return {
-    ...(labelled && label !== undefined ? { labelSelector: label } : {}),
+    ...(labels.length === 0 ? {} : { labelSelector: labels.join(',') }),
     ...(kind === 'pods' && spec.podFieldSelector !== undefined
       ? { fieldSelector: spec.podFieldSelector }
       : {}),

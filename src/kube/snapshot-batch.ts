@@ -3,6 +3,7 @@
  * a row as it was (most pod updates touch only fields we do not keep) publishes nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { changedTable, type RowChanges } from '../cluster/layered-table.ts';
 import type { ObjectKey } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName, KindRows } from '../cluster/snapshot.ts';
 import type { Store } from '../store/store.ts';
@@ -89,35 +90,48 @@ function applied(
   pending: ReadonlyMap<KindName, Pending>,
 ): ClusterSnapshot | undefined {
   const tables: Partial<Record<KindName, ReadonlyMap<ObjectKey, AnyRow>>> = {};
+  const changed = new Map<KindName, ReadonlySet<ObjectKey>>();
   const synced = new Set(current.synced);
-  for (const [kind, changes] of pending) {
-    const table = nextTable(current[kind], changes);
-    if (table !== undefined) tables[kind] = table;
-    if (changes.base !== undefined) synced.add(kind);
+  for (const [kind, { base, changes }] of pending) {
+    const before: ReadonlyMap<ObjectKey, AnyRow> = current[kind];
+    const real = realChanges(before, base === undefined ? changes : listChanges(before, base, changes));
+    if (real.size > 0) {
+      tables[kind] = changedTable(before, real);
+      changed.set(kind, new Set(real.keys()));
+    }
+    if (base !== undefined) synced.add(kind);
   }
   const grown = synced.size !== current.synced.size;
-  if (!grown && Object.keys(tables).length === 0) return undefined;
+  if (!grown && changed.size === 0) return undefined;
   // Each kind's map was filled by that kind's own converter; the compiler cannot follow the pairing through a loop.
   const merged = { ...current, ...tables } as ClusterSnapshot;
-  return { ...merged, generation: current.generation + 1, synced: grown ? synced : current.synced };
+  const generation = current.generation + 1;
+  return { ...merged, generation, changed, synced: grown ? synced : current.synced };
 }
 
-function nextTable(
+/** What a list and the changes after it come to, seen from the table before. */
+function listChanges(
   before: ReadonlyMap<ObjectKey, AnyRow>,
-  pending: Pending,
-): ReadonlyMap<ObjectKey, AnyRow> | undefined {
-  const after = new Map(pending.base ?? before);
-  for (const [key, row] of pending.changes) {
-    if (row === undefined) after.delete(key);
-    else after.set(key, row);
-  }
-  let changed = after.size !== before.size;
-  for (const key of pending.base === undefined ? pending.changes.keys() : after.keys()) {
+  base: ReadonlyMap<ObjectKey, AnyRow>,
+  later: RowChanges<AnyRow>,
+): RowChanges<AnyRow> {
+  const changes = new Map<ObjectKey, AnyRow | undefined>(base);
+  for (const key of before.keys()) if (!base.has(key)) changes.set(key, undefined);
+  for (const [key, row] of later) changes.set(key, row);
+  return changes;
+}
+
+/** Without those that leave a row as it was. */
+function realChanges(
+  before: ReadonlyMap<ObjectKey, AnyRow>,
+  changes: RowChanges<AnyRow>,
+): RowChanges<AnyRow> {
+  const real = new Map<ObjectKey, AnyRow | undefined>();
+  for (const [key, row] of changes) {
     const known = before.get(key);
-    const row = after.get(key);
-    if (known === row) continue;
-    if (known !== undefined && row !== undefined && isDeepStrictEqual(known, row)) after.set(key, known);
-    else changed = true;
+    if (known === row || (known !== undefined && row !== undefined && isDeepStrictEqual(known, row)))
+      continue;
+    real.set(key, row);
   }
-  return changed ? after : undefined;
+  return real;
 }

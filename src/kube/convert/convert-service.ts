@@ -1,5 +1,5 @@
 /** core/v1 Service → `ServiceRow`. */
-import type { ServicePortRow, ServiceRow } from '../../cluster/rows.ts';
+import type { SctpPortRow, ServicePortRow, ServiceRow } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
 import { parseIp } from '../../net/ip.ts';
 import { parseProtocol, toPort } from '../../net/port.ts';
@@ -24,10 +24,37 @@ export function convertService(object: unknown): Conversion<ServiceRow> {
     headless: clusterIP === 'None',
     ...(externalName === '' ? {} : { externalName }),
     externalIPs: parsedItems(spec.externalIPs, parseAddress),
+    ...ingressOf(object),
     ports: parsedItems(spec.ports, namedPort),
+    ...sctpPorts(spec.ports),
     selector: textRecordOf(spec.selector),
     publishNotReadyAddresses: spec.publishNotReadyAddresses === true,
   });
+}
+
+/** An entry has an address or a host name; where it has both, the address counts. */
+function ingressOf(object: unknown): Pick<ServiceRow, 'ingressIPs' | 'ingressNames'> {
+  const { ingress } = recordOf(recordOf(recordOf(object).status).loadBalancer);
+  const ingressIPs = parsedItems(ingress, (item) => parseAddress(recordOf(item).ip));
+  const ingressNames = parsedItems(ingress, (item) => {
+    const { ip, hostname } = recordOf(item);
+    return parseAddress(ip) === undefined && hostname !== '' ? textOf(hostname) : undefined;
+  });
+  return {
+    ...(ingressIPs.length === 0 ? {} : { ingressIPs }),
+    ...(ingressNames.length === 0 ? {} : { ingressNames }),
+  };
+}
+
+/** The ports that `namedPort` leaves out; no field at all when there are none. */
+export function sctpPorts(items: unknown): { sctpPorts?: readonly SctpPortRow[] } {
+  const found = parsedItems(items, (item): SctpPortRow | undefined => {
+    const fields = recordOf(item);
+    if (fields.protocol !== 'SCTP') return undefined;
+    const tcp = namedPort({ ...fields, protocol: 'TCP' });
+    return tcp && { port: tcp.port, ...(tcp.name === undefined ? {} : { name: tcp.name }) };
+  });
+  return found.length === 0 ? {} : { sctpPorts: found };
 }
 
 /** Undefined for anything that is not an address in text form, the word `None` among it. */

@@ -1,11 +1,12 @@
 /** Where each kind of a `ClusterSnapshot` comes from and what turns its objects into rows. */
 import type { KindName, KindRows } from '../../cluster/snapshot.ts';
 import type { Conversion } from './conversion.ts';
-import { convertEndpointSlice } from './convert-endpoint-slice.ts';
+import { convertEndpointSlice, convertImportedSlice, IMPORT_NAME_LABEL } from './convert-endpoint-slice.ts';
 import { convertLocalRedirectPolicy } from './convert-local-redirect-policy.ts';
 import { convertNamespace, convertNode } from './convert-node.ts';
 import { convertPod } from './convert-pod.ts';
 import { convertService } from './convert-service.ts';
+import { convertServiceImport } from './convert-service-import.ts';
 
 export interface KindSource<Row> {
   /** Plural with its group, for log lines. */
@@ -13,6 +14,8 @@ export interface KindSource<Row> {
   /** The collection over all namespaces. */
   readonly path: string;
   readonly convert: (object: unknown) => Conversion<Row>;
+  /** What the server is to leave out before anybody's own selector. */
+  readonly labelSelector?: string;
 }
 
 export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> } = {
@@ -29,5 +32,16 @@ export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> }
     resource: 'ciliumlocalredirectpolicies.cilium.io',
     path: '/apis/cilium.io/v2/ciliumlocalredirectpolicies',
     convert: convertLocalRedirectPolicy,
+  },
+  serviceImports: {
+    resource: 'serviceimports.multicluster.x-k8s.io',
+    path: '/apis/multicluster.x-k8s.io/v1alpha1/serviceimports',
+    convert: convertServiceImport,
+  },
+  importedSlices: {
+    resource: 'endpointslices.discovery.k8s.io of other clusters',
+    path: '/apis/discovery.k8s.io/v1/endpointslices',
+    convert: convertImportedSlice,
+    labelSelector: IMPORT_NAME_LABEL,
   },
 };

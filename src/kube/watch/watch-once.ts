@@ -2,6 +2,7 @@
  * One watch request, from its start to its end for whatever reason. The server ends it after a few minutes by itself,
  * which is no failure; silence for longer than bookmarks allow is, because a half-open connection looks the same.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ObjectKey, objectKey } from '../../cluster/rows.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
@@ -18,6 +19,8 @@ const LINE_MAX_BYTES = 8 * 1024 * 1024;
 const WATCH_SECONDS = 300;
 /** A watch that ends sooner is not reopened at once: that would be a loop of requests. */
 const LASTED_MS = 1_000;
+/** Of events that came together, so many milliseconds are worked through before others get their turn. */
+const TURN_MS = 2;
 /** Bookmarks come about every minute. */
 const STALL_MS = 4 * 60_000;
 
@@ -66,9 +69,17 @@ export async function watchOnce<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools
     const chunks = await spec.client.stream(spec.path, watchQuery(spec), guard.signal);
     open = true;
     tools.onOpen();
+    let turnMs = startMs;
     for await (const chunk of chunks) {
       guard.rearm();
-      reader.read(chunk);
+      for (const event of reader.read(chunk)) {
+        event();
+        if (spec.clock.monotonicMs() - turnMs >= TURN_MS && !spec.signal.aborted) {
+          await nextTurn();
+          turnMs = spec.clock.monotonicMs();
+        }
+        if (spec.signal.aborted) break;
+      }
       if (reader.problem() !== undefined || spec.signal.aborted) break;
     }
     return end(undefined);
@@ -129,7 +140,8 @@ function watchQuery(spec: Omit<WatchOnceSpec<never>, 'onRow'>): Query {
 }
 
 interface EventReader {
-  read(chunk: Uint8Array): void;
+  /** The events that the chunk completes, each to be worked through in its turn. */
+  read(chunk: Uint8Array): readonly (() => void)[];
   /** Why reading cannot go on. */
   problem(): string | undefined;
   resourceVersion(): string | undefined;
@@ -172,9 +184,9 @@ function createEventReader<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools<Row>
     read(chunk) {
       const complete = lines.push(chunk);
       if (complete === undefined) badLine(`a line is longer than ${LINE_MAX_BYTES} bytes`);
-      for (const line of complete ?? []) {
+      return (complete ?? []).map((line) => () => {
         if (problem === undefined && line.trim() !== '') readEvent(line);
-      }
+      });
     },
     problem: () => problem,
     resourceVersion: () => resourceVersion,
