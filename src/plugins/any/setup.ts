@@ -1,0 +1,11 @@
+/** `any` takes nothing and may stand once in a block. */
+import type { Setup } from '../contract.ts';
+import { expectArgs, expectNoOptions, onlyDirective } from '../directive.ts';
+import { any } from './plugin.ts';
+
+export const setup: Setup = ({ directives }) => {
+  const directive = onlyDirective(directives);
+  expectArgs('any', directive, 0);
+  expectNoOptions('any', directive);
+  return { plugin: any, replay: { does: 'nothing' } };
+};
