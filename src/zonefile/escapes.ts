@@ -1,6 +1,8 @@
 /** Character-strings and names between text with escapes and bytes (RFC 1035 section 5.1, RFC 4343 section 2.1). */
-import { type Name, parseName } from '../dns/name.ts';
+import { MAX_NAME_BYTES, type Name, parseName } from '../dns/name.ts';
 
+/** Every byte of a name written as `\\DDD`. */
+const MAX_NAME_TEXT = 4 * MAX_NAME_BYTES;
 const ESCAPE = /\\(\d{3})|\\(\D)|(\\)|([^\\]+)/gsu;
 
 /** Undefined when a backslash stands alone, or in front of a number beyond 255. Text beyond ASCII is UTF-8. */
@@ -25,7 +27,7 @@ export function escapeText(bytes: Uint8Array): string {
 /** `@` is the origin, a name without the dot at its end is below it. Undefined when it is no name, or has no origin. */
 export function zoneName(text: string, origin: Name | undefined): Name | undefined {
   if (text === '@') return origin;
-  if (text === '') return undefined;
+  if (text === '' || text.length > MAX_NAME_TEXT) return undefined;
   if (isAbsolute(text)) return parseName(text);
   if (origin === undefined) return undefined;
   return parseName(origin === '.' ? `${text}.` : `${text}.${origin}`);
