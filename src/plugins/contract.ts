@@ -47,6 +47,8 @@ export type SearchPath = (query: Query) => readonly Name[] | undefined;
 
 /** What the other instances of the same block offer. Asked when a query comes, since all are set up only then. */
 export interface Neighbours {
+  /** The words of the plugins in the chain, in order. */
+  readonly chain: readonly string[];
   /** Writes facts into `query.metadata`, for `metadata`. */
   readonly describers: readonly ((query: Query) => void)[];
   readonly transfers: readonly ZoneTransfer[];
@@ -156,6 +158,8 @@ export interface PluginInstance {
   readonly directory?: string;
   /** Of `debug` only: `[DEBUG]` lines are printed, and a handler that throws ends the process. */
   readonly debug?: true;
+  /** Of `errors` only: the line about a handler that threw says where. */
+  readonly stacktrace?: true;
   /** Of `tls` only: how listeners of `tls://` keys of this block prove who they are. */
   readonly tls?: ListenerTls;
   /** Of `timeouts` only. */

@@ -63,7 +63,13 @@ export function fakeHost({
       for (const forget of forgetters) forget(names);
     },
     onRecordsChanged: (forget) => void forgetters.push(forget),
-    neighbours: () => ({ describers: [], transfers: [], searchPath: () => undefined, ...neighbours }),
+    neighbours: () => ({
+      chain: [],
+      describers: [],
+      transfers: [],
+      searchPath: () => undefined,
+      ...neighbours,
+    }),
     keepEdnsOption: (code) => void keptOptions.add(code),
     readiness: () => new Map(),
     async metric(line) {

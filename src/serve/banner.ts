@@ -13,10 +13,11 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
 /** `.:53`, `cluster.local.:53 on 10.96.0.10`; zones sorted within a listener (dns-server 7.2). */
 export function zoneLines(listeners: readonly ListenerPlan[]): readonly string[] {
-  return listeners.flatMap(({ members, port, address }) => {
-    const zones = members.flatMap((member) => member.zones).sort();
+  return listeners.flatMap(({ transport, members, port, address }) => {
+    const scheme = transport === 'dns' ? '' : `${transport}://`;
+    const zones = [...new Set(members.flatMap((member) => member.zones))].sort();
     return zones.flatMap((zone) => {
-      const line = `${zone}:${port}${address === undefined ? '' : ` on ${address}`}`;
+      const line = `${scheme}${zone}:${port}${address === undefined ? '' : ` on ${address}`}`;
       if (followsPreferredSyntax(zone)) return [line];
       return [`Warning: Domain "${zone}" does not follow RFC1035 preferred syntax`, line];
     });

@@ -21,6 +21,7 @@ export class BlockBus {
     const instances = records.map(({ instance }) => instance);
     this.#neighbours = {
       describers: instances.flatMap(({ describe }) => describe ?? []),
+      chain: records.filter(({ instance }) => instance.plugin !== undefined).map(({ word }) => word),
       transfers: instances.flatMap(({ transfer }) => transfer ?? []),
       searchPath: (word) => records.find((record) => record.word === word)?.instance.searchPath,
     };

@@ -75,12 +75,13 @@ export class DnsServer {
       const pages = await this.#http.prepare(next.pages);
       undo.unshift(() => pages.abandon());
       await next.start();
-      const sockets = await this.#listeners.prepare(next.listeners, (plan) => next.routes(plan));
+      const sockets = await this.#listeners.prepare(next.listeners, (plan) => next.conduct(plan));
       const previous = this.#current;
       this.#current = next;
       this.#addresses = sockets.commit();
       pages.commit();
       this.metrics.describe(next);
+      this.#environment.setDebug(next.debug);
       next.started(this.#addresses);
       if (previous !== undefined) void this.#retire(previous);
     } catch (error) {

@@ -15,6 +15,8 @@ export interface ServeEnvironment {
   readonly directory: string;
   /** Port of keys that name none. */
   readonly defaultPort: number;
+  /** `[DEBUG]` lines of the whole process from now on, or none (the `debug` plugin). */
+  readonly setDebug: (enabled: boolean) => void;
   /** Called once, when a Corefile needs the cluster. */
   readonly loadCluster: () => Promise<ClusterSource>;
 }

@@ -9,8 +9,8 @@ export const SERVE_ERRORS = {
     cure: 'Remove the directive if the server can do without it; `-plugins` lists what there is.',
   },
   SERVE_SCHEME_UNBUILT: {
-    cause: 'A key asks for a transport other than plain DNS over UDP and TCP.',
-    cure: 'Use `dns://` or no scheme.',
+    cause: 'A key asks for a transport other than DNS over UDP and TCP, or over TLS.',
+    cure: 'Use `dns://` or no scheme, or `tls://`.',
   },
   SERVE_ZONE_TWICE: {
     cause:

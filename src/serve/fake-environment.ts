@@ -15,6 +15,7 @@ export interface FakeEnvironment extends ServeEnvironment {
   /** `[LEVEL] prefix text`, in order. */
   readonly lines: string[];
   readonly cluster: Store<ClusterSnapshot>;
+  readonly isDebug: () => boolean;
   /** Watches that are open. */
   readonly openWatches: () => number;
 }
@@ -23,10 +24,15 @@ export function fakeEnvironment({ clock = systemClock }: { clock?: Clock } = {})
   const lines: string[] = [];
   const cluster = createStore(EMPTY_SNAPSHOT);
   let open = 0;
+  let debug = false;
   return {
     lines,
     cluster,
     openWatches: () => open,
+    isDebug: () => debug,
+    setDebug(enabled) {
+      debug = enabled;
+    },
     log: (prefix) => listLog(lines, prefix),
     metrics: createRegistry(formatExposition),
     clock,

@@ -10,11 +10,13 @@ import { AppError } from '../fault/app-error.ts';
 import { parseIp } from '../net/ip.ts';
 import type { BlockInfo, Host, HttpAnswer } from '../plugins/contract.ts';
 import { PLUGIN_ORDER } from '../plugins/order.ts';
-import type { Handler, Query, SocketAddress } from '../server/handler.ts';
-import { findRoute, type Router, routerOf, type ServerRoute } from '../server/router.ts';
+import type { Query, SocketAddress } from '../server/handler.ts';
+import type { ListenerConduct } from '../server/listener-options.ts';
+import { findRoute, type Router, routerOf } from '../server/router.ts';
 import { BlockBus } from './block-bus.ts';
 import { composeChain, InFlight } from './chain.ts';
 import { ClusterShare } from './cluster-source.ts';
+import { conductOf, type LiveBlock } from './conduct.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { type BlockPlan, planBlocks } from './plan/block-plan.ts';
 import { type ListenerPlan, planListeners, serverLabel } from './plan/listener-plan.ts';
@@ -29,7 +31,7 @@ export class Generation {
   readonly listeners: readonly ListenerPlan[];
   readonly records: readonly PluginRecord[];
   readonly pages = new Map<string, Map<string, HttpAnswer>>();
-  readonly #handlers: readonly (Handler | undefined)[];
+  readonly #blocks: readonly LiveBlock[];
   readonly #routers = new Map<string, Router>();
   readonly #inFlight = new InFlight();
   readonly #buses: readonly BlockBus[];
@@ -65,12 +67,17 @@ export class Generation {
     this.#cluster = parts.cluster;
     this.#buses = parts.plans.map(() => new BlockBus());
     this.records = this.#setUp(parts.plans, parts.setups);
-    for (const [block, bus] of this.#buses.entries()) bus.connect(this.#instances(block));
+    this.#blocks = parts.plans.map((_, block) => this.#composeBlock(block));
+    for (const [block, bus] of this.#buses.entries()) bus.connect(this.#blocks[block]?.records ?? []);
     this.listeners = planListeners(
-      parts.plans.map((plan, block) => ({ plan, listenOn: this.#listenOn(block) ?? [] })),
+      parts.plans.map((plan, block) => ({
+        plan,
+        listenOn: boundAddresses(this.records, block) ?? [],
+        hasView: this.#instances(block).some(({ instance }) => instance.view !== undefined),
+        sockets: Math.max(1, ...this.#instances(block).map(({ instance }) => instance.sockets ?? 1)),
+      })),
     );
-    this.#handlers = parts.plans.map((_, block) => this.#composeBlock(block));
-    for (const plan of this.listeners) this.#routers.set(plan.server, routerOf(this.routes(plan)));
+    for (const plan of this.listeners) this.#routers.set(plan.server, routerOf(this.conduct(plan).routes));
   }
 
   /** In start order: whatever a plugin waits for, the listeners of this process are not open yet at a first start. */
@@ -89,12 +96,19 @@ export class Generation {
     for (const { instance } of this.records) instance.onStarted?.(addresses);
   }
 
-  routes({ members }: ListenerPlan): readonly ServerRoute[] {
-    return members.map(({ block, zones }) => {
-      const handler = this.#handlers[block];
-      const anyClass = this.#instances(block).some(({ instance }) => instance.anyClass === true);
-      return { zones, anyClass, ...(handler && { handler }) };
-    });
+  /** How one of `listeners` answers under this configuration. */
+  conduct(plan: ListenerPlan): ListenerConduct {
+    return conductOf(plan, { blocks: this.#blocks, keptOptions: this.#echoedOptions });
+  }
+
+  /** A block wants to see how the program works, and to have it end where it goes wrong. */
+  get debug(): boolean {
+    return this.records.some(({ instance }) => instance.debug === true);
+  }
+
+  /** The name of a block's view; empty without one. */
+  viewName(block: number): string {
+    return this.#instances(block).find(({ instance }) => instance.view)?.instance.view?.name ?? '';
   }
 
   /**
@@ -150,7 +164,8 @@ export class Generation {
     setups: Awaited<ReturnType<typeof loadSetups>>,
   ): readonly PluginRecord[] {
     const records: PluginRecord[] = [];
-    const host = (word: string, block: number) => this.#host(word, block);
+    const host = (word: string, block: number) =>
+      this.#host(word, { block, directory: rootOf(records, block) ?? this.#environment.directory });
     for (const { word } of PLUGIN_ORDER) {
       const setup = setups.get(word);
       if (setup === undefined) continue;
@@ -163,25 +178,22 @@ export class Generation {
     return records;
   }
 
-  #composeBlock(block: number): Handler | undefined {
-    const links = this.#instances(block).flatMap(({ word, instance: { plugin } }) =>
+  #composeBlock(block: number): LiveBlock {
+    const records = this.#instances(block);
+    const links = records.flatMap(({ word, instance: { plugin } }) =>
       plugin === undefined ? [] : [{ word, plugin }],
     );
     const chain = composeChain(links);
-    return chain && this.#inFlight.track(chain);
+    return { records, handler: chain && this.#inFlight.track(chain) };
   }
 
   #instances(block: number): readonly PluginRecord[] {
     return this.records.filter((record) => record.block === block);
   }
 
-  #listenOn(block: number): readonly NonNullable<ReturnType<typeof parseIp>>[] | undefined {
-    return boundAddresses(this.records, block);
-  }
-
-  #host(word: string, block: number): Host {
+  #host(word: string, { block, directory }: { block: number; directory: string }): Host {
     const bus = this.#bus(block);
-    const { log, metrics, clock, random, directory } = this.#environment;
+    const { log, metrics, clock, random } = this.#environment;
     const own = log(`plugin/${word}: `);
     return {
       log: own,
@@ -218,8 +230,8 @@ export class Generation {
     const asked = askAgain(query, name, type);
     const router = this.#routers.get(query.server);
     if (asked === undefined || router === undefined) return undefined;
-    const found = findRoute(router, asked.question, () => true);
-    const reply = await found?.route.handler?.({ ...asked, zone: found.zone });
+    const found = findRoute(router, asked.question, ({ route }) => route.accepts?.(asked) ?? true);
+    const reply = await found?.route.handler?.({ ...asked, zone: found.zone, view: found.route.view ?? '' });
     return reply?.message;
   }
 }
@@ -227,10 +239,17 @@ export class Generation {
 /** `bind` is set up before every plugin that reads the label. */
 function blockInfo(plan: BlockPlan, records: readonly PluginRecord[], block: number): BlockInfo {
   const address = boundAddresses(records, block)?.[0];
+  const [first] = plan.keys;
   return {
     zones: plan.keys.flatMap(({ zones }) => zones.slice(0, 1)),
-    server: serverLabel(address, plan.keys[0]?.port ?? 0),
+    server: serverLabel({ transport: first?.transport ?? 'dns', port: first?.port ?? 0, address }),
   };
+}
+
+/** `root` is set up before every plugin that reads files. */
+function rootOf(records: readonly PluginRecord[], block: number): string | undefined {
+  return records.find((record) => record.block === block && record.instance.directory !== undefined)?.instance
+    .directory;
 }
 
 /** Nothing without a `bind`. */

@@ -1,12 +1,12 @@
 /**
- * The DNS sockets of the process. They outlive configurations: a listener whose address stays is handed new routes, so
- * that no query is lost, and one that is no longer wanted answers what it has in hand before it closes.
+ * The DNS sockets of the process. They outlive configurations: a listener whose address stays is told how to answer from
+ * now on, so that no query is lost, and one that is no longer wanted answers what it has in hand before it closes.
  */
 import type { Ip } from '../net/ip.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import { type Listener, startListener } from '../server/listen.ts';
+import type { ListenerConduct } from '../server/listener-options.ts';
 import type { ServeObserver } from '../server/observer.ts';
-import type { ServerRoute } from '../server/router.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
@@ -21,13 +21,13 @@ export interface ListenerSetSpec {
 }
 
 export interface PreparedListeners {
-  /** Swaps routes and closes what is no longer wanted; returns the addresses in force. */
+  /** Hands over the new conduct and closes what is no longer wanted; returns the addresses in force. */
   commit(): readonly SocketAddress[];
   /** Closes what was opened. */
   abandon(): Promise<void>;
 }
 
-type RoutesFor = (plan: ListenerPlan) => readonly ServerRoute[];
+type ConductFor = (plan: ListenerPlan) => ListenerConduct;
 
 export class ListenerSet {
   readonly #spec: ListenerSetSpec;
@@ -38,7 +38,7 @@ export class ListenerSet {
   }
 
   /** Opens what is new, all or none; those serve at once. */
-  async prepare(plans: readonly ListenerPlan[], routesFor: RoutesFor): Promise<PreparedListeners> {
+  async prepare(plans: readonly ListenerPlan[], conductFor: ConductFor): Promise<PreparedListeners> {
     const opened = new Map<string, Listener>();
     const abandon = async () => {
       await Promise.all([...opened.values()].map((listener) => listener.close(0)));
@@ -47,14 +47,13 @@ export class ListenerSet {
       for (const plan of plans) {
         const except = boundElsewhere(plan, plans);
         const key = listenerKey(plan, except);
-        if (!this.#open.has(key))
-          opened.set(key, await this.#start(plan, { except, routes: routesFor(plan) }));
+        if (!this.#open.has(key)) opened.set(key, await this.#start(plan, { ...conductFor(plan), except }));
       }
     } catch (error) {
       await abandon();
       throw error;
     }
-    return { abandon, commit: () => this.#commit(plans, { opened, routesFor }) };
+    return { abandon, commit: () => this.#commit(plans, { opened, conductFor }) };
   }
 
   async close(): Promise<void> {
@@ -65,7 +64,7 @@ export class ListenerSet {
 
   #commit(
     plans: readonly ListenerPlan[],
-    { opened, routesFor }: { opened: ReadonlyMap<string, Listener>; routesFor: RoutesFor },
+    { opened, conductFor }: { opened: ReadonlyMap<string, Listener>; conductFor: ConductFor },
   ): readonly SocketAddress[] {
     const wanted = new Map(plans.map((plan) => [listenerKey(plan, boundElsewhere(plan, plans)), plan]));
     for (const [key, listener] of this.#open) {
@@ -73,22 +72,23 @@ export class ListenerSet {
       this.#open.delete(key);
       void listener.close(STOP_GRACE_MS);
     }
-    for (const [key, plan] of wanted) this.#open.get(key)?.replaceRoutes(routesFor(plan));
+    for (const [key, plan] of wanted) this.#open.get(key)?.configure(conductFor(plan));
     for (const [key, listener] of opened) this.#open.set(key, listener);
     return [...wanted.keys()].flatMap((key) => this.#open.get(key)?.addresses ?? []);
   }
 
   #start(
     plan: ListenerPlan,
-    { except, routes }: { except: readonly Ip[]; routes: readonly ServerRoute[] },
+    options: ListenerConduct & { readonly except: readonly Ip[] },
   ): Promise<Listener> {
     const { log, clock, observer } = this.#spec;
     return startListener({
+      ...options,
       ...(plan.address === undefined ? {} : { address: plan.address }),
       port: plan.port,
       server: plan.server,
-      routes,
-      except,
+      streamOnly: plan.transport === 'tls',
+      sockets: plan.sockets,
       log,
       clock,
       observer: observer(plan.server),
@@ -102,11 +102,11 @@ export class ListenerSet {
  */
 function boundElsewhere(plan: ListenerPlan, plans: readonly ListenerPlan[]): readonly Ip[] {
   if (plan.address !== undefined) return [];
-  const others = plans.filter(({ port }) => port === plan.port);
+  const others = plans.filter(({ transport, port }) => transport === plan.transport && port === plan.port);
   return others.flatMap(({ address }) => address ?? []).sort();
 }
 
-/** Sockets are kept over a change only if they cover the same addresses after it. */
-function listenerKey({ server }: ListenerPlan, except: readonly Ip[]): string {
-  return [server, ...except].join(' ');
+/** Sockets are kept over a change only if they cover the same addresses, and are as many, after it. */
+function listenerKey({ server, sockets }: ListenerPlan, except: readonly Ip[]): string {
+  return [server, sockets, ...except].join(' ');
 }

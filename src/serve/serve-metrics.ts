@@ -81,7 +81,7 @@ export class ServeMetrics {
     for (const { server, members } of generation.listeners) {
       for (const { block, zones } of members.filter((member) => counted.includes(member.block))) {
         for (const word of generation.chainWords(block)) {
-          for (const zone of zones) enabled.with(server, zone, '', word).set(1);
+          for (const zone of zones) enabled.with(server, zone, generation.viewName(block), word).set(1);
         }
       }
     }

@@ -27,6 +27,8 @@ const ECHOED: ReadonlySet<number> = new Set([
 export interface Delivery {
   readonly client: SocketAddress;
   readonly transport: 'udp' | 'tcp';
+  /** Codes that a plugin wants echoed as well. */
+  readonly keptOptions?: ReadonlySet<number>;
 }
 
 /** The reply's own ID and flags are replaced where they would not match the query. */
@@ -42,7 +44,9 @@ export function finishReply(query: Message, reply: Message, delivery: Delivery):
     authorities: reply.authorities,
     additionals: reply.additionals,
   };
-  const finished: Message = query.edns ? { ...plain, edns: answerEdns(query.edns, reply.edns) } : plain;
+  const finished: Message = query.edns
+    ? { ...plain, edns: answerEdns(query.edns, reply.edns, delivery.keptOptions) }
+    : plain;
   const limit = replyLimit(query, delivery.transport);
   if (delivery.transport === 'tcp') return encodeMessage(finished, { limit });
   return encodeMessage(finished, { limit, compressAbove: COMPRESS_ABOVE[ipFamily(delivery.client.address)] });
@@ -55,7 +59,8 @@ export function replyLimit(query: Message, transport: 'udp' | 'tcp'): number {
 }
 
 /** A plugin's own OPT record keeps its options: they are answers of this server or of its upstream. */
-function answerEdns(client: Edns, own: Edns | undefined): Edns {
-  const options = own?.options ?? client.options.filter((option) => ECHOED.has(option.code));
+function answerEdns(client: Edns, own: Edns | undefined, kept: ReadonlySet<number> | undefined): Edns {
+  const options =
+    own?.options ?? client.options.filter(({ code }) => ECHOED.has(code) || kept?.has(code) === true);
   return { version: 0, udpSize: client.udpSize, dnssecOk: client.dnssecOk, options };
 }

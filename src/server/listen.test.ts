@@ -151,12 +151,12 @@ test('without an address both families answer, each on its own', async () => {
   }
 });
 
-test('replaceRoutes changes the answers and keeps open connections', async () => {
+test('configure changes the answers and keeps open connections', async () => {
   const listener = await start(countingHandler);
   const socket = await dial(listener);
   socket.write(framed('a', 1));
   expect((await receive(socket, 1))[0]?.rcode).toBe(0);
-  listener.replaceRoutes([]);
+  listener.configure({ routes: [] });
   socket.write(framed('a', 2));
   expect((await receive(socket, 1))[0]?.rcode).toBe(5);
   expect((await askUdp(listener, queryFor('a'))).reply.rcode).toBe(5);

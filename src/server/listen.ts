@@ -1,6 +1,6 @@
 /**
- * A listener: UDP and TCP on one address and port, one router in front of them. A reload swaps the router whole and
- * leaves the sockets open; each query sees the router that stood when it arrived. Absent on purpose: which plugins
+ * A listener: UDP and TCP, or DoT, on one address and port, one router in front of them. A reload swaps the router whole
+ * and leaves the sockets open; each query sees the router that stood when it arrived. Absent on purpose: which plugins
  * exist, what metrics are called, what a Corefile says.
  */
 import { errorCode } from '../fault/app-error.ts';
@@ -10,11 +10,11 @@ import type { Log } from '../telemetry/log.ts';
 import { dgramTransport } from './dgram-transport.ts';
 import type { SocketAddress } from './handler.ts';
 import { isFamilyMissing } from './listen-error.ts';
+import type { ListenerConduct } from './listener-options.ts';
 import type { ServeObserver } from './observer.ts';
 import { QueryDesk } from './query-desk.ts';
-import type { ServerRoute } from './router.ts';
 import type { Arrival } from './serve-query.ts';
-import { openTcp, type TcpListener } from './tcp.ts';
+import { openTcp, type StreamConduct, type TcpListener } from './tcp.ts';
 import { type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
 
 /** With port 0, UDP may find the port that TCP was given taken. */
@@ -22,14 +22,17 @@ const PORT_ATTEMPTS = 8;
 /** Before closing; enough for what arrives in a millisecond at full load. */
 const READING_TURNS = 4;
 
-export interface ListenerSpec {
+export interface ListenerSpec extends ListenerConduct {
   /** Absent means every address of both families; a machine without IPv6 serves IPv4 alone. */
   readonly address?: Ip;
   /** 0 lets the system choose one that is free for UDP and TCP. */
   readonly port: number;
   /** Metric label: `dns://:53`, `dns://10.96.0.10:53`. */
   readonly server: string;
-  readonly routes: readonly ServerRoute[];
+  /** Opens no datagram socket: DoT, which without `tls` is TCP in clear. */
+  readonly streamOnly?: boolean;
+  /** Datagram sockets, each with its packet thread, for each address. Default 1; TCP always has one. */
+  readonly sockets?: number;
   readonly log: Log;
   readonly clock: Clock;
   readonly observer?: ServeObserver;
@@ -43,8 +46,11 @@ export interface Listener {
   /** What is bound, the given address or the wildcards, each with the real port. */
   readonly addresses: readonly SocketAddress[];
   readonly port: number;
-  /** Takes effect for the next query; those under way end on the old routes. */
-  replaceRoutes(routes: readonly ServerRoute[]): void;
+  /**
+   * Takes effect for the next query and the next connection; queries under way end on the old routes. Throws OpenSSL's
+   * error for a certificate it does not take; then everything is as before.
+   */
+  configure(conduct: ListenerConduct): void;
   /** Answers what is in hand, for at most `graceMs`, then closes every socket. Calling it again waits for the same end. */
   close(graceMs: number): Promise<void>;
 }
@@ -57,7 +63,10 @@ export async function startListener(spec: ListenerSpec): Promise<Listener> {
   return {
     addresses: sockets.tcp.map((listener) => listener.local),
     port: sockets.port,
-    replaceRoutes: (routes) => desk.replaceRoutes(routes),
+    configure(conduct) {
+      for (const listener of sockets.tcp) listener.configure(conduct);
+      desk.configure(conduct);
+    },
     close(graceMs) {
       closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs });
       return closing;
@@ -92,14 +101,20 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
   let port = spec.port;
   for (const address of addresses) {
     try {
-      const tcp = await openTcp({ local: { address, port }, clock: spec.clock, serve });
+      const tcp = await openTcp({
+        ...streamConduct(spec),
+        local: { address, port },
+        clock: spec.clock,
+        serve,
+      });
       sockets.tcp.push(tcp);
       port = tcp.local.port;
+      if (spec.streamOnly) continue;
       sockets.udp.push(
         await transport.open({ local: { address, port }, except: spec.except ?? [] }, desk.answer),
       );
     } catch (error) {
-      if (sockets.udp.length === 0 || !isFamilyMissing(error)) throw error;
+      if (address === addresses[0] || !isFamilyMissing(error)) throw error;
     }
   }
   return { ...sockets, port };
@@ -125,4 +140,8 @@ async function closeSockets(
   timer.cancel();
   for (const listener of sockets.tcp) listener.destroy();
   await Promise.all([tcpClosed, ...sockets.udp.map((socket) => socket.close())]);
+}
+
+function streamConduct({ timeouts, tls }: ListenerConduct): StreamConduct {
+  return { ...(timeouts && { timeouts }), ...(tls && { tls }) };
 }

@@ -1,4 +1,5 @@
 /** What blocks may ask of the listeners they share, beyond an address. Plain values; the listener makes them true. */
+import type { ServerRoute } from './router.ts';
 
 export interface ListenerTls {
   /** PEM. */
@@ -18,4 +19,19 @@ export interface ListenerTimeouts {
   readonly idleMs?: number;
   /** Queries that one connection may ask; 0 means no limit. */
   readonly maxTcpQueries?: number;
+}
+
+/** How a listener answers: all that a reload may change while its sockets stay open. */
+export interface ListenerConduct {
+  readonly routes: readonly ServerRoute[];
+  /** For connections that come from now on, as is `tls`. */
+  readonly timeouts?: ListenerTimeouts;
+  /** Of listeners that open no datagram socket. Absent: in clear. */
+  readonly tls?: ListenerTls;
+  /** Codes of EDNS options that go back to the client as they came, beside those of dns-server 2.3. */
+  readonly keptOptions?: ReadonlySet<number>;
+  /** What a handler throws ends the process, instead of one query. */
+  readonly debug?: boolean;
+  /** The line about what a handler threw says where. */
+  readonly stacktrace?: boolean;
 }

@@ -7,6 +7,7 @@ import type { Handler, Query } from './handler.ts';
 import type { Rejection } from './observer.ts';
 import { ABANDON_MS, QueryDesk } from './query-desk.ts';
 import type { ServerRoute } from './router.ts';
+import { firstMessage } from './serve-query.ts';
 import { HandClock } from './testing/clock.ts';
 import { memoryLog } from './testing/log.ts';
 import { arrivalOf, countingHandler, decoded, slowHandler } from './testing/replies.ts';
@@ -92,7 +93,7 @@ test.each([
       questions: [{ name: name('a.b'), type: 16, class: qclass }],
     };
     const arrival = arrivalOf(query);
-    const bytes = await desk.serve(arrival);
+    const bytes = firstMessage(await desk.serve(arrival));
     expect(decoded(bytes)).toMatchObject({ rcode, questions: query.questions, edns: { udpSize: 1232 } });
     expect(decoded(bytes).flags.recursionAvailable).toBe(false);
     const sizes = { requestBytes: arrival.bytes.length, replyBytes: bytes?.length };
@@ -149,7 +150,7 @@ test('a view that throws does not accept, and the next block answers', async () 
 test('new routes hold for the next query; one under way ends on the old ones', async () => {
   const { desk } = deskFor(root(slowHandler));
   const before = desk.serve(arrivalOf(queryFor('20')));
-  desk.replaceRoutes(root(() => ({ rcode: 5 })));
+  desk.configure({ routes: root(() => ({ rcode: 5 })) });
   expect(decoded(await desk.serve(arrivalOf(queryFor('20')))).rcode).toBe(5);
   expect(decoded(await before).rcode).toBe(0);
 });
@@ -184,7 +185,7 @@ test('a chain that never answers gives its place back after 30 s, unanswered and
   expect(await answer).toBeUndefined();
   expect(counts.shed).toBe(1);
   await desk.whenIdle();
-  desk.replaceRoutes(root(countingHandler));
+  desk.configure({ routes: root(countingHandler) });
   expect(decoded(await desk.serve(arrivalOf(queryFor('a')))).rcode).toBe(0);
 });
 
@@ -208,7 +209,7 @@ test('property: whatever arrives, the answer is silence or a reply to it within 
       for (const [at, value] of changes) bytes[at % bytes.length] = value;
       const answer = desk.serve({ ...arrivalOf(queryFor('a')), bytes });
       if (answer instanceof Promise) throw new Error('this handler answers at once');
-      if (answer === undefined) return;
+      if (!(answer instanceof Uint8Array)) return;
       expect(answer.length).toBeLessThanOrEqual(65_507);
       expect(answer.subarray(0, 2)).toEqual(bytes.subarray(0, 2));
       expect(decoded(answer).flags.response).toBe(true);

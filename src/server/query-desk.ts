@@ -1,18 +1,25 @@
 /** Where a listener's transports bring their queries: holds the current router and counts what is under way. */
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { ListenerConduct } from './listener-options.ts';
 import type { ServeObserver } from './observer.ts';
-import { type Router, routerOf, type ServerRoute } from './router.ts';
-import { type Answer, type Arrival, serveQuery } from './serve-query.ts';
+import { routerOf } from './router.ts';
+import {
+  type Answer,
+  type Arrival,
+  firstMessage,
+  type Outcome,
+  type ServeContext,
+  serveQuery,
+} from './serve-query.ts';
 
 /** Queries of a listener waiting for their chain, some kilobytes each; more are dropped as by a full socket buffer. */
 export const MAX_IN_FLIGHT = 16_384;
 /** No client waits longer; a handler that never answers must not keep its place for ever. */
 export const ABANDON_MS = 30_000;
 
-export interface QueryDeskSpec {
+export interface QueryDeskSpec extends ListenerConduct {
   readonly server: string;
-  readonly routes: readonly ServerRoute[];
   readonly log: Log;
   readonly clock: Clock;
   readonly observer?: ServeObserver;
@@ -24,7 +31,7 @@ export class QueryDesk {
   readonly #spec: QueryDeskSpec;
   readonly #observer: ServeObserver;
   readonly #maxInFlight: number;
-  #router: Router;
+  #context: ServeContext;
   #inFlight = 0;
   #whenIdle: PromiseWithResolvers<void> | undefined;
 
@@ -32,11 +39,12 @@ export class QueryDesk {
     this.#spec = spec;
     this.#observer = spec.observer ?? {};
     this.#maxInFlight = spec.maxInFlight ?? MAX_IN_FLIGHT;
-    this.#router = routerOf(spec.routes);
+    this.#context = this.#contextOf(spec);
   }
 
-  replaceRoutes(routes: readonly ServerRoute[]): void {
-    this.#router = routerOf(routes);
+  /** Takes effect for the next query. */
+  configure(conduct: ListenerConduct): void {
+    this.#context = this.#contextOf(conduct);
   }
 
   serve(arrival: Arrival): Answer {
@@ -44,8 +52,7 @@ export class QueryDesk {
       this.#observer.onShed?.();
       return undefined;
     }
-    const { server, log } = this.#spec;
-    const answer = serveQuery(arrival, { server, log, router: this.#router, observer: this.#observer });
+    const answer = serveQuery(arrival, this.#context);
     if (!(answer instanceof Promise)) return answer;
     return this.#await(answer);
   }
@@ -53,8 +60,8 @@ export class QueryDesk {
   /** `serve` for transports that take their answer by call. */
   readonly answer = (arrival: Arrival, respond: (bytes: Uint8Array) => void): void => {
     const answer = this.serve(arrival);
-    if (answer instanceof Promise) void answer.then((bytes) => bytes && respond(bytes));
-    else if (answer !== undefined) respond(answer);
+    if (answer instanceof Promise) void answer.then((outcome) => send(outcome, respond));
+    else send(answer, respond);
   };
 
   /** Resolves when nothing is under way and the last answers have been handed to their sockets. */
@@ -64,19 +71,19 @@ export class QueryDesk {
     return this.#whenIdle.promise;
   }
 
-  #await(answer: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
-    const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
+  #await(answer: Promise<Outcome>): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
     const timer = this.#spec.clock.after(ABANDON_MS, () => {
       this.#observer.onShed?.();
       settle(undefined);
     });
     let isSettled = false;
-    const settle = (bytes: Uint8Array | undefined) => {
+    const settle = (outcome: Outcome) => {
       if (isSettled) return;
       isSettled = true;
       timer.cancel();
       this.#settled();
-      resolve(bytes);
+      resolve(outcome);
     };
     this.#inFlight++;
     void answer.then(settle);
@@ -91,4 +98,24 @@ export class QueryDesk {
     // A turn later: who awaits the answer that has just been made sends it first.
     if (waiter !== undefined) setImmediate(waiter.resolve);
   }
+
+  #contextOf({ routes, keptOptions, debug, stacktrace }: ListenerConduct): ServeContext {
+    const { server, log } = this.#spec;
+    const kept = keptOptions?.size ? keptOptions : undefined;
+    return {
+      server,
+      log,
+      observer: this.#observer,
+      router: routerOf(routes),
+      keptOptions: kept,
+      debug,
+      stacktrace,
+    };
+  }
+}
+
+/** A datagram is one message: what would follow the first stays here. */
+function send(outcome: Outcome, respond: (bytes: Uint8Array) => void): void {
+  const bytes = firstMessage(outcome);
+  if (bytes !== undefined) respond(bytes);
 }

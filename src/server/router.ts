@@ -16,8 +16,10 @@ export interface ServerRoute {
   readonly handler?: Handler;
   /** A plugin of the block takes classes other than IN; one such block opens the whole listener. */
   readonly anyClass?: boolean;
-  /** The views of the block: all must agree before it is chosen. */
+  /** The view of the block: it must agree before the block is chosen. May write into the query's metadata. */
   readonly accepts?: (query: Query) => boolean;
+  /** The view's name: `Query.view` of what the block handles. */
+  readonly view?: string;
 }
 
 /** Immutable; a reload makes a new one. */

@@ -12,7 +12,7 @@ import { acceptPacket, refuseQuery } from './accept.ts';
 import { finishReply } from './finish.ts';
 import type { Query, Reply, SocketAddress } from './handler.ts';
 import type { ServeObserver } from './observer.ts';
-import { type Found, findRoute, type Router } from './router.ts';
+import { type Found, findRoute, type Router, type ServerRoute } from './router.ts';
 
 /** A packet as a transport hands it over. */
 export interface Arrival {
@@ -31,10 +31,29 @@ export interface ServeContext {
   readonly router: Router;
   readonly log: Log;
   readonly observer: ServeObserver;
+  /** As in `ListenerConduct`. */
+  readonly keptOptions?: ReadonlySet<number> | undefined;
+  readonly debug?: boolean | undefined;
+  readonly stacktrace?: boolean | undefined;
 }
 
-/** Undefined: nothing is sent. The promise never rejects. */
-export type Answer = Uint8Array | undefined | Promise<Uint8Array | undefined>;
+/** A reply of several messages, over a stream only. */
+export interface LongAnswer {
+  readonly bytes: Uint8Array;
+  /** Each made when it is asked for. Undefined means that it cannot go on: the connection must end. Never throws. */
+  readonly more: Iterator<Uint8Array | undefined>;
+}
+
+/** Undefined: nothing is sent. */
+export type Outcome = Uint8Array | LongAnswer | undefined;
+
+/** What goes out as one datagram. */
+export function firstMessage(outcome: Outcome): Uint8Array | undefined {
+  return outcome instanceof Uint8Array ? outcome : outcome?.bytes;
+}
+
+/** The promise never rejects. */
+export type Answer = Outcome | Promise<Outcome>;
 
 export function serveQuery(arrival: Arrival, context: ServeContext): Answer {
   const accepted = acceptPacket(arrival.bytes);
@@ -43,12 +62,19 @@ export function serveQuery(arrival: Arrival, context: ServeContext): Answer {
   const { message, question } = accepted;
   const refusal = refuseQuery(message, question, context.router);
   if (refusal !== undefined) return reject(arrival, message, { reply: refusal, context });
-  const query = { arrival, message, question };
-  const found = findRoute(context.router, question, (candidate) => hasView(query, candidate, context));
+  const asked = { arrival, message, question };
+  // Made only for blocks with a view: what the view was shown is what the chain gets.
+  let viewed: Map<ServerRoute, Query> | undefined;
+  const found = findRoute(context.router, question, (candidate) => {
+    const query = queryOf(asked, candidate, context);
+    if (!isAccepted(query, candidate.route, context)) return false;
+    viewed = (viewed ?? new Map<ServerRoute, Query>()).set(candidate.route, query);
+    return true;
+  });
   if (found?.route.handler === undefined) {
     return reject(arrival, message, { reply: replyTo(message, { rcode: RCODE.REFUSED }), context });
   }
-  return runChain(queryOf(query, found.zone, context), found.route.handler, context);
+  return runChain(viewed?.get(found.route) ?? queryOf(asked, found, context), found.route.handler, context);
 }
 
 interface Asked {
@@ -57,7 +83,11 @@ interface Asked {
   readonly question: Question;
 }
 
-function queryOf({ arrival, message, question }: Asked, zone: Query['zone'], context: ServeContext): Query {
+function queryOf(
+  { arrival, message, question }: Asked,
+  { zone, route }: Found,
+  context: ServeContext,
+): Query {
   return {
     message,
     question,
@@ -68,15 +98,15 @@ function queryOf({ arrival, message, question }: Asked, zone: Query['zone'], con
     server: context.server,
     zone,
     receivedAtMs: arrival.receivedAtMs,
-    view: '',
+    view: route.view ?? '',
     metadata: new Map(),
   };
 }
 
 /** A view that throws does not accept. */
-function hasView(asked: Asked, found: Found, context: ServeContext): boolean {
+function isAccepted(query: Query, route: ServerRoute, context: ServeContext): boolean {
   try {
-    return found.route.accepts?.(queryOf(asked, found.zone, context)) ?? true;
+    return route.accepts?.(query) ?? true;
   } catch (error) {
     reportPanic(error, context);
     return false;
@@ -90,26 +120,54 @@ function runChain(
 ): Answer {
   try {
     const reply = handler(query);
-    if (!(reply instanceof Promise)) return finish(query, reply);
-    return reply.then((settled) => finish(query, settled)).catch((error) => recover(query, error, context));
+    if (!(reply instanceof Promise)) return finish(query, reply, context);
+    return reply
+      .then((settled) => finish(query, settled, context))
+      .catch((error) => recover(query, error, context));
   } catch (error) {
     return recover(query, error, context);
   }
 }
 
-function finish(query: Query, reply: Reply): Uint8Array {
-  return finishReply(query.message, reply.message ?? replyTo(query.message, { rcode: reply.rcode }), query);
+function finish(query: Query, reply: Reply, context: ServeContext): Outcome {
+  if (reply.drop) return undefined;
+  const { keptOptions } = context;
+  const message = reply.message ?? replyTo(query.message, { rcode: reply.rcode });
+  const delivery = keptOptions === undefined ? query : { ...query, keptOptions };
+  const bytes = finishReply(query.message, message, delivery);
+  if (reply.more === undefined || query.transport === 'udp') return bytes;
+  return { bytes, more: furtherMessages(query, reply.more, context) };
 }
 
-function recover(query: Query, error: unknown, context: ServeContext): Uint8Array {
+function* furtherMessages(
+  query: Query,
+  more: Iterable<Message>,
+  context: ServeContext,
+): Generator<Uint8Array | undefined, void> {
+  try {
+    for (const message of more) yield finishReply(query.message, message, query);
+  } catch (error) {
+    reportPanic(error, context);
+    yield undefined;
+  }
+}
+
+function recover(query: Query, error: unknown, context: ServeContext): Outcome {
   reportPanic(error, context);
-  return finish(query, { rcode: RCODE.SERVFAIL });
+  return finish(query, { rcode: RCODE.SERVFAIL }, context);
 }
 
 function reportPanic(error: unknown, context: ServeContext): void {
+  // Outside of every promise and socket of ours, whose own handlers would catch it.
+  if (context.debug) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
   context.observer.onPanic?.();
-  context.log.error(`Recovered from panic in server: "${context.server}" ${oneLine(errorText(error))}`);
-  if (error instanceof Error && error.stack !== undefined) context.log.debug(oneLine(error.stack));
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const text = context.stacktrace && stack !== '' ? stack : errorText(error);
+  context.log.error(`Recovered from panic in server: "${context.server}" ${oneLine(text)}`);
 }
 
 /** A thrown text may hold a client's bytes: a line break in it would forge a log line. */

@@ -1,14 +1,15 @@
 /**
- * One client's TCP connection. Queries are pipelined and answered as answers come (RFC 7766 section 6.2.1.1), all
- * answers of one chunk in one write. A client is bounded in everything: time to its first query, time between queries
- * (a trickle of bytes does not extend it), answers outstanding, bytes it leaves unread. Past a bound of quantity we stop
- * reading, past one of time we close.
+ * One client's TCP or DoT connection. Queries are pipelined and answered as answers come (RFC 7766 section 6.2.1.1), all
+ * answers of one turn in one write. A client is bounded in everything: time to its first query, time between queries (a
+ * trickle of bytes does not extend it), queries, answers outstanding, bytes it leaves unread. Past a bound of quantity
+ * we stop reading, past one of time we close.
  */
 import type { Socket } from 'node:net';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { SocketAddress } from './handler.ts';
-import type { Answer, Arrival } from './serve-query.ts';
+import type { ListenerTimeouts } from './listener-options.ts';
+import type { Answer, Arrival, LongAnswer, Outcome } from './serve-query.ts';
 
 /** dns-server 2.6. */
 export const FIRST_QUERY_MS = 3_000;
@@ -22,6 +23,7 @@ export interface TcpConnectionSpec {
   readonly client: SocketAddress;
   readonly local: SocketAddress;
   readonly clock: Clock;
+  readonly timeouts: ListenerTimeouts;
   readonly serve: (arrival: Arrival) => Answer;
   /** The client spoke or was answered: it is not the one to evict. */
   readonly onActive: () => void;
@@ -32,7 +34,12 @@ export class TcpConnection {
   readonly #frames = new FrameSplitter();
   /** Whole messages that must wait until answers have gone out; at most what one chunk held. */
   #waiting: Uint8Array[] = [];
+  /** Answers of several messages, the first one being sent. */
+  #long: LongAnswer['more'][] = [];
   #outstanding = 0;
+  /** Undefined: no limit. */
+  #queriesLeft: number | undefined;
+  #corked = false;
   #halfClosed = false;
   #closing = false;
   #deadlineMs: number;
@@ -40,16 +47,18 @@ export class TcpConnection {
   #stallTimer: Timer | undefined;
 
   constructor(spec: TcpConnectionSpec) {
+    const { socket, clock, timeouts } = spec;
+    const firstQueryMs = timeouts.readMs ?? FIRST_QUERY_MS;
     this.#spec = spec;
-    this.#deadlineMs = spec.clock.monotonicMs() + FIRST_QUERY_MS;
-    this.#idleTimer = spec.clock.after(FIRST_QUERY_MS, () => this.#checkDeadline());
-    const { socket } = spec;
+    this.#queriesLeft = timeouts.maxTcpQueries || undefined;
+    this.#deadlineMs = clock.monotonicMs() + firstQueryMs;
+    this.#idleTimer = clock.after(firstQueryMs, () => this.#checkDeadline());
     socket.setNoDelay(true);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#stopTimers());
+    socket.on('close', () => this.#closed());
   }
 
   /** Takes no more queries; closes once those in hand are answered. */
@@ -75,7 +84,7 @@ export class TcpConnection {
     socket.cork();
     let next = 0;
     while (next < this.#waiting.length && this.#hasRoom()) this.#serveOne(this.#waiting[next++]);
-    this.#waiting = this.#waiting.slice(next);
+    this.#waiting = this.#queriesLeft === 0 ? [] : this.#waiting.slice(next);
     socket.uncork();
     if (this.#waiting.length > 0 || this.#stallTimer !== undefined) socket.pause();
     else if (socket.isPaused()) socket.resume();
@@ -83,36 +92,80 @@ export class TcpConnection {
   }
 
   #hasRoom(): boolean {
-    return this.#outstanding < MAX_OUTSTANDING && this.#stallTimer === undefined;
+    return this.#queriesLeft !== 0 && this.#outstanding < MAX_OUTSTANDING && this.#stallTimer === undefined;
   }
 
   #serveOne(bytes: Uint8Array | undefined): void {
     if (bytes === undefined) return;
     const { client, local, serve } = this.#spec;
+    if (this.#queriesLeft !== undefined && --this.#queriesLeft === 0) this.#closing = true;
     const answer = serve({ bytes, client, local, transport: 'tcp', receivedAtMs: performance.now() });
     if (!(answer instanceof Promise)) {
-      this.#write(answer);
+      this.#send(answer);
       return;
     }
     this.#outstanding++;
     void answer.then((settled) => {
       this.#outstanding--;
-      this.#write(settled);
+      this.#corkTurn();
+      this.#send(settled);
       this.#serveWaiting();
     });
   }
 
+  /** What else is answered in this turn of the event loop goes out in the same write. */
+  #corkTurn(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#spec.socket.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      this.#spec.socket.uncork();
+    });
+  }
+
+  #send(outcome: Outcome): void {
+    if (outcome === undefined || outcome instanceof Uint8Array) {
+      this.#write(outcome);
+      return;
+    }
+    this.#write(outcome.bytes);
+    this.#outstanding++;
+    if (this.#long.push(outcome.more) === 1) setImmediate(() => this.#sendLong());
+  }
+
+  /** As much as the client takes at once, then again when it has taken that: a zone is never in memory as a whole. */
+  #sendLong(): void {
+    const { socket } = this.#spec;
+    while (this.#stallTimer === undefined && socket.writable) {
+      const [more] = this.#long;
+      const next = more?.next();
+      if (next === undefined) return;
+      if (next.done) {
+        this.#long.shift();
+        this.#outstanding--;
+        this.#serveWaiting();
+      } else if (next.value === undefined) {
+        socket.destroy();
+      } else {
+        this.#write(next.value);
+      }
+    }
+  }
+
   #write(message: Uint8Array | undefined): void {
-    const { socket, clock } = this.#spec;
+    const { socket, clock, timeouts } = this.#spec;
     if (message === undefined || !socket.writable) return;
     this.#touch();
     const flushed = socket.write(frameMessage(message));
-    if (!flushed) this.#stallTimer ??= clock.after(WRITE_STALL_MS, () => socket.destroy());
+    if (flushed) return;
+    this.#stallTimer ??= clock.after(timeouts.writeMs ?? WRITE_STALL_MS, () => socket.destroy());
   }
 
   #drained(): void {
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
+    if (this.#long.length > 0) setImmediate(() => this.#sendLong());
     this.#serveWaiting();
   }
 
@@ -128,8 +181,9 @@ export class TcpConnection {
   }
 
   #touch(): void {
-    this.#deadlineMs = this.#spec.clock.monotonicMs() + IDLE_MS;
-    this.#spec.onActive();
+    const { clock, timeouts, onActive } = this.#spec;
+    this.#deadlineMs = clock.monotonicMs() + (timeouts.idleMs ?? IDLE_MS);
+    onActive();
   }
 
   /** One timer per connection, set again only when it fires: a busy connection pays nothing for it. */
@@ -139,9 +193,10 @@ export class TcpConnection {
     else this.#idleTimer = this.#spec.clock.after(leftMs, () => this.#checkDeadline());
   }
 
-  #stopTimers(): void {
+  #closed(): void {
     this.#idleTimer.cancel();
     this.#stallTimer?.cancel();
     this.#waiting = [];
+    for (const more of this.#long.splice(0)) more.return?.();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The listening TCP socket and its connections. Their number is bounded; at the bound the connection that has been
+ * The listening socket of TCP or DoT and its connections. Their number is bounded; at the bound the connection that has been
  * silent longest makes room, so that a client that hoards connections locks out nobody but itself.
  */
 import { createServer, type Server, type Socket } from 'node:net';
@@ -8,15 +8,24 @@ import { formatAddressPort } from '../net/port.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { SocketAddress } from './handler.ts';
 import { listenError } from './listen-error.ts';
+import type { ListenerTimeouts, ListenerTls } from './listener-options.ts';
 import type { Answer, Arrival } from './serve-query.ts';
-import { TcpConnection } from './tcp-connection.ts';
+import { FIRST_QUERY_MS, TcpConnection } from './tcp-connection.ts';
+import { TlsGate } from './tls-gate.ts';
 
 /** About 10 KB each. Node caches keep a few to each CoreDNS pod: enough for a cluster of a thousand nodes. */
 export const MAX_CONNECTIONS = 4096;
 /** Not yet accepted ones, in the kernel. */
 const BACKLOG = 1024;
 
-export interface TcpListenerSpec {
+/** What connections that come from now on are subject to. */
+export interface StreamConduct {
+  readonly timeouts?: ListenerTimeouts;
+  /** Absent: in clear. */
+  readonly tls?: ListenerTls;
+}
+
+export interface TcpListenerSpec extends StreamConduct {
   /** Port 0 lets the system choose. */
   readonly local: SocketAddress;
   readonly clock: Clock;
@@ -27,6 +36,8 @@ export interface TcpListenerSpec {
 
 export interface TcpListener {
   readonly local: SocketAddress;
+  /** Throws OpenSSL's error for a certificate it does not take; then everything is as before. */
+  configure(conduct: StreamConduct): void;
   /** Accepts no more; resolves when every connection is gone. Those busy answer what they hold first. */
   close(): Promise<void>;
   /** Ends what `close` still waits for. */
@@ -46,23 +57,45 @@ export function openTcp(spec: TcpListenerSpec): Promise<TcpListener> {
     server.off('error', refused);
     const bound = server.address();
     const port = bound !== null && typeof bound === 'object' ? bound.port : local.port;
-    resolve(new Connections(server, { ...spec, local: { address: local.address, port } }));
+    try {
+      resolve(new Connections(server, { ...spec, local: { address: local.address, port } }));
+    } catch (error) {
+      server.close();
+      reject(error);
+    }
   });
   return promise;
+}
+
+/** A connection, or one that has not finished its handshake. */
+interface Held {
+  finish(): void;
+  destroy(): void;
 }
 
 class Connections implements TcpListener {
   readonly #server: Server;
   readonly #spec: TcpListenerSpec;
   /** Longest silent first. */
-  readonly #open = new Set<TcpConnection>();
+  readonly #open = new Set<Held>();
+  #timeouts: ListenerTimeouts = {};
+  #tls: ListenerTls | undefined;
+  #gate: TlsGate | undefined;
 
   constructor(server: Server, spec: TcpListenerSpec) {
     this.#server = server;
     this.#spec = spec;
+    this.configure(spec);
     server.on('connection', (socket) => this.#accept(socket));
     // Out of descriptors, for instance: the connection is lost, the listener is not.
     server.on('error', (error) => void error);
+  }
+
+  configure({ timeouts = {}, tls }: StreamConduct): void {
+    const handshakeMs = timeouts.readMs ?? FIRST_QUERY_MS;
+    if (tls !== this.#tls) this.#gate = tls && new TlsGate({ tls, handshakeMs });
+    this.#tls = tls;
+    this.#timeouts = timeouts;
   }
 
   get local(): SocketAddress {
@@ -87,6 +120,20 @@ class Connections implements TcpListener {
       return;
     }
     if (this.#open.size >= (this.#spec.maxConnections ?? MAX_CONNECTIONS)) this.#evict();
+    if (this.#gate === undefined) {
+      this.#serve(socket, client, local);
+      return;
+    }
+    const stranger: Held = { finish: () => socket.destroy(), destroy: () => socket.destroy() };
+    this.#open.add(stranger);
+    socket.on('close', () => this.#open.delete(stranger));
+    this.#gate.pass(socket, (secured) => {
+      this.#open.delete(stranger);
+      this.#serve(secured, client, local);
+    });
+  }
+
+  #serve(socket: Socket, client: SocketAddress, local: SocketAddress): void {
     const { clock, serve } = this.#spec;
     const connection = new TcpConnection({
       socket,
@@ -94,6 +141,7 @@ class Connections implements TcpListener {
       local,
       clock,
       serve,
+      timeouts: this.#timeouts,
       onActive: () => this.#markActive(connection),
     });
     this.#open.add(connection);

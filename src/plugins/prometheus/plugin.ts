@@ -14,11 +14,13 @@ import { ZoneCounters } from './zone-counters.ts';
 export interface PrometheusOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** The plugin behind this one in the chain; asked once queries come. Empty when there is none. */
+  readonly nextWord: () => string;
 }
 
-export function prometheusPlugin({ metrics, clock }: PrometheusOptions): Plugin {
+export function prometheusPlugin({ metrics, clock, nextWord }: PrometheusOptions): Plugin {
   const families = dnsFamilies(metrics);
-  /** By server, then by zone: as many as the Corefile has. */
+  /** By server, then by zone: as many as the Corefile has. A block has one view. */
   const counters = new Map<string, Map<string, ZoneCounters>>();
   return (next) => (query) => {
     const startMs = clock.monotonicMs();
@@ -30,16 +32,19 @@ export function prometheusPlugin({ metrics, clock }: PrometheusOptions): Plugin 
 
   function record(query: Query, reply: Reply, startMs: number): Reply {
     const seconds = (clock.monotonicMs() - startMs) / 1000;
-    countersFor(query).count(query, { rcode: reply.rcode, bytes: replySize(query, reply), seconds });
+    const plugin = reply.message === undefined ? '' : nextWord();
+    const outcome = { rcode: reply.rcode, plugin, bytes: replySize(query, reply), seconds };
+    countersFor(query).count(query, outcome);
     return reply;
   }
 
-  function countersFor({ server, zone }: Query): ZoneCounters {
+  function countersFor(query: Query): ZoneCounters {
+    const { server, zone } = query;
     const zones = counters.get(server) ?? new Map<string, ZoneCounters>();
     counters.set(server, zones);
     const known = zones.get(zone);
     if (known !== undefined) return known;
-    const created = new ZoneCounters(families, server, zone);
+    const created = new ZoneCounters(families, query);
     zones.set(zone, created);
     return created;
   }

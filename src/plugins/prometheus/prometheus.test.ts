@@ -5,9 +5,9 @@ import { fakeHost, setUp } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
 import { setup } from './setup.ts';
 
-function start(lines = 'prometheus') {
+function start(lines = 'prometheus', chain: readonly string[] = []) {
   const pages = new Map<string, HttpAnswer>();
-  const fake = fakeHost();
+  const fake = fakeHost({ neighbours: { chain } });
   const host = {
     ...fake,
     http: (address: string, path: string, answer: HttpAnswer) => void pages.set(address + path, answer),
@@ -38,6 +38,16 @@ describe('prometheus', () => {
     // header 12, question 12, answer 8 + 10 + 4; the query has an OPT record of 11 instead of the answer
     expect(await fake.metric(`coredns_dns_response_size_bytes_sum{proto="udp",${base}}`)).toBe(46);
     expect(await fake.metric(`coredns_dns_request_size_bytes_sum{proto="udp",${base}}`)).toBe(35);
+  });
+
+  it('names the plugin behind it as the one that answered, and nobody when the server makes the reply', async () => {
+    const { fake, plugin } = start('prometheus', ['prometheus', 'errors', 'whoami']);
+    const base = 'server="dns://:53",view="inside",zone="."';
+    const query = { ...ask('a.test.'), view: 'inside' };
+    await plugin?.(() => ({ rcode: 0, message: replyTo(query.message) }))(query);
+    await plugin?.(() => ({ rcode: 2 }))(query);
+    expect(await fake.metric(`coredns_dns_responses_total{plugin="errors",rcode="NOERROR",${base}}`)).toBe(1);
+    expect(await fake.metric(`coredns_dns_responses_total{plugin="",rcode="SERVFAIL",${base}}`)).toBe(1);
   });
 
   it('keeps odd types and IPv6 apart without new series', async () => {

@@ -25,5 +25,15 @@ export const setup: Setup = ({ directives, host }) => {
     body: await host.metrics.text(),
     contentType: EXPOSITION_TYPE,
   }));
-  return { plugin: prometheusPlugin({ metrics: host.metrics, clock: host.clock }) };
+  let next: string | undefined;
+  const nextWord = () => {
+    next ??= wordAfter(host.neighbours().chain, 'prometheus');
+    return next;
+  };
+  return { plugin: prometheusPlugin({ metrics: host.metrics, clock: host.clock, nextWord }) };
 };
+
+function wordAfter(chain: readonly string[], word: string): string {
+  const index = chain.indexOf(word);
+  return index < 0 ? '' : (chain[index + 1] ?? '');
+}

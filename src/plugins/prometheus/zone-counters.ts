@@ -5,11 +5,10 @@ import type { Query } from '../../server/handler.ts';
 import type { Counter, Histogram } from '../../telemetry/metrics.ts';
 import { type DnsFamilies, typeLabel } from './families.ts';
 
-/** There are no views yet; the label is printed all the same. */
-const VIEW = '';
-
 export interface Outcome {
   readonly rcode: number;
+  /** Label of who is said to have answered; empty for a reply that the server makes. */
+  readonly plugin: string;
   readonly bytes: number;
   readonly seconds: number;
 }
@@ -26,23 +25,24 @@ export class ZoneCounters {
   readonly #families: DnsFamilies;
   readonly #labels: readonly [server: string, zone: string, view: string];
   readonly #duration: Histogram;
-  readonly #responses = new Map<number, Counter>();
+  /** By `plugin`, then by rcode. */
+  readonly #responses = new Map<string, Map<number, Counter>>();
   readonly #transports = new Map<Query['transport'], TransportCounters>();
   #doRequests: Counter | undefined;
 
-  constructor(families: DnsFamilies, server: string, zone: string) {
+  constructor(families: DnsFamilies, { server, zone, view }: Pick<Query, 'server' | 'zone' | 'view'>) {
     this.#families = families;
-    this.#labels = [server, zone, VIEW];
+    this.#labels = [server, zone, view];
     this.#duration = families.duration.with(...this.#labels);
   }
 
-  count(query: Query, { rcode, bytes, seconds }: Outcome): void {
+  count(query: Query, { rcode, plugin, bytes, seconds }: Outcome): void {
     const transport = this.#transport(query.transport);
     transport.requestSize.observe(query.wire.length);
     transport.responseSize.observe(bytes);
     this.#duration.observe(seconds);
     this.#request(query, transport).inc();
-    this.#response(rcode).inc();
+    this.#response(rcode, plugin).inc();
     if (!query.message.edns?.dnssecOk) return;
     this.#doRequests ??= this.#families.doRequests.with(...this.#labels);
     this.#doRequests.inc();
@@ -73,11 +73,13 @@ export class ZoneCounters {
   }
 
   /** Twelve bits at most, so there is a bound to what upstreams can make us keep. */
-  #response(rcode: number): Counter {
-    const known = this.#responses.get(rcode);
+  #response(rcode: number, plugin: string): Counter {
+    const responses = this.#responses.get(plugin) ?? new Map<number, Counter>();
+    this.#responses.set(plugin, responses);
+    const known = responses.get(rcode);
     if (known !== undefined) return known;
-    const created = this.#families.responses.with(...this.#labels, rcodeName(rcode), '');
-    this.#responses.set(rcode, created);
+    const created = this.#families.responses.with(...this.#labels, rcodeName(rcode), plugin);
+    responses.set(rcode, created);
     return created;
   }
 }

@@ -4,7 +4,11 @@ import { parseZoneKey } from '../../corefile/keys.ts';
 import { type Name, parseName } from '../../dns/name.ts';
 import { AppError } from '../../fault/app-error.ts';
 
+/** What listeners speak: DNS over UDP and TCP, or over TLS. */
+export type Transport = 'dns' | 'tls';
+
 export interface PlannedKey {
+  readonly transport: Transport;
   /** All expansions of a CIDR. */
   readonly zones: readonly Name[];
   readonly port: number;
@@ -22,15 +26,15 @@ export function planBlocks(corefile: Corefile, defaultPort: number): readonly Bl
     block,
     keys: block.keys.map((token) => {
       const { scheme, zones, port } = parseZoneKey(token.text, defaultPort);
-      if (scheme !== 'dns') {
+      if (scheme !== 'dns' && scheme !== 'tls') {
         const place = `${token.file}:${token.line}`;
         throw new AppError(
           'SERVE_SCHEME_UNBUILT',
           `Cannot serve ${token.text}: ${scheme} is not built into this server: received ${place}`,
-          { hint: 'Plain DNS over UDP and TCP is: use dns:// or no scheme' },
+          { hint: 'DNS over UDP and TCP is (dns:// or no scheme), and over TLS (tls://)' },
         );
       }
-      return { zones: zones.map((zone) => nameOf(zone, token.text)), port };
+      return { transport: scheme, zones: zones.map((zone) => nameOf(zone, token.text)), port };
     }),
   }));
 }

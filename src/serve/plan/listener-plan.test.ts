@@ -90,7 +90,26 @@ describe('planListeners', () => {
     expect(plan('a.org {\n}\nb.org {\n}', [['127.0.0.1'], []])).toHaveLength(2);
   });
 
-  it('refuses transports that are not built, by name', () => {
-    expect(() => plan('tls://. {\n}')).toThrow('tls is not built into this server');
+  it('keeps DoT apart from plain DNS', () => {
+    expect(summary(plan('. tls://. {\n}'))).toEqual([
+      ['dns://:53', [[0, '.']]],
+      ['tls://:853', [[0, '.']]],
+    ]);
+  });
+
+  it.each(['quic', 'grpc', 'https', 'https3'])('refuses %s:// by name', (scheme) => {
+    expect(() => plan(`${scheme}://. {\n}`)).toThrow(`${scheme} is not built into this server`);
+  });
+
+  it('lets blocks with views serve what others serve, in any order', () => {
+    const plans = planBlocks(corefile('. {\n}\n. {\n}\n. {\n}'), 53);
+    const views = [true, false, true];
+    const planned = planListeners(
+      plans.map((block, i) => ({ plan: block, listenOn: [], hasView: views[i] === true })),
+    );
+    expect(planned.map(({ members }) => members.length)).toEqual([3]);
+    expect(() => planListeners(plans.map((block) => ({ plan: block, listenOn: [] })))).toThrow(
+      'already defined',
+    );
   });
 });

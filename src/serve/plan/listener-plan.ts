@@ -6,7 +6,7 @@ import type { Name } from '../../dns/name.ts';
 import { AppError } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
-import type { BlockPlan } from './block-plan.ts';
+import type { BlockPlan, Transport } from './block-plan.ts';
 
 export interface ListenerMember {
   /** Index of the block in the Corefile. */
@@ -15,31 +15,47 @@ export interface ListenerMember {
 }
 
 export interface ListenerPlan {
+  readonly transport: Transport;
   /** Absent: the wildcard of both families. */
   readonly address?: Ip;
   readonly port: number;
-  /** Metric label, and what makes two listeners the same: `dns://:53`, `dns://10.96.0.10:53`. */
+  /** Metric label, and what makes two listeners the same: `dns://:53`, `tls://10.96.0.10:853`. */
   readonly server: string;
   readonly members: readonly ListenerMember[];
+  /** Datagram sockets for each address. */
+  readonly sockets: number;
 }
 
 export interface BoundBlock {
   readonly plan: BlockPlan;
   /** Empty: the wildcard. */
   readonly listenOn: readonly Ip[];
+  /** With a view, a block may serve what others serve as well. */
+  readonly hasView?: boolean;
+  /** Default 1. */
+  readonly sockets?: number;
 }
 
 /** In the order in which the blocks name them. Throws SERVE_ZONE_TWICE in CoreDNS's words. */
 export function planListeners(blocks: readonly BoundBlock[]): readonly ListenerPlan[] {
-  const listeners = new Map<string, ListenerPlan & { members: ListenerMember[] }>();
+  const listeners = new Map<string, ListenerPlan & { members: ListenerMember[]; sockets: number }>();
   const taken = new TakenZones();
-  blocks.forEach(({ plan, listenOn }, block) => {
+  blocks.forEach(({ plan, listenOn, hasView, sockets = 1 }, block) => {
     for (const address of listenOn.length === 0 ? [undefined] : listenOn) {
-      for (const { zones, port } of plan.keys) {
-        for (const zone of zones) taken.take(zone, port, address);
-        const server = serverLabel(address, port);
-        const listener = listeners.get(server) ?? { ...(address && { address }), port, server, members: [] };
+      for (const { transport, zones, port } of plan.keys) {
+        const place = { transport, port, address };
+        if (!hasView) for (const zone of zones) taken.take(zone, place);
+        const server = serverLabel(place);
+        const listener = listeners.get(server) ?? {
+          ...(address && { address }),
+          transport,
+          port,
+          server,
+          sockets,
+          members: [],
+        };
         listener.members.push({ block, zones });
+        listener.sockets = Math.max(listener.sockets, sockets);
         listeners.set(server, listener);
       }
     }
@@ -47,15 +63,22 @@ export function planListeners(blocks: readonly BoundBlock[]): readonly ListenerP
   return [...listeners.values()];
 }
 
-export function serverLabel(address: Ip | undefined, port: number): string {
-  return `dns://${address === undefined ? `:${port}` : formatAddressPort(address, port)}`;
+interface Place {
+  readonly transport: Transport;
+  readonly port: number;
+  /** Undefined: the wildcard. */
+  readonly address: Ip | undefined;
+}
+
+export function serverLabel({ transport, port, address }: Place): string {
+  return `${transport}://${address === undefined ? `:${port}` : formatAddressPort(address, port)}`;
 }
 
 class TakenZones {
   readonly #byZoneAndPort = new Map<string, (Ip | undefined)[]>();
 
-  take(zone: Name, port: number, address: Ip | undefined): void {
-    const key = `${zone}:${port}`;
+  take(zone: Name, { transport, port, address }: Place): void {
+    const key = `${transport}://${zone}:${port}`;
     const others = this.#byZoneAndPort.get(key) ?? [];
     const described = describe(key, address);
     if (others.includes(address)) throw zoneFault(`cannot serve ${described} - it is already defined`);
@@ -69,7 +92,7 @@ class TakenZones {
 }
 
 function describe(key: string, address: Ip | undefined): string {
-  return `dns://${key}${address === undefined ? '' : ` on ${address}`}`;
+  return `${key}${address === undefined ? '' : ` on ${address}`}`;
 }
 
 function zoneFault(text: string): AppError {

@@ -16,13 +16,17 @@ export function processEnvironment(defaultPort: number): ProcessEnvironment {
   process.stdout.on('error', () => undefined);
   process.on('exit', () => sink.flush());
   const exit = (code: number): never => process.exit(code);
+  let debug = false;
   const metrics = createRegistry(
     async (families) => (await import('../../telemetry/exposition.ts')).formatExposition(families),
     processMetrics,
   );
   return {
     sink,
-    log: (prefix) => createLineLog({ sink, exit, prefix }),
+    log: (prefix) => createLineLog({ sink, exit, prefix, debug: () => debug }),
+    setDebug(enabled) {
+      debug = enabled;
+    },
     metrics,
     clock: systemClock,
     random: Math.random,

@@ -7,7 +7,7 @@ import { addressRecord } from '../../dns/rdata/address.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { ip } from '../../dns/testing/packets.ts';
 import type { Handler } from '../handler.ts';
-import type { Arrival } from '../serve-query.ts';
+import { type Arrival, firstMessage, type Outcome } from '../serve-query.ts';
 
 /** Answers with as many addresses as the first label says, 5000 at most: `59.example.org`; one if it is no number. */
 export const countingHandler: Handler = (query) => {
@@ -34,7 +34,8 @@ export function arrivalOf(message: Message, transport: 'udp' | 'tcp' = 'udp'): A
   };
 }
 
-export function decoded(bytes: Uint8Array | undefined): Message {
+export function decoded(outcome: Outcome): Message {
+  const bytes = firstMessage(outcome);
   const result = bytes && decodeMessage(bytes);
   if (!result?.ok) throw new Error(`Cannot decode the reply: received ${result?.code ?? 'nothing'}`);
   return result.value;
