@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/un.h>
 
 union bpf_attr uapi_bpf_attr;
 struct bpf_map_info uapi_bpf_map_info;
@@ -14,3 +15,5 @@ struct sockaddr_nl uapi_sockaddr_nl;
 struct rtmsg uapi_rtmsg;
 struct ifinfomsg uapi_ifinfomsg;
 struct rtattr uapi_rtattr;
+struct ifaddrmsg uapi_ifaddrmsg;
+struct sockaddr_un uapi_sockaddr_un;

@@ -91,7 +91,7 @@ export function findLink(ifindex: number): LinkAnswer | undefined {
 }
 
 /** Sends one request and returns the payload of its reply, without the netlink header. */
-function ask(
+export function ask(
   type: number,
   replyType: number,
   parts: readonly Uint8Array[],
@@ -135,13 +135,14 @@ function decodeReply(reply: Uint8Array, wanted: number, what: string): Uint8Arra
   return undefined;
 }
 
-function attribute(type: number, value: Uint8Array): Uint8Array {
+/** One attribute, padded. */
+export function attribute(type: number, value: Uint8Array): Uint8Array {
   const header = encodeStruct(RTATTR, { rta_len: RTATTR.size + value.length, rta_type: type });
   return Buffer.concat([header, value, new Uint8Array(-value.length & 3)]);
 }
 
 /** Attributes are padded to 4 bytes; a length that does not fit ends the list. */
-function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
+export function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   for (let at = 0; at + RTATTR.size <= bytes.length; ) {
     const view = viewOf(bytes.subarray(at));

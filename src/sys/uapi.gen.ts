@@ -296,3 +296,22 @@ export const RTATTR = {
     'rta_type': [2, 2],
   },
 } as const;
+
+export const IFADDRMSG = {
+  size: 8,
+  fields: {
+    'ifa_family': [0, 1],
+    'ifa_prefixlen': [1, 1],
+    'ifa_flags': [2, 1],
+    'ifa_scope': [3, 1],
+    'ifa_index': [4, 4],
+  },
+} as const;
+
+export const SOCKADDR_UN = {
+  size: 110,
+  fields: {
+    'sun_family': [0, 2],
+    'sun_path': [2, 108],
+  },
+} as const;
