@@ -3,10 +3,12 @@
  * name, and returns a live instance; it opens nothing before `onStart`. Plugins never import each other: what they
  * share goes through `Host` or through `Query.metadata`.
  */
+import type { EndpointRow, EndpointSliceRow, ServiceRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Directive } from '../corefile/ast.ts';
 import type { Message, ResourceRecord } from '../dns/message.ts';
 import type { Name } from '../dns/name.ts';
+import type { Ip } from '../net/ip.ts';
 import type { Plugin, Query, SocketAddress } from '../server/handler.ts';
 import type { ListenerTimeouts, ListenerTls } from '../server/listener-options.ts';
 import type { Readable } from '../store/store.ts';
@@ -28,6 +30,9 @@ export interface ClusterNeed {
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
   readonly labelSelector?: string;
   readonly namespaceLabelSelector?: string;
+  readonly podFieldSelector?: string;
+  /** How hard the API server may be asked: requests a second with what may come at once, and without answer yet. */
+  readonly limits?: { readonly perSecond?: number; readonly burst?: number; readonly inFlight?: number };
 }
 
 /** What answers an HTTP GET: status and plain-text body. */
@@ -45,6 +50,37 @@ export type ZoneTransfer = (
 /** The suffixes that a client's resolver tries, for `autopath @kubernetes`; nothing for clients it does not know. */
 export type SearchPath = (query: Query) => readonly Name[] | undefined;
 
+/** The services a block knows, for names that say nothing of the cluster's own zone (`k8s_external`). */
+export interface ClusterNames {
+  /** Everything has been listed once, so that what is missing does not exist. */
+  synced(): boolean;
+  /** Unix seconds of the last change that can change an answer. */
+  serial(): number;
+  /** The namespace exists and may be seen; the functions below do not look at that. */
+  namespaceShown(namespace: string): boolean;
+  service(namespace: string, name: string): ServiceRow | undefined;
+  slicesOf(namespace: string, service: string): readonly EndpointSliceRow[];
+  /** Services that may be seen and are reached from outside at this address. */
+  servicesOutsideAt(address: Ip): readonly ServiceRow[];
+  /** Of all namespaces. */
+  services(): Iterable<ServiceRow>;
+  /** The label that stands for an endpoint in front of its service's name. */
+  endpointLabel(endpoint: EndpointRow, address: Ip): string;
+  /** Slices that this server itself is an endpoint of. */
+  ownSlices(): readonly EndpointSliceRow[];
+  /** This machine's addresses without loopback. */
+  localAddresses(): readonly Ip[];
+  /** Called after each change with the services it concerns, and the outside addresses they have or had. */
+  onChanged(listener: (change: ServicesChange) => void): void;
+}
+
+export interface ServicesChange {
+  /** Too much for a list: anything may have changed. */
+  readonly all: boolean;
+  readonly services: readonly { readonly namespace: string; readonly name: string }[];
+  readonly addresses: readonly Ip[];
+}
+
 /** What the other instances of the same block offer. Asked when a query comes, since all are set up only then. */
 export interface Neighbours {
   /** The words of the plugins in the chain, in order. */
@@ -53,6 +89,7 @@ export interface Neighbours {
   readonly describers: readonly ((query: Query) => void)[];
   readonly transfers: readonly ZoneTransfer[];
   readonly searchPath: (word: string) => SearchPath | undefined;
+  readonly clusterNames?: ClusterNames | undefined;
 }
 
 /** What an administrator may ask of a cache while it runs. */
@@ -172,6 +209,7 @@ export interface PluginInstance {
   readonly describe?: (query: Query) => void;
   readonly transfer?: ZoneTransfer;
   readonly searchPath?: SearchPath;
+  readonly clusterNames?: ClusterNames;
   readonly cacheControl?: CacheControl;
   /** Of plugins before and including `cache`. */
   readonly replay?: Replay;

@@ -23,6 +23,7 @@ export class BlockBus {
       describers: instances.flatMap(({ describe }) => describe ?? []),
       chain: records.filter(({ instance }) => instance.plugin !== undefined).map(({ word }) => word),
       transfers: instances.flatMap(({ transfer }) => transfer ?? []),
+      clusterNames: instances.find(({ clusterNames }) => clusterNames !== undefined)?.clusterNames,
       searchPath: (word) => records.find((record) => record.word === word)?.instance.searchPath,
     };
   }

@@ -7,6 +7,7 @@ import type { ClusterNeed } from '../plugins/contract.ts';
 import type { Readable } from '../store/store.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface ClusterSource {
   /** Starts watching; `log` gets the client's troubles. */
@@ -16,22 +17,28 @@ export interface ClusterSource {
 export interface ClusterSourceOptions {
   readonly clock: Clock;
   readonly random: () => number;
+  /** Without it nobody counts the requests. */
+  readonly metrics?: Metrics;
 }
 
-export async function loadClusterSource({ clock, random }: ClusterSourceOptions): Promise<ClusterSource> {
-  const [{ createKubeClient }, { loadKubeConfig }, { startClusterWatch }] = await Promise.all([
-    import('../kube/client.ts'),
+export async function loadClusterSource({
+  clock,
+  random,
+  metrics,
+}: ClusterSourceOptions): Promise<ClusterSource> {
+  const [{ measuredClient }, { loadKubeConfig }, { startClusterWatch }] = await Promise.all([
+    import('./measured-client.ts'),
     import('../kube/config/load-kube-config.ts'),
     import('../kube/cluster-watch.ts'),
   ]);
   return {
-    open({ kinds, endpoint, kubeconfig, tls, ...selectors }, log) {
+    open({ kinds, endpoint, kubeconfig, tls, limits, ...selectors }, log) {
       const config = loadKubeConfig({
         ...(endpoint === undefined ? {} : { endpoint }),
         ...(kubeconfig === undefined ? {} : { kubeconfig }),
         ...(tls === undefined ? {} : { tls }),
       });
-      const client = createKubeClient(config);
+      const client = measuredClient(config, { clock, metrics, limits });
       const watch = startClusterWatch({ client, kinds, ...selectors, log, clock, random });
       return {
         snapshot: watch.snapshot,

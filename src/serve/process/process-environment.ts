@@ -32,6 +32,6 @@ export function processEnvironment(defaultPort: number): ProcessEnvironment {
     random: Math.random,
     directory: process.cwd(),
     defaultPort,
-    loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random }),
+    loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random, metrics }),
   };
 }
