@@ -3,10 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { followsPreferredSyntax } from '../corefile/keys.ts';
+import { COMPATIBLE_VERSION } from '../plugins/compatible-version.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
-
-/** The CoreDNS release whose behaviour this server follows. */
-export const COMPATIBLE_VERSION = '1.14.7';
 
 /** Node's names to Go's. */
 const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };

@@ -4,10 +4,11 @@
  */
 import { rcodeName } from '../dns/codes.ts';
 import { ipFamily } from '../net/ip.ts';
+import { COMPATIBLE_VERSION } from '../plugins/compatible-version.ts';
 import { dnsFamilies, typeLabel } from '../plugins/prometheus/families.ts';
 import type { Rejection, ServeObserver } from '../server/observer.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { COMPATIBLE_VERSION, programVersion } from './banner.ts';
+import { programVersion } from './banner.ts';
 import type { Generation } from './generation.ts';
 
 const COUNTERS_FROM_START: Readonly<Record<string, string>> = {
@@ -16,6 +17,7 @@ const COUNTERS_FROM_START: Readonly<Record<string, string>> = {
   coredns_forward_max_concurrent_rejects_total: 'Queries refused because too many were under way.',
   coredns_health_request_failures_total: 'Health checks of itself that failed.',
   coredns_reload_failed_total: 'Changes of configuration that failed.',
+  coredns_local_localhost_requests_total: 'Queries for names below localhost, or beginning with it.',
 };
 
 /** Zone label of queries that no chain saw. */
