@@ -26,14 +26,10 @@ export function acl({ stanzas, counters }: AclOptions): Plugin {
     const decision = decide(stanzas, { name, type, client: query.client.address });
     if (decision === undefined || decision.action === 'allow') return allow(query, next, counters);
     counters.refused[decision.action].with(query.server, decision.zone, query.view).inc();
-    switch (decision.action) {
-      case 'block':
-        return refusal(query, RCODE.REFUSED, BLOCKED);
-      case 'filter':
-        return refusal(query, RCODE.NOERROR, FILTERED);
-      case 'drop':
-        return { rcode: RCODE.NOERROR, drop: true };
-    }
+    if (decision.action === 'drop') return { rcode: RCODE.NOERROR, drop: true };
+    return decision.action === 'block'
+      ? refusal(query, RCODE.REFUSED, BLOCKED)
+      : refusal(query, RCODE.NOERROR, FILTERED);
   };
 }
 
