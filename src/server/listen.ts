@@ -15,7 +15,7 @@ import type { ServeObserver } from './observer.ts';
 import { QueryDesk } from './query-desk.ts';
 import type { Arrival } from './serve-query.ts';
 import { openTcp, type StreamConduct, type TcpListener } from './tcp.ts';
-import { type UdpSocket, type UdpTransport, wildcardOf } from './udp.ts';
+import { type UdpSocket, type UdpSpec, type UdpTransport, wildcardOf } from './udp.ts';
 
 /** With port 0, UDP may find the port that TCP was given taken. */
 const PORT_ATTEMPTS = 8;
@@ -29,6 +29,8 @@ export interface ListenerSpec extends ListenerConduct {
   readonly port: number;
   /** Metric label: `dns://:53`, `dns://10.96.0.10:53`. */
   readonly server: string;
+  /** What the answer cache knows it by; absent: packet threads answer nothing here. */
+  readonly number?: number;
   /** Opens no datagram socket: DoT, which without `tls` is TCP in clear. */
   readonly streamOnly?: boolean;
   /** Datagram sockets, each with its packet thread, for each address. Default 1; TCP always has one. */
@@ -111,7 +113,7 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
       port = tcp.local.port;
       if (spec.streamOnly) continue;
       sockets.udp.push(
-        await transport.open({ local: { address, port }, except: spec.except ?? [] }, desk.answer),
+        await transport.open({ ...datagramSpec(spec), local: { address, port } }, desk.answer),
       );
     } catch (error) {
       if (address === addresses[0] || !isFamilyMissing(error)) throw error;
@@ -132,7 +134,9 @@ async function closeSockets(
   sockets: Sockets,
   end: { desk: QueryDesk; clock: Clock; graceMs: number },
 ): Promise<void> {
-  if (end.graceMs > 0) await readWhatArrived();
+  if (end.graceMs > 0) {
+    await Promise.all([readWhatArrived(), ...sockets.udp.map((socket) => socket.stopTaking?.())]);
+  }
   const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close()));
   const grace = Promise.withResolvers<void>();
   const timer = end.clock.after(end.graceMs, grace.resolve);
@@ -140,6 +144,14 @@ async function closeSockets(
   timer.cancel();
   for (const listener of sockets.tcp) listener.destroy();
   await Promise.all([tcpClosed, ...sockets.udp.map((socket) => socket.close())]);
+}
+
+function datagramSpec({ except, sockets, number }: ListenerSpec): Omit<UdpSpec, 'local'> {
+  return {
+    except: except ?? [],
+    ...(sockets && { sockets }),
+    ...(number !== undefined && { listener: number }),
+  };
 }
 
 function streamConduct({ timeouts, tls }: ListenerConduct): StreamConduct {

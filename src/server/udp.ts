@@ -15,11 +15,20 @@ export interface UdpSpec {
   readonly local: SocketAddress;
   /** Addresses on this port that other sockets of this process serve: a wildcard leaves them alone. */
   readonly except?: readonly Ip[];
+  /** Sockets, each with a packet thread of its own, that share the address. Default: as many as there are threads. */
+  readonly sockets?: number;
+  /** What the answer cache knows this listener by; absent: it is not asked. */
+  readonly listener?: number;
 }
 
 export interface UdpSocket {
   /** As bound: the wildcard if that was asked for, with the real port. */
   readonly local: SocketAddress;
+  /**
+   * Before `close`, for transports that can: new packets go to who else shares the address, or are refused. Resolves when
+   * all that has arrived has been answered or handed over; replies to those still go out.
+   */
+  stopTaking?(): Promise<void>;
   /** Stops receiving; resolves when the descriptors are closed. */
   close(): Promise<void>;
 }

@@ -31,6 +31,15 @@ export interface Libc {
   send(fd: number, bytes: Uint8Array): number;
   recv(fd: number, into: Uint8Array, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
+  connect(fd: number, address: Uint8Array): number;
+  /** Fills in as much of `address` as the socket's own has. */
+  getsockname(fd: number, address: Uint8Array): number;
+  /** How many messages came. `messages` is the address of an array of `mmsghdr`. */
+  recvmmsg(fd: number, messages: number, count: number, flags: number): number;
+  /** How many went. */
+  sendmmsg(fd: number, messages: number, count: number, flags: number): number;
+  /** `fds` is the address of an array of `pollfd`; how many have something to say. */
+  poll(fds: number, count: number, timeoutMs: number): number;
 }
 
 export interface Mapping {
@@ -74,10 +83,12 @@ function loadLibc(): Libc {
 function bindLibc(koffi: Koffi): Libc {
   const library = koffi.load(null);
   const bind = (signature: string): Native => library.func(signature);
-  const call = (native: Native, ...parameters: readonly unknown[]): number => {
-    const result = Number(native(...parameters));
+  const checked = (returned: number | bigint): number => {
+    const result = Number(returned);
     return result === -1 ? -koffi.errno() : result;
   };
+  // What is called for every batch of packets is not called by way of this: it makes an array each time.
+  const call = (native: Native, ...parameters: readonly unknown[]): number => checked(native(...parameters));
   const native = {
     bpf: bind('long syscall(long number, int command, void *attr, unsigned int size)'),
     setns: bind('int setns(int fd, int type)'),
@@ -93,6 +104,13 @@ function bindLibc(koffi: Koffi): Libc {
     send: bind('long send(int fd, void *bytes, size_t length, int flags)'),
     recv: bind('long recv(int fd, void *bytes, size_t length, int flags)'),
     setsockopt: bind('int setsockopt(int fd, int level, int option, void *value, unsigned int length)'),
+    connect: bind('int connect(int fd, void *address, unsigned int length)'),
+    getsockname: bind('int getsockname(int fd, void *address, void *length)'),
+    recvmmsg: bind(
+      'int recvmmsg(int fd, intptr_t messages, unsigned int count, int flags, intptr_t timeout)',
+    ),
+    sendmmsg: bind('int sendmmsg(int fd, intptr_t messages, unsigned int count, int flags)'),
+    poll: bind('int poll(intptr_t fds, unsigned long count, int timeout)'),
   };
   const number = SYS_BPF[process.arch];
   if (number === undefined) throw new Error('no system call numbers for this architecture');
@@ -117,6 +135,11 @@ function bindLibc(koffi: Koffi): Libc {
     recv: (fd, into, flags) => call(native.recv, fd, into, into.byteLength, flags),
     setsockopt: (fd, level, option, value) =>
       call(native.setsockopt, fd, level, option, value, value.byteLength),
+    connect: (fd, address) => call(native.connect, fd, address, address.byteLength),
+    getsockname: (fd, address) => call(native.getsockname, fd, address, Uint32Array.of(address.byteLength)),
+    recvmmsg: (fd, messages, count, flags) => checked(native.recvmmsg(fd, messages, count, flags, 0)),
+    sendmmsg: (fd, messages, count, flags) => checked(native.sendmmsg(fd, messages, count, flags)),
+    poll: (fds, count, timeoutMs) => checked(native.poll(fds, count, timeoutMs)),
   };
 }
 

@@ -1,0 +1,218 @@
+/**
+ * UDP read by threads of their own, which answer from the answer cache what they can; the rest comes to the main thread,
+ * whose replies leave by the same descriptors. It owns every descriptor: each is closed once, and only when no thread
+ * reads it any more. Each thread has its own socket on every address, and the kernel deals packets out among them. Where
+ * libc cannot be called this cannot be made; `choose-transport.ts` knows what to do then.
+ */
+import { type Ip, ipFamily } from '../net/ip.ts';
+import { formatAddressPort } from '../net/port.ts';
+import type { SocketAddress } from '../server/handler.ts';
+import { listenError } from '../server/listen-error.ts';
+import {
+  isWildcard,
+  type OnArrival,
+  type UdpSocket,
+  type UdpSpec,
+  type UdpTransport,
+} from '../server/udp.ts';
+import { boundAddress, closeDescriptor, openDatagramSocket, stopTaking } from '../sys/datagram-socket.ts';
+import {
+  decodeSockaddr,
+  encodeSockaddr,
+  forgetInterface,
+  packetInfoAddress,
+  sockaddrBytes,
+} from '../sys/sockaddr.ts';
+import { PacketThread, type PacketThreadOptions } from './packet-thread.ts';
+import { type Addressed, ReplySender } from './reply-sender.ts';
+import type { RingRecord } from './ring-record.ts';
+import { ANSWERED, LOST_LOG_ENTRIES, OVERFLOWS, UNSENT } from './shared-state.ts';
+import { NO_LISTENER, type ThreadSocket } from './thread-messages.ts';
+
+/** Nobody listens there: where a socket is pointed that shall take nothing any more. */
+const DISCARD_PORT = 9;
+const LOOPBACK: Readonly<Record<4 | 6, Ip>> = { 4: '127.0.0.1' as Ip, 6: '::1' as Ip };
+
+/** An answer that a packet thread gave, for those who log queries. */
+export interface ThreadAnswer {
+  /** Of the answer cache. */
+  readonly route: number;
+  readonly query: Uint8Array;
+  readonly reply: Uint8Array;
+  readonly client: SocketAddress;
+  readonly local: SocketAddress;
+  /** `performance.now()`. */
+  readonly receivedAtMs: number;
+}
+
+export interface PacketTransportOptions
+  extends Pick<PacketThreadOptions, 'log' | 'clock' | 'answers' | 'onRestart'> {
+  /** At least 1; of addresses that do not ask for another number of sockets. */
+  readonly threads: number;
+  readonly receiveBufferBytes: number;
+  /** Only of listeners named by `setLogged`. */
+  readonly onAnswer?: (answer: ThreadAnswer) => void;
+}
+
+/** All of them only grow. */
+export interface PacketCounts {
+  readonly answered: number;
+  /** Dropped because the main thread did not keep up. */
+  readonly overflows: number;
+  readonly lostLogEntries: number;
+  /** Replies that the kernel would not take. */
+  readonly unsent: number;
+}
+
+/** One address: a descriptor for each thread. */
+interface OpenAddress {
+  readonly local: SocketAddress;
+  readonly onArrival: OnArrival;
+  readonly parts: readonly (ThreadSocket & { readonly thread: PacketThread })[];
+  isClosed: boolean;
+}
+
+export class PacketTransport implements UdpTransport {
+  readonly #options: PacketTransportOptions;
+  /** Grows when an address wants more sockets than any before. */
+  readonly #threads: PacketThread[] = [];
+  readonly #logged = new Set<number>();
+  readonly #sender = new ReplySender();
+  readonly #addresses = new Map<number, { readonly address: OpenAddress; readonly fd: number }>();
+  #lastId = 0;
+
+  constructor(options: PacketTransportOptions) {
+    this.#options = options;
+  }
+
+  async open({ local, sockets, listener }: UdpSpec, onArrival: OnArrival): Promise<UdpSocket> {
+    const threads = this.#startThreads(sockets ?? this.#options.threads);
+    const fds = this.#openDescriptors(local, threads.length);
+    const family = ipFamily(local.address);
+    const bound = decodeSockaddr(boundAddress(fds[0] ?? -1, sockaddrBytes(family)));
+    const parts = threads.map((thread, i) => ({
+      id: ++this.#lastId,
+      fd: fds[i] ?? -1,
+      family,
+      listener: listener ?? NO_LISTENER,
+      thread,
+    }));
+    const address: OpenAddress = {
+      local: { address: local.address, port: bound?.port ?? local.port },
+      onArrival,
+      parts,
+      isClosed: false,
+    };
+    for (const { thread, ...socket } of parts) {
+      this.#addresses.set(socket.id, { address, fd: socket.fd });
+      thread.open(socket);
+    }
+    let closing: Promise<void> | undefined;
+    return {
+      local: address.local,
+      stopTaking: () => this.#stopTaking(address),
+      close: () => (closing ??= this.#close(address)),
+    };
+  }
+
+  /** Resolves when every answer that is being given at this moment has been sent. */
+  async passBatches(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.passBatch()));
+  }
+
+  /** Which listeners' answers come to `onAnswer`. */
+  setLogged(listener: number, isLogged: boolean): void {
+    if (isLogged) this.#logged.add(listener);
+    else this.#logged.delete(listener);
+    for (const thread of this.#threads) thread.setLogged(listener, isLogged);
+  }
+
+  counts(): PacketCounts {
+    const sum = (word: number) =>
+      this.#threads.reduce((total, { state }) => total + ((state[word] ?? 0) >>> 0), 0);
+    return {
+      answered: sum(ANSWERED),
+      overflows: sum(OVERFLOWS),
+      lostLogEntries: sum(LOST_LOG_ENTRIES),
+      unsent: sum(UNSENT) + this.#sender.unsent,
+    };
+  }
+
+  /** Ends the threads. The sockets have been closed before. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()));
+  }
+
+  /** The first `count` of them. */
+  #startThreads(count: number): readonly PacketThread[] {
+    while (this.#threads.length < count) {
+      const thread = new PacketThread({
+        ...this.#options,
+        onRecord: (record) => this.#take(record),
+        onTurn: () => this.#sender.flush(),
+      });
+      for (const listener of this.#logged) thread.setLogged(listener, true);
+      this.#threads.push(thread);
+    }
+    return this.#threads.slice(0, count);
+  }
+
+  /** All on one port; throws a `SERVER_…` error and leaves none open. */
+  #openDescriptors({ address, port }: SocketAddress, count: number): readonly number[] {
+    const fds: number[] = [];
+    let wanted = port;
+    try {
+      while (fds.length < count) {
+        const fd = openDatagramSocket({
+          family: ipFamily(address),
+          address: encodeSockaddr(address, wanted),
+          receiveTimeoutMs: 100,
+          receiveBufferBytes: this.#options.receiveBufferBytes,
+          packetInfo: isWildcard(address),
+        });
+        fds.push(fd);
+        wanted = decodeSockaddr(boundAddress(fd, sockaddrBytes(ipFamily(address))))?.port ?? wanted;
+      }
+      return fds;
+    } catch (error) {
+      for (const fd of fds) closeDescriptor(fd);
+      throw listenError(`udp ${formatAddressPort(address, port)}`, error);
+    }
+  }
+
+  #take({ socket, route, name, control, query, reply, receivedAtMs }: RingRecord): void {
+    const open = this.#addresses.get(socket);
+    const client = decodeSockaddr(name);
+    // Port 0 cannot be answered.
+    if (open === undefined || client === undefined || client.port === 0) return;
+    const { address, fd } = open;
+    const asked = packetInfoAddress(control);
+    const local = asked === undefined ? address.local : { address: asked, port: address.local.port };
+    if (reply.length > 0) {
+      this.#options.onAnswer?.({ route, query, reply, client, local, receivedAtMs });
+      return;
+    }
+    const hasInfo = forgetInterface(control, 0, control.length);
+    const to: Addressed = { fd, name, control: hasInfo ? control : new Uint8Array() };
+    address.onArrival({ bytes: query, client, local, transport: 'udp', receivedAtMs }, (bytes) => {
+      if (!address.isClosed) this.#sender.send(to, bytes);
+    });
+  }
+
+  async #stopTaking({ local, parts }: OpenAddress): Promise<void> {
+    const family = ipFamily(local.address);
+    const peer = isWildcard(local.address) ? LOOPBACK[family] : local.address;
+    for (const { fd } of parts) stopTaking(fd, encodeSockaddr(peer, DISCARD_PORT));
+    await Promise.all(parts.map(({ thread, id }) => thread.drain(id)));
+  }
+
+  async #close(address: OpenAddress): Promise<void> {
+    await Promise.all(address.parts.map(({ thread, id }) => thread.close(id)));
+    address.isClosed = true;
+    this.#sender.flush();
+    for (const { id, fd } of address.parts) {
+      this.#addresses.delete(id);
+      closeDescriptor(fd);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The entry of a packet thread. It never returns to its event loop: it looks for messages when a word in shared memory
+ * says that there are some, and for packets otherwise. What it throws ends it; the main thread starts another one on the
+ * same descriptors.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { PacketAnswerer, PacketAnswererOptions } from '../wirecache/contract.ts';
+import { PacketLoop } from './packet-loop.ts';
+import { COMMANDS } from './shared-state.ts';
+import { type Command, type ThreadData, type ThreadReport, WAKE } from './thread-messages.ts';
+
+interface AnswererModule {
+  createPacketAnswerer(shared: SharedArrayBuffer, options: PacketAnswererOptions): PacketAnswerer;
+}
+
+if (parentPort === null) throw new Error('This is no program: it is started as a thread');
+const port = parentPort;
+const { state: memory, ring, sockets, answerer, clockOffsetMs, deafMs } = workerData as ThreadData;
+const state = new Int32Array(memory);
+const report = (what: ThreadReport) => port.postMessage(what);
+
+/** What `CLOCK_MONOTONIC` and this thread's own clock differ by; neither ever jumps. */
+const offsetMs = clockOffsetMs + Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const module = answerer && ((await import(answerer.module)) as AnswererModule);
+const loop = new PacketLoop({
+  state: memory,
+  ring,
+  now: () => performance.now() + offsetMs,
+  deafMs,
+  wake: () => report(WAKE),
+  ...(answerer &&
+    module && {
+      makeAnswerer: (packets: ArrayBuffer) =>
+        module.createPacketAnswerer(answerer.shared, { seat: answerer.seat, packets, random: Math.random }),
+    }),
+});
+loop.use(sockets);
+serve();
+
+function serve(): void {
+  // Orders that were given before this thread began wait in the port already.
+  let seen = Atomics.load(state, COMMANDS) - 1;
+  for (;;) {
+    const orders = Atomics.load(state, COMMANDS);
+    if (orders !== seen && !obeyAll()) return;
+    seen = orders;
+    if (loop.sockets.length === 0) Atomics.wait(state, COMMANDS, seen, deafMs);
+    else loop.turn();
+  }
+}
+
+/** False when the thread has to end. */
+function obeyAll(): boolean {
+  for (;;) {
+    const received = receiveMessageOnPort(port);
+    if (received === undefined) return true;
+    const command = received.message as Command;
+    obey(command);
+    report(command.token);
+    if (command.do === 'stop') return false;
+  }
+}
+
+function obey(command: Command): void {
+  switch (command.do) {
+    case 'open':
+      loop.use([...loop.sockets, command.socket]);
+      return;
+    case 'drain':
+    case 'close': {
+      const socket = loop.sockets.find(({ id }) => id === command.id);
+      if (socket === undefined) return;
+      loop.drain(socket);
+      if (command.do === 'close') loop.use(loop.sockets.filter((other) => other !== socket));
+      return;
+    }
+    case 'stop':
+      loop.use([]);
+  }
+}

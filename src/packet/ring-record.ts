@@ -1,0 +1,134 @@
+/**
+ * What travels through the ring: a packet that the main thread has to answer, or an answer that it has to log. Written
+ * word by word by the packet thread, which must not allocate; read as values by the main thread.
+ */
+import type { DatagramBatch } from '../sys/datagram-batch.ts';
+import type { RingReader, RingWriter } from './byte-ring.ts';
+
+/** In 4-byte words; the time is a double. Behind them: client address, control data, query, reply. */
+const SOCKET = 0;
+const ROUTE = 1;
+const NAME_LENGTH = 2;
+const CONTROL_LENGTH = 3;
+const QUERY_LENGTH = 4;
+const REPLY_LENGTH = 5;
+const TIME = 6;
+const HEADER_BYTES = 32;
+
+/** Of records without a reply. */
+export const NO_ROUTE = -1;
+
+export interface RingRecord {
+  readonly socket: number;
+  /** Of the answer cache; `NO_ROUTE` for a packet that is not answered yet. */
+  readonly route: number;
+  /** A kernel `sockaddr`. */
+  readonly name: Uint8Array;
+  readonly control: Uint8Array;
+  readonly query: Uint8Array;
+  /** Empty for a packet that is not answered yet. */
+  readonly reply: Uint8Array;
+  readonly receivedAtMs: number;
+}
+
+/** Writes records about the packets of one batch. */
+export class RecordWriter {
+  readonly #ring: RingWriter;
+  readonly #batch: DatagramBatch;
+  readonly #view: DataView;
+  readonly #words: Int32Array;
+  #socket = 0;
+  #receivedAtMs = 0;
+  #at = -1;
+  #end = 0;
+
+  constructor(ring: RingWriter, batch: DatagramBatch) {
+    this.#ring = ring;
+    this.#batch = batch;
+    this.#view = new DataView(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength);
+    this.#words = new Int32Array(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength >> 2);
+  }
+
+  /** What the records of the next batch have in common: the socket, and the main thread's time. */
+  startBatch(socket: number, receivedAtMs: number): void {
+    this.#socket = socket;
+    this.#receivedAtMs = receivedAtMs;
+  }
+
+  /** Takes the query of header `i` down, with room for `replyRoom` bytes of reply. False when the ring is full. */
+  begin(i: number, replyRoom: number): boolean {
+    const batch = this.#batch;
+    const nameLength = batch.nameLength(i);
+    const controlLength = batch.controlLength(i);
+    const queryLength = batch.packetLength(i);
+    const fixed = HEADER_BYTES + padded(nameLength) + padded(controlLength);
+    const at = this.#ring.reserve(fixed + padded(queryLength) + padded(replyRoom));
+    this.#at = at;
+    if (at < 0) return false;
+    const word = at >> 2;
+    this.#words[word + SOCKET] = this.#socket;
+    this.#words[word + ROUTE] = NO_ROUTE;
+    this.#words[word + NAME_LENGTH] = nameLength;
+    this.#words[word + CONTROL_LENGTH] = controlLength;
+    this.#words[word + QUERY_LENGTH] = queryLength;
+    this.#words[word + REPLY_LENGTH] = 0;
+    this.#view.setFloat64(at + TIME * 4, this.#receivedAtMs, true);
+    this.#end = at + HEADER_BYTES;
+    this.#append(batch.nameAt(i), nameLength);
+    this.#append(batch.controlAt(i), controlLength);
+    this.#append(batch.packetAt(i), queryLength);
+    return true;
+  }
+
+  /** The query is now covered by its reply. Without a call of `begin` that succeeded, nothing happens. */
+  addReply(i: number, length: number, route: number): void {
+    if (this.#at < 0) return;
+    const word = this.#at >> 2;
+    this.#words[word + ROUTE] = route;
+    this.#words[word + REPLY_LENGTH] = length;
+    this.#append(this.#batch.packetAt(i), length);
+  }
+
+  /** Returns whether the reader has to be woken. */
+  publish(): boolean {
+    return this.#ring.publish(this.#end - this.#at);
+  }
+
+  #append(from: number, length: number): void {
+    const source = this.#batch.words;
+    const words = this.#words;
+    const first = from >> 2;
+    const to = this.#end >> 2;
+    const count = (length + 3) >> 2;
+    for (let i = 0; i < count; i++) words[to + i] = source[first + i] ?? 0;
+    this.#end += count * 4;
+  }
+}
+
+/** The record at the reader's place, as copies; undefined when there is none. Its room is given back. */
+export function takeRecord(ring: RingReader): RingRecord | undefined {
+  const at = ring.next();
+  if (at < 0) return undefined;
+  const { bytes } = ring;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, ring.length);
+  const word = (i: number) => view.getInt32(i * 4, true);
+  const record = bytes.slice(at + HEADER_BYTES, at + ring.length);
+  const controlAt = padded(word(NAME_LENGTH));
+  const queryAt = controlAt + padded(word(CONTROL_LENGTH));
+  const replyAt = queryAt + padded(word(QUERY_LENGTH));
+  const taken: RingRecord = {
+    socket: word(SOCKET),
+    route: word(ROUTE),
+    name: record.subarray(0, word(NAME_LENGTH)),
+    control: record.subarray(controlAt, controlAt + word(CONTROL_LENGTH)),
+    query: record.subarray(queryAt, queryAt + word(QUERY_LENGTH)),
+    reply: record.subarray(replyAt, replyAt + word(REPLY_LENGTH)),
+    receivedAtMs: view.getFloat64(TIME * 4, true),
+  };
+  ring.release();
+  return taken;
+}
+
+function padded(length: number): number {
+  return (length + 3) & ~3;
+}

@@ -1,0 +1,41 @@
+/** What is said between the main thread and a packet thread in messages: rare things only. */
+
+/** A descriptor that a packet thread reads. Owned by the main thread. */
+export interface ThreadSocket {
+  /** Unique in the process for ever: a descriptor's number is used again. */
+  readonly id: number;
+  readonly fd: number;
+  readonly family: 4 | 6;
+  /** As the answer cache knows it, or `NO_LISTENER`. */
+  readonly listener: number;
+}
+
+/** Of sockets whose packets are all handed over. */
+export const NO_LISTENER = -1;
+
+export interface ThreadData {
+  readonly state: SharedArrayBuffer;
+  readonly ring: SharedArrayBuffer;
+  readonly sockets: readonly ThreadSocket[];
+  /** URL of a module with `createPacketAnswerer`, and what it is called with; undefined: every packet is handed over. */
+  readonly answerer:
+    | { readonly module: string; readonly shared: SharedArrayBuffer; readonly seat: number }
+    | undefined;
+  /** `performance.now()` of the main thread, less what `CLOCK_MONOTONIC` said at that moment, milliseconds. */
+  readonly clockOffsetMs: number;
+  /** How long a blocking read lasts at most. */
+  readonly deafMs: number;
+}
+
+/** Each is answered with its token once it has taken effect. */
+export type Command =
+  | { readonly do: 'open'; readonly token: number; readonly socket: ThreadSocket }
+  /** Reads the socket until nothing is left, and goes on. */
+  | { readonly do: 'drain'; readonly token: number; readonly id: number }
+  /** Reads it until nothing is left, and never again. */
+  | { readonly do: 'close'; readonly token: number; readonly id: number }
+  | { readonly do: 'stop'; readonly token: number };
+
+/** A token, or `WAKE`: there is something in the ring. */
+export type ThreadReport = number;
+export const WAKE: ThreadReport = 0;
