@@ -20,7 +20,7 @@ export const PLUGIN_ORDER: readonly PluginEntry[] = [
   { word: 'multisocket', load: () => import('./multisocket/setup.ts') },
   { word: 'reload', load: () => import('./reload/setup.ts') },
   { word: 'nsid', load: () => import('./nsid/setup.ts') },
-  ...unbuilt('bufsize'),
+  { word: 'bufsize', load: () => import('./bufsize/setup.ts') },
   { word: 'bind', load: () => import('./bind/setup.ts') },
   { word: 'debug', load: () => import('./debug/setup.ts') },
   ...unbuilt('trace'),

@@ -42,6 +42,8 @@ export interface Reply {
   readonly error?: Error;
   /** Nothing is sent at all: what `acl drop` wants. `rcode` is still what is counted. */
   readonly drop?: true;
+  /** Of `bufsize`: bytes that the client is taken to have advertised, in place of what its OPT record says. */
+  readonly udpSize?: number;
   /** Over TCP: sent after `message`, one by one as the client takes them (zone transfers, RFC 5936 section 2.2). */
   readonly more?: Iterable<Message>;
 }

@@ -134,9 +134,15 @@ function finish(query: Query, reply: Reply, context: ServeContext): Outcome {
   const { keptOptions } = context;
   const message = reply.message ?? replyTo(query.message, { rcode: reply.rcode });
   const delivery = keptOptions === undefined ? query : { ...query, keptOptions };
-  const bytes = finishReply(query.message, message, delivery);
+  const bytes = finishReply(sized(query.message, reply.udpSize), message, delivery);
   if (reply.more === undefined || query.transport === 'udp') return bytes;
   return { bytes, more: furtherMessages(query, reply.more, context) };
+}
+
+/** The OPT record of the reply says the lowered size as well, as if the client had asked with it. */
+function sized(message: Message, udpSize: number | undefined): Message {
+  if (udpSize === undefined || message.edns === undefined) return message;
+  return { ...message, edns: { ...message.edns, udpSize } };
 }
 
 function* furtherMessages(

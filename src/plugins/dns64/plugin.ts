@@ -6,6 +6,7 @@
 import { CLASS, RCODE, TYPE } from '../../dns/codes.ts';
 import type { Message, ResourceRecord } from '../../dns/message.ts';
 import { aaaaRecord, recordAddress } from '../../dns/rdata/address.ts';
+import { readerOf, readU16 } from '../../dns/reader.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { ipFamily } from '../../net/ip.ts';
 import type { Prefix } from '../../net/prefix.ts';
@@ -15,8 +16,6 @@ import { embedIpv4 } from './embed.ts';
 
 /** RFC 6147 section 5.1.7: for denials that come without an SOA record. */
 const DEFAULT_TTL_SECONDS = 600;
-/** Of an RRSIG: the type that it signs (RFC 4034 section 3.1). */
-const COVERED_BYTES = 2;
 
 export interface Dns64Spec {
   readonly prefix: Prefix;
@@ -105,7 +104,7 @@ function synthesize(query: Message, { denial, found, spec }: Sources): Message {
   return truncated ? { ...reply, flags: { ...reply.flags, truncated } } : reply;
 }
 
+/** An RRSIG begins with the type that it signs (RFC 4034 section 3.1). */
 function signsIpv4({ type, rdata }: ResourceRecord): boolean {
-  if (type !== TYPE.RRSIG || rdata.length < COVERED_BYTES) return false;
-  return (((rdata[0] ?? 0) << 8) | (rdata[1] ?? 0)) === TYPE.A;
+  return type === TYPE.RRSIG && readU16(readerOf(rdata)) === TYPE.A;
 }
