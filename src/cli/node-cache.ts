@@ -7,8 +7,9 @@ import { systemClock } from '../telemetry/clock.ts';
 
 const USAGE = `Usage: zerohop node-cache -localip ADDRESSES -conf COREFILE [FLAGS]
 
-Writes COREFILE from its template and serves DNS as it says, on this node. Pass -setupinterface=false
--setupiptables=false -skipteardown=true: interface and rules are not made; a local redirect policy brings the queries.`;
+Writes COREFILE from its template, makes an interface that has ADDRESSES, serves DNS as COREFILE says and adds packet
+filter rules that keep these queries out of connection tracking. Where a local redirect policy brings the queries, pass
+-setupinterface=false -setupiptables=false -skipteardown=true.`;
 
 /** Ends the process itself once the server has stopped: nothing that lingers may keep it. */
 export async function run(args: readonly string[]): Promise<number> {

@@ -4,17 +4,13 @@ export const NODECACHE_ERRORS = {
     cause: 'A flag of the node cache has a value that it cannot have.',
     cure: 'Correct the flag named in the message; `-help` lists all of them.',
   },
-  NODECACHE_INTERFACE_UNBUILT: {
-    cause: 'The node cache was asked to make its own network interface, which is the default.',
-    cure: 'Pass `-setupinterface=false`; the agent brings the queries, or make the interface beforehand.',
-  },
-  NODECACHE_IPTABLES_UNBUILT: {
-    cause: 'The node cache was asked to write packet filter rules, which is the default.',
-    cure: 'Pass `-setupiptables=false`; the agent brings the queries without such rules.',
-  },
   NODECACHE_CONFIG: {
     cause: 'A key of the kube-dns ConfigMap does not hold what it should.',
     cure: 'Correct the key named in the message; until then the last good configuration stays in force.',
+  },
+  NODECACHE_NAMESERVERS: {
+    cause: 'A server that the kube-dns ConfigMap names is not an address with or without a port.',
+    cure: 'Name servers by their addresses; until then the last good configuration stays in force.',
   },
 } as const;
 

@@ -4,6 +4,7 @@ import { NODE_CACHE_FLAGS, nodeCacheSpec } from './flags.ts';
 import { serviceHostVariable } from './upstream-service.ts';
 
 const BARE = ['-setupinterface=false', '-setupiptables=false', '-skipteardown=true'];
+const IP = ['-localip', '169.254.20.10'];
 
 function spec(...args: string[]) {
   return nodeCacheSpec(parseGoFlags(args, NODE_CACHE_FLAGS));
@@ -22,37 +23,61 @@ describe('nodeCacheSpec', () => {
     });
   });
 
-  it.each(['60ns', '60', '30s'])('takes -syncinterval %s', (interval) => {
-    expect(spec('-localip', '::1', '-syncinterval', interval, ...BARE).localIps).toEqual(['::1']);
+  it('sets everything up on its own unless it is told not to', () => {
+    expect(spec(...IP)).toMatchObject({
+      interfaceName: 'nodelocaldns',
+      setupInterface: true,
+      setupIptables: true,
+      skipTeardown: false,
+      healthPort: 8080,
+      syncIntervalSeconds: 60,
+      pidfile: '',
+      reloadWithSignal: false,
+    });
+    expect(spec(...IP, ...BARE)).toMatchObject({
+      setupInterface: false,
+      setupIptables: false,
+      skipTeardown: true,
+    });
+  });
+
+  it('takes addresses of both families, each once', () => {
+    expect(spec('-localip', '169.254.20.10,fd00:0::A,169.254.20.10').localIps).toEqual([
+      '169.254.20.10',
+      'fd00::a',
+    ]);
+  });
+
+  const intervals: [text: string, seconds: number][] = [
+    ['60ns', 60],
+    ['30', 30],
+    ['30s', 30],
+    ['1m', 60],
+    ['1h1m1s', 3661],
+  ];
+  it.each(intervals)('takes -syncinterval %s for %i seconds', (interval, seconds) => {
+    expect(spec(...IP, '-syncinterval', interval).syncIntervalSeconds).toBe(seconds);
   });
 
   const refused: [args: string, message: string][] = [
     ['-localip 1.2.3', 'Error parsing flags - invalid localip specified - "1.2.3", Exiting'],
     ['', 'Error parsing flags - invalid localip specified - "", Exiting'],
+    ['-localip 1.2.3.4 -dns.port x', 'Error parsing flags - invalid port specified - "x", Exiting'],
     [
-      '-localip 1.2.3.4,::1',
-      'Error parsing flags - unexpected IP Family for localIP - "::1", want IPv6=false, Exiting',
+      '-localip 1.2.3.4 -health-port x',
+      'Error parsing flags - invalid healthcheck port specified - "x", Exiting',
     ],
     ['-localip 1.2.3.4 -health-port 0', 'invalid healthcheck port specified - "0"'],
-    ['-localip 1.2.3.4 -syncinterval soon', 'invalid syncinterval specified - "soon"'],
+    ['-localip 1.2.3.4 -health-port 65536', 'invalid healthcheck port specified - "65536"'],
+    ['-localip 1.2.3.4 -interfacename a/b', 'invalid interfacename specified - "a/b"'],
+    ['-localip 1.2.3.4 -interfacename sixteencharacter', 'invalid interfacename specified'],
+    ['-localip 1.2.3.4 -syncinterval soon', 'invalid value "soon" for flag -syncinterval: parse error'],
+    ['-localip 1.2.3.4 -syncinterval 0', 'invalid value "0" for flag -syncinterval: parse error'],
+    ['-localip 1.2.3.4 -syncinterval=', 'invalid value "" for flag -syncinterval: parse error'],
+    ['-localip 1.2.3.4 -setupebtables', 'flag provided but not defined: -setupebtables'],
   ];
   it.each(refused)('refuses %j', (args, message) => {
-    expect(() => spec(...args.split(' ').filter(Boolean), ...BARE)).toThrow(message);
-  });
-
-  it('refuses to set up what is not built, and says what to pass', () => {
-    const refusal = (...args: string[]) => {
-      try {
-        return spec('-localip', '1.2.3.4', ...args);
-      } catch (error) {
-        return error;
-      }
-    };
-    expect(refusal()).toMatchObject({ code: 'NODECACHE_INTERFACE_UNBUILT' });
-    expect(refusal('-setupinterface=false')).toMatchObject({
-      code: 'NODECACHE_IPTABLES_UNBUILT',
-      hint: expect.stringContaining('-setupiptables=false'),
-    });
+    expect(() => spec(...args.split(' ').filter(Boolean))).toThrow(message);
   });
 });
 

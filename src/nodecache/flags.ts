@@ -1,19 +1,26 @@
 /**
- * The flags of NodeLocal DNSCache's binary (dns-server 4.2), so that existing manifests start unchanged. What this build
- * cannot do is refused by name: silently not making an interface would leave pods without DNS.
+ * The flags of NodeLocal DNSCache's binary (dns-server 4.2), so that existing manifests start unchanged. Beyond it,
+ * addresses of both families may stand in one list.
  */
 import { AppError } from '../fault/app-error.ts';
-import { type Ip, ipFamily, parseIp } from '../net/ip.ts';
-import { DNS_FLAGS, dnsPort } from '../serve/process/dns-flags.ts';
+import { type Ip, parseIp } from '../net/ip.ts';
+import { DNS_FLAGS } from '../serve/process/dns-flags.ts';
 import type { FlagTable, ParsedFlags } from '../serve/process/go-flags.ts';
 import type { NodeCacheErrorCode } from './errors.ts';
 
 export const NODE_CACHE_FLAGS: FlagTable = {
   ...DNS_FLAGS,
-  localip: { kind: 'string', default: '', help: 'comma-separated addresses to listen on, of one family' },
+  // Texts, because the original has its own words for what is no port.
+  'dns.port': {
+    kind: 'string',
+    default: '53',
+    help: 'port of server blocks that name none, and of the rules',
+  },
+  p: { kind: 'string', default: '53', help: 'the same as -dns.port' },
+  localip: { kind: 'string', default: '', help: 'comma-separated addresses to listen on' },
   interfacename: { kind: 'string', default: 'nodelocaldns', help: 'name of the interface to make' },
-  setupinterface: { kind: 'bool', default: 'true', help: 'make the interface (not built: pass false)' },
-  setupiptables: { kind: 'bool', default: 'true', help: 'write packet filter rules (not built: pass false)' },
+  setupinterface: { kind: 'bool', default: 'true', help: 'make the interface, and keep it' },
+  setupiptables: { kind: 'bool', default: 'true', help: 'write packet filter rules, and keep them' },
   skipteardown: { kind: 'bool', default: 'false', help: 'leave interface and rules when the process ends' },
   syncinterval: { kind: 'string', default: '60ns', help: 'seconds between checks of interface and rules' },
   'metrics-listen-address': { kind: 'string', default: '0.0.0.0:9353', help: 'where the metrics are served' },
@@ -25,7 +32,7 @@ export const NODE_CACHE_FLAGS: FlagTable = {
     default: 'kube-dns',
     help: 'service that __PILLAR__CLUSTER__DNS__ stands for',
   },
-  'health-port': { kind: 'int', default: '8080', help: 'port of the health page, for the rules' },
+  'health-port': { kind: 'string', default: '8080', help: 'port of the health page, for the rules' },
   reloadwithsignal: {
     kind: 'bool',
     default: 'false',
@@ -46,13 +53,24 @@ export interface NodeCacheSpec {
   readonly pidfile: string;
   readonly quiet: boolean;
   readonly reloadWithSignal: boolean;
+  /** At most 15 characters. */
+  readonly interfaceName: string;
+  readonly setupInterface: boolean;
+  readonly setupIptables: boolean;
+  readonly skipTeardown: boolean;
+  /** Port of the health page: packets of the probe need no connection tracking either. */
+  readonly healthPort: number;
+  /** Between two checks of interface and rules. */
+  readonly syncIntervalSeconds: number;
 }
 
-/** Throws `AppError`s of this folder. */
+const MAX_SYNC_SECONDS = 86_400;
+
+/** Throws NODECACHE_FLAGS, and SERVE_FLAGS for an interval that is none. */
 export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
-  const spec: NodeCacheSpec = {
+  return {
     localIps: localIps(flags.text('localip')),
-    port: dnsPort(flags),
+    port: portOf(flags.text(flags.isSet('p') ? 'p' : 'dns.port'), 'port', 0),
     corefile: flags.text('conf') === '' ? flags.text('corefile') : flags.text('conf'),
     baseCorefile: flags.text('basecorefile'),
     kubeDnsDirectory: flags.text('kubednscm'),
@@ -61,13 +79,13 @@ export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
     pidfile: flags.text('pidfile'),
     quiet: flags.flag('quiet'),
     reloadWithSignal: flags.flag('reloadwithsignal'),
+    interfaceName: interfaceName(flags.text('interfacename')),
+    setupInterface: flags.flag('setupinterface'),
+    setupIptables: flags.flag('setupiptables'),
+    skipTeardown: flags.flag('skipteardown'),
+    healthPort: portOf(flags.text('health-port'), 'healthcheck port', 1),
+    syncIntervalSeconds: syncIntervalSeconds(flags.text('syncinterval')),
   };
-  if (!isPort(flags.int('health-port'))) {
-    throw flagFault(`invalid healthcheck port specified - ${JSON.stringify(flags.text('health-port'))}`);
-  }
-  checkSyncInterval(flags.text('syncinterval'));
-  refuseUnbuilt(flags);
-  return spec;
 }
 
 function localIps(list: string): readonly Ip[] {
@@ -76,36 +94,35 @@ function localIps(list: string): readonly Ip[] {
     if (ip === undefined) throw flagFault(`invalid localip specified - ${JSON.stringify(text)}`);
     return ip;
   });
-  const [first] = ips;
-  const other = ips.find((ip) => first !== undefined && ipFamily(ip) !== ipFamily(first));
-  if (first === undefined || other === undefined) return ips;
-  const wantsIpv6 = ipFamily(first) === 6;
-  throw flagFault(`unexpected IP Family for localIP - ${JSON.stringify(other)}, want IPv6=${wantsIpv6}`);
+  return [...new Set(ips)];
 }
 
-function isPort(port: number): boolean {
-  return Number.isInteger(port) && port >= 1 && port <= 65535;
+/** Port 0 lets the system choose, which is no use to rules but is to tests of the rest. */
+function portOf(text: string, what: string, least: 0 | 1): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port >= least && port <= 65535) return port;
+  throw flagFault(`invalid ${what} specified - ${JSON.stringify(text)}`);
 }
 
-/** In the original a Go duration counted in seconds: `60ns` is a minute. Plain numbers and seconds are taken too. */
-function checkSyncInterval(text: string): void {
-  if (/^\d{1,9}(ns|s)?$/.test(text) && Number.parseInt(text, 10) > 0) return;
-  throw flagFault(`invalid syncinterval specified - ${JSON.stringify(text)}`);
+/** What the kernel takes, which has its own use for slash and colon. */
+function interfaceName(text: string): string {
+  if (/^[!-.0-9;-~]{1,15}$/.test(text) && text !== '.' && text !== '..') return text;
+  throw flagFault(`invalid interfacename specified - ${JSON.stringify(text)}`);
 }
 
-function refuseUnbuilt(flags: ParsedFlags): void {
-  if (flags.flag('setupinterface')) {
-    throw unbuilt('NODECACHE_INTERFACE_UNBUILT', 'make the interface', '-setupinterface');
-  }
-  if (flags.flag('setupiptables')) {
-    throw unbuilt('NODECACHE_IPTABLES_UNBUILT', 'write packet filter rules', '-setupiptables');
-  }
-}
-
-function unbuilt(code: NodeCacheErrorCode, what: string, flag: string): AppError {
-  return new AppError(code, `Cannot ${what}: this build does not do that: received ${flag}=true`, {
-    hint: 'Pass -setupinterface=false -setupiptables=false -skipteardown=true, and let a local redirect policy bring the queries',
-  });
+/** In the original a Go duration counted in seconds: `60ns` is a minute. A plain number and a real duration mean what they say. */
+function syncIntervalSeconds(text: string): number {
+  const match = /^(?:(\d+)(?:ns)?|(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?)$/.exec(text);
+  const [plain = 0, hours = 0, minutes = 0, seconds = 0] = (match ?? [])
+    .slice(1)
+    .map((part) => Number(part ?? 0));
+  const total = plain + hours * 3600 + minutes * 60 + seconds;
+  if (total >= 1 && total <= MAX_SYNC_SECONDS) return total;
+  throw new AppError(
+    'SERVE_FLAGS',
+    `invalid value ${JSON.stringify(text)} for flag -syncinterval: parse error`,
+    { hint: 'As in 60ns, 60 or 1m, which all are a minute; a day at most' },
+  );
 }
 
 function flagFault(reason: string): AppError {

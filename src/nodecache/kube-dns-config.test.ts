@@ -31,6 +31,7 @@ describe('parseKubeDnsConfig', () => {
       { stubDomains: '{"foo.com": ["ns.foo.com"]}' },
       'invalid nameservers [ns.foo.com] for the stub domain foo.com: not an IP address or file: "ns.foo.com"',
     ],
+    ['a federation that is none', { federations: 'a.b=c' }, 'federations is not a list of name=domain'],
     ['a domain that is none', { stubDomains: '{"a b": ["1.1.1.1"]}' }, 'not a DNS-1123 subdomain'],
     [
       'text that would end the block and start another',

@@ -16,13 +16,13 @@ export const EMPTY_CONFIG: KubeDnsConfig = { stubDomains: new Map(), upstreamSer
 const MOST_UPSTREAMS = 3;
 const DNS_1123_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** `files` is name to content. Throws NODECACHE_CONFIG. */
+/** `files` is name to content. Throws NODECACHE_CONFIG, and NODECACHE_NAMESERVERS in the original's words. */
 export function parseKubeDnsConfig(files: ReadonlyMap<string, string>): KubeDnsConfig {
   const upstreamServers = stringList('upstreamNameservers', parseJson(files, 'upstreamNameservers') ?? []);
   if (upstreamServers.length > MOST_UPSTREAMS) {
     throw configFault(`upstreamNameserver cannot have more than ${MOST_UPSTREAMS} entries`, upstreamServers);
   }
-  for (const server of upstreamServers) checkServer(server, 'the upstream nameservers');
+  checkServers(upstreamServers, 'the upstream nameservers');
   const domains = parseJson(files, 'stubDomains') ?? {};
   if (typeof domains !== 'object' || domains === null || Array.isArray(domains)) {
     throw configFault('stubDomains is not an object', domains);
@@ -33,11 +33,22 @@ export function parseKubeDnsConfig(files: ReadonlyMap<string, string>): KubeDnsC
         throw configFault('a stub domain is not a DNS-1123 subdomain', domain);
       }
       const list = stringList(`the servers of ${domain}`, servers);
-      for (const server of list) checkServer(server, `the stub domain ${domain}`);
+      checkServers(list, `the stub domain ${domain}`);
       return [domain, list];
     }),
   );
+  checkFederations(files.get('federations') ?? '');
   return { stubDomains, upstreamServers };
+}
+
+/** `name=domain,name=domain`: of no use to us, but a mistake there makes the original ignore the whole update. */
+function checkFederations(text: string): void {
+  for (const entry of text.split(',').filter((part) => part.trim() !== '')) {
+    const [name = '', domain = '', ...rest] = entry.trim().split('=');
+    const isName = DNS_1123_SUBDOMAIN.test(name) && !name.includes('.') && name.length <= 63;
+    if (isName && rest.length === 0 && DNS_1123_SUBDOMAIN.test(domain)) continue;
+    throw configFault('federations is not a list of name=domain', entry);
+  }
 }
 
 function parseJson(files: ReadonlyMap<string, string>, key: string): unknown {
@@ -56,11 +67,14 @@ function stringList(what: string, value: unknown): readonly string[] {
 }
 
 /** An address with or without port; CoreDNS before 1.14.4 takes no names here, and neither do we. */
-function checkServer(server: string, of: string): void {
-  if (parseIp(server) !== undefined || parseAddressPort(server) !== undefined) return;
-  throw configFault(
-    `invalid nameservers [${server}] for ${of}: not an IP address or file: ${JSON.stringify(server)}`,
-    server,
+function checkServers(servers: readonly string[], of: string): void {
+  const wrong = servers.find(
+    (server) => parseIp(server) === undefined && parseAddressPort(server) === undefined,
+  );
+  if (wrong === undefined) return;
+  throw new AppError(
+    'NODECACHE_NAMESERVERS',
+    `invalid nameservers [${servers.join(' ')}] for ${of}: not an IP address or file: ${JSON.stringify(wrong)}`,
   );
 }
 

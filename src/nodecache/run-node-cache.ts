@@ -1,7 +1,7 @@
 /**
- * The node cache: the DNS server behind a wrapper that writes its Corefile from a template and keeps it written while the
- * template and the kube-dns ConfigMap change (dns-server 4). Deliberately absent in this build: the interface and the
- * packet filter rules, which a local redirect policy makes needless.
+ * The node cache: the DNS server behind a wrapper that writes its Corefile from a template, keeps it written while the
+ * template and the kube-dns ConfigMap change, and sets up the node's interface and packet filter rules (dns-server 4).
+ * However the process ends, what was set up is taken down, unless it was killed or told to leave it.
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -15,12 +15,16 @@ import type { Log } from '../telemetry/log.ts';
 import { type Counter, EXPOSITION_TYPE, type Family } from '../telemetry/metrics.ts';
 import { writeCorefile } from './corefile-writer.ts';
 import { type DirectoryContent, readDirectory, watchDirectory } from './directory-watch.ts';
+import type { NodeCacheErrorCode } from './errors.ts';
 import type { NodeCacheSpec } from './flags.ts';
 import { EMPTY_CONFIG, type KubeDnsConfig, parseKubeDnsConfig } from './kube-dns-config.ts';
+import type { NodeSetup } from './setup/node-setup.ts';
 import { createStampedLog } from './stamped-log.ts';
 import { serviceHostVariable } from './upstream-service.ts';
 
 const DEFAULT_KUBE_DNS_DIRECTORY = '/etc/kube-dns';
+/** Where a shell looks that was told nothing. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const ERROR_TYPES = ['iptables', 'iptables_lock', 'interface_add', 'interface_check', 'configmap'] as const;
 
 export interface NodeCacheOptions {
@@ -31,6 +35,9 @@ export interface NodeCacheOptions {
   readonly signals: ServerSignals;
 }
 
+/** The longest interval there is: it only has to exist. */
+const HOLD_MS = 2 ** 31 - 1;
+
 /** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
 export async function runNodeCache({ spec, env, environment, signals }: NodeCacheOptions): Promise<number> {
   const wrapper = new Wrapper(spec, env, environment);
@@ -38,18 +45,28 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
   const closeMetrics = await wrapper.serveMetrics();
   wrapper.render();
   const stopWatching = wrapper.watch();
-  const code = await runServer({
-    conf: spec.corefile,
-    pidfile: spec.pidfile,
-    quiet: spec.quiet,
-    env,
-    environment,
-    signals,
-    onStarting: () => wrapper.useServerLog(),
-  });
-  stopWatching();
-  await closeMetrics();
-  return code;
+  // The clock's timers let a process end, and some waiting is done before the server and after it.
+  const hold = setInterval(() => undefined, HOLD_MS);
+  const setup = await wrapper.setUp(env.PATH);
+  try {
+    return await runServer({
+      conf: spec.corefile,
+      pidfile: spec.pidfile,
+      quiet: spec.quiet,
+      env,
+      environment,
+      signals,
+      onStarting: () => wrapper.useServerLog(),
+      onServing: () => setup?.serving(),
+      onEnding: () => setup?.end(),
+    });
+  } finally {
+    stopWatching();
+    // A server that could not start was not told to end.
+    await setup?.end();
+    await closeMetrics();
+    clearInterval(hold);
+  }
 }
 
 class Wrapper {
@@ -89,7 +106,8 @@ class Wrapper {
 
   /** The process's metrics once more, at an address of their own. That it is taken does not keep DNS from working. */
   async serveMetrics(): Promise<() => Promise<void>> {
-    const hub = new HttpHub((text) => this.#log.warning(text));
+    // While a DaemonSet is rolled out with a surge, the instance before has the address still.
+    const hub = new HttpHub((text) => this.#log.warning(text), { reusePort: true });
     const answer = async () => ({
       status: 200,
       body: await this.#environment.metrics.text(),
@@ -118,6 +136,26 @@ class Wrapper {
     });
   }
 
+  /** Undefined when nothing is to be set up. Resolves when the interface is there, or known not to be. */
+  async setUp(path = DEFAULT_PATH): Promise<NodeSetup | undefined> {
+    if (!this.#spec.setupInterface && !this.#spec.setupIptables) return undefined;
+    const { NodeSetup } = await import('./setup/node-setup.ts');
+    const { clock, sink } = this.#environment;
+    const setup = new NodeSetup({
+      spec: this.#spec,
+      clock,
+      path,
+      log: () => this.#log,
+      failed: (type) => this.#errors.with(type).inc(),
+    });
+    process.on('exit', () => {
+      setup.endNow();
+      sink.flush();
+    });
+    await setup.begin();
+    return setup;
+  }
+
   watch(): () => void {
     const { baseCorefile, kubeDnsDirectory } = this.#spec;
     const stopBase = this.#watchDirectory(dirname(baseCorefile), {
@@ -135,7 +173,7 @@ class Wrapper {
     }
     const stopConfig = this.#watchDirectory(directory, {
       what: 'kube-dns config',
-      onChange: (content) => this.#useConfig(content),
+      onChange: (content) => this.#useConfig(content, directory),
       skipFirst: false,
     });
     return () => {
@@ -163,13 +201,17 @@ class Wrapper {
     });
   }
 
-  #useConfig({ files }: DirectoryContent): void {
+  #useConfig({ files }: DirectoryContent, directory: string): void {
     try {
       this.#config = parseKubeDnsConfig(files);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#errors.with('configmap').inc();
-      this.#log.error(`Invalid config: ${error.message}`);
+      const isWrongServer = error.code === ('NODECACHE_NAMESERVERS' satisfies NodeCacheErrorCode);
+      const what = isWrongServer
+        ? 'Invalid config:'
+        : `Failed to sync kube-dns config directory ${directory}, err:`;
+      this.#log.error(`${what} ${error.message}`);
       return;
     }
     this.#renderAgain();

@@ -28,10 +28,15 @@ interface OpenPage {
 export class HttpHub {
   readonly #open = new Map<string, OpenPage>();
   readonly #onError: (text: string) => void;
+  readonly #reusePort: boolean;
 
-  /** `onError` gets what went wrong while a page was made. */
-  constructor(onError: (text: string) => void) {
+  /**
+   * `onError` gets what went wrong while a page was made. With `reusePort` another process that says so too may have the
+   * same addresses meanwhile.
+   */
+  constructor(onError: (text: string) => void, { reusePort = false }: { readonly reusePort?: boolean } = {}) {
     this.#onError = onError;
+    this.#reusePort = reusePort;
   }
 
   /**
@@ -109,7 +114,8 @@ export class HttpHub {
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', (error) => reject(listenFault(address, error)));
-    server.listen({ port, exclusive: true, ...(host === '' ? {} : { host }) }, resolve);
+    const reusePort = this.#reusePort;
+    server.listen({ port, reusePort, exclusive: true, ...(host === '' ? {} : { host }) }, resolve);
     await promise;
     server.on('error', (error) => this.#onError(`Error on http ${address}: ${error.message}`));
     this.#open.set(address, page);

@@ -24,8 +24,10 @@ export interface RunOptions {
   readonly signals: ServerSignals;
   /** Called when the Corefile has been read: from now on everything is logged to standard output. */
   readonly onStarting?: () => void;
-  /** Called once when the process is told to end, before the listeners close. */
-  readonly onEnding?: () => void;
+  /** Called once, when all sockets are open and answer. */
+  readonly onServing?: () => void;
+  /** Called once when the process is told to end, before the listeners close; they stay open until it is done. */
+  readonly onEnding?: () => void | Promise<void>;
 }
 
 /** Exit codes of dns-server 1.8. */
@@ -62,7 +64,7 @@ class ServerLife {
   /** Nothing is reloaded before there is something to replace, nor once the end has begun. */
   #phase: 'starting' | 'running' | 'ending' = 'starting';
   #reloadAsked = false;
-  #hooksRun = false;
+  #hooks: Promise<number> | undefined;
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
     this.#server = server;
@@ -75,6 +77,7 @@ class ServerLife {
     const corefile = this.#load();
     this.#options.onStarting?.();
     await this.#server.apply(corefile);
+    this.#options.onServing?.();
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
     if (pidfile !== '') writePidfile(pidfile);
@@ -102,20 +105,23 @@ class ServerLife {
     this.#phase = 'ending';
     this.#stopWatching?.();
     if (ending === 'quit') return this.endHooks();
-    if (ending === 'interrupt') this.endHooks();
+    if (ending === 'interrupt') await this.endHooks();
     const shutDownFailed = await failed(this.#server.shutDownPlugins(), this.#options.environment.log(''));
-    if (ending === 'terminate') this.endHooks();
+    if (ending === 'terminate') await this.endHooks();
     const stopFailed = await failed(this.#server.closeListeners(), this.#options.environment.log(''));
     if (stopFailed) return STOP_FAILED;
     return shutDownFailed ? CALLBACK_FAILED : 0;
   }
 
-  /** What is left behind outside of the process. Calling it again changes nothing. */
-  endHooks(): number {
+  /** What is left behind outside of the process. Calling it again waits for the same. */
+  endHooks(): Promise<number> {
+    this.#hooks ??= this.#runEndHooks();
+    return this.#hooks;
+  }
+
+  async #runEndHooks(): Promise<number> {
     const { pidfile, onEnding } = this.#options;
-    if (this.#hooksRun) return 0;
-    this.#hooksRun = true;
-    onEnding?.();
+    await onEnding?.();
     if (pidfile !== '') rmSync(pidfile, { force: true });
     return 0;
   }
