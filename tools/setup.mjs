@@ -20,6 +20,7 @@ export const STORY_TOOLS = [
 export const TEST_TOOLS = [
   ...STORY_TOOLS,
   ['kubectl', 'kubernetes-client', "talks to the lab's API server as users do"],
+  ['kdig', 'knot-dnsutils', 'asks over TLS'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
 ];
 

@@ -56,6 +56,8 @@ export class TlsGate {
     plain.once('close', () => {
       if (this.#waiting.get(key) === admit) this.#waiting.delete(key);
     });
+    // What goes wrong on the way is the encrypted side's to see; here it must only not surface.
+    plain.on('error', () => plain.destroy());
     this.#server.emit('connection', plain);
   }
 }
