@@ -6,10 +6,10 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import { decodeMessage } from '../../dns/decode-message.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
+import { FrameSplitter, frameMessage } from '../../dns/frames.ts';
 import type { Message, ResourceRecord } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
-import { FrameReader, frame } from './frames.ts';
-import type { Transport } from './go-error.ts';
+import type { Transport } from './exchange/go-error.ts';
 
 export interface Asked {
   readonly query: Message;
@@ -85,7 +85,7 @@ export class FakeUpstream {
   #accept(socket: Socket): void {
     this.connections++;
     this.#sockets.add(socket);
-    const frames = new FrameReader();
+    const frames = new FrameSplitter();
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => this.#sockets.delete(socket));
     socket.on('data', (chunk: Buffer) => {
@@ -93,7 +93,7 @@ export class FakeUpstream {
         this.#receive(bytes, {
           transport: 'tcp',
           sourcePort: socket.remotePort ?? 0,
-          send: (reply) => socket.write(frame(reply)),
+          send: (reply) => socket.write(frameMessage(reply)),
           hangUp: () => socket.end(),
         });
       }

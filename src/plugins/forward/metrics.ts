@@ -1,7 +1,7 @@
 /** The metrics of `forward`, under the names dashboards know (dns-server 3.6 and 8). */
 import { rcodeName } from '../../dns/codes.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
-import type { Transport } from './go-error.ts';
+import type { Counter, Histogram, Metrics } from '../../telemetry/metrics.ts';
+import type { Proto } from './exchange/go-error.ts';
 
 const PROXY_NAME = 'forward';
 /** 0.25 ms doubled up to 8.192 s. */
@@ -11,9 +11,15 @@ export interface ForwardMetrics {
   /** All upstreams were down and one was asked nevertheless, or nobody was. */
   allDown(): void;
   rejected(): void;
-  answered(to: string, rcode: number, seconds: number): void;
-  probeFailed(to: string): void;
-  connection(to: string, transport: Transport, reused: boolean): void;
+  /** `to` is `10.0.0.1:53`. */
+  upstream(to: string): UpstreamMetrics;
+}
+
+/** Bound once, so that counting a query is a few additions. */
+export interface UpstreamMetrics {
+  answered(rcode: number, seconds: number): void;
+  probeFailed(): void;
+  connection(proto: Proto, reused: boolean): void;
 }
 
 export function forwardMetrics(metrics: Metrics): ForwardMetrics {
@@ -48,8 +54,28 @@ export function forwardMetrics(metrics: Metrics): ForwardMetrics {
   return {
     allDown: () => broken.with().inc(),
     rejected: () => rejects.with().inc(),
-    answered: (to, rcode, seconds) => duration.with(PROXY_NAME, to, rcodeName(rcode)).observe(seconds),
-    probeFailed: (to) => probes.with(PROXY_NAME, to).inc(),
-    connection: (to, transport, reused) => (reused ? hits : misses).with(PROXY_NAME, to, transport).inc(),
+    upstream(to) {
+      const durationOf = remembered<number, Histogram>((rcode) =>
+        duration.with(PROXY_NAME, to, rcodeName(rcode)),
+      );
+      const hitsOf = remembered<Proto, Counter>((proto) => hits.with(PROXY_NAME, to, proto));
+      const missesOf = remembered<Proto, Counter>((proto) => misses.with(PROXY_NAME, to, proto));
+      return {
+        answered: (rcode, seconds) => durationOf(rcode).observe(seconds),
+        probeFailed: () => probes.with(PROXY_NAME, to).inc(),
+        connection: (proto, reused) => (reused ? hitsOf : missesOf)(proto).inc(),
+      };
+    },
+  };
+}
+
+function remembered<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make(key);
+    made.set(key, value);
+    return value;
   };
 }

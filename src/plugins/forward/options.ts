@@ -2,17 +2,20 @@
 import type { Directive, OptionLine, Token } from '../../corefile/ast.ts';
 import { parseRcode, RCODE } from '../../dns/codes.ts';
 import { type Name, parseName, ROOT } from '../../dns/name.ts';
+import { type Ip, parseIp } from '../../net/ip.ts';
 import {
   durationArg,
   expectArgs,
   integerArg,
   onlyArg,
+  quote,
   unknownProperty,
   unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
 import { zonesFrom } from '../zones.ts';
 import { POLICIES, type PolicyName } from './policy.ts';
+import { parseUpstream } from './upstream-address.ts';
 
 export interface ForwardSpec {
   readonly except: readonly Name[];
@@ -34,6 +37,24 @@ export interface ForwardSpec {
   readonly failfast: boolean;
   readonly failover: ReadonlySet<number>;
   readonly nextRcodes: ReadonlySet<number>;
+  readonly nextOnNodata: boolean;
+  /** 0 means all. */
+  readonly maxIdle: number;
+  /** 0 means no bound. */
+  readonly maxAgeMs: number;
+  readonly sourceAddress: Ip | undefined;
+  /** Servers that know the names among the TOs, `IP:PORT`; none means the system's. */
+  readonly resolvers: readonly string[];
+  /** The files of `tls`, as written. */
+  readonly tls: TlsFiles | undefined;
+  readonly tlsServerName: string | undefined;
+}
+
+/** One argument is CA, two are CERT and KEY, three all (dns-server 3.6). */
+export interface TlsFiles {
+  readonly cert?: Token;
+  readonly key?: Token;
+  readonly ca?: Token;
 }
 
 const DEFAULTS: ForwardSpec = {
@@ -50,6 +71,13 @@ const DEFAULTS: ForwardSpec = {
   failfast: false,
   failover: new Set(),
   nextRcodes: new Set(),
+  nextOnNodata: false,
+  maxIdle: 0,
+  maxAgeMs: 0,
+  sourceAddress: undefined,
+  resolvers: [],
+  tls: undefined,
+  tlsServerName: undefined,
 };
 
 type Reader = (line: OptionLine, spec: ForwardSpec) => Partial<ForwardSpec>;
@@ -67,20 +95,18 @@ const READERS: Readonly<Record<string, Reader>> = {
   read_timeout: (line) => ({ readTimeoutMs: durationArg('forward', onlyArg('forward', line), { minMs: 1 }) }),
   failfast_all_unhealthy_upstreams: (line) => flag(line, { failfast: true }),
   failover: (line, { failover }) => ({ failover: rcodes(line, failover) }),
+  next_on_nodata: (line) => flag(line, { nextOnNodata: true }),
+  max_idle_conns: (line) => ({ maxIdle: countArg(line) }),
+  max_age: (line) => ({ maxAgeMs: durationArg('forward', onlyArg('forward', line)) }),
+  source_address: (line) => ({ sourceAddress: addressArg(onlyArg('forward', line)) }),
+  resolver: (line, { resolvers }) => ({ resolvers: [...resolvers, ...someArgs(line).map(resolverArg)] }),
+  tls: (line) => ({ tls: tlsArgs(line) }),
+  tls_servername: (line) => ({ tlsServerName: onlyArg('forward', line).text }),
   next: (line, { nextRcodes }) => ({ nextRcodes: rcodes(line, nextRcodes) }),
 };
 
-/** CoreDNS has these; here they need TLS, HTTP or a resolver that this plugin does not have. */
-const NOT_BUILT: ReadonlySet<string> = new Set([
-  'tls',
-  'tls_servername',
-  'next_on_nodata',
-  'max_idle_conns',
-  'max_age',
-  'doh_method',
-  'source_address',
-  'resolver',
-]);
+/** CoreDNS has it for upstreams by HTTPS, which this server has not. */
+const NOT_BUILT: ReadonlySet<string> = new Set(['doh_method']);
 
 /** Later lines win; lists add up. Throws an `AppError` at the first wrong line. */
 export function readForwardSpec(directive: Directive): ForwardSpec {
@@ -106,6 +132,27 @@ function countArg(line: OptionLine): number {
 
 function someArgs(line: OptionLine): readonly Token[] {
   return expectArgs('forward', line, 1, Number.POSITIVE_INFINITY);
+}
+
+function addressArg(token: Token): Ip {
+  const address = parseIp(token.text);
+  if (address !== undefined) return address;
+  throw wrongDirective('forward', token, `source_address is not an IP address: ${quote(token.text)}`);
+}
+
+function resolverArg(token: Token): string {
+  const resolver = parseUpstream(token.text);
+  if (resolver !== undefined) return resolver.text;
+  throw wrongDirective('forward', token, `resolver is not an IP address: ${quote(token.text)}`, {
+    hint: 'Write IP or IP:PORT: a name here would need a resolver of its own',
+  });
+}
+
+function tlsArgs(line: OptionLine): TlsFiles {
+  const [first, second, third] = expectArgs('forward', line, 0, 3);
+  if (first === undefined) return {};
+  if (second === undefined) return { ca: first };
+  return { cert: first, key: second, ...(third && { ca: third }) };
 }
 
 function policyArg(token: Token): PolicyName {

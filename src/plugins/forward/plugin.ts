@@ -4,13 +4,12 @@
  * Nothing is remembered after an answer; that is what `cache` in front is for.
  */
 import { RCODE } from '../../dns/codes.ts';
-import { encodeMessage } from '../../dns/encode-message.ts';
-import type { Message } from '../../dns/message.ts';
+import type { Edns, Message } from '../../dns/message.ts';
 import { canonicalName, isSubdomain, type Name } from '../../dns/name.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
-import type { Transport } from './go-error.ts';
+import type { Transport } from './exchange/go-error.ts';
+import { Flights } from './flights.ts';
 import { type Relayed, type RelayOptions, relay } from './relay.ts';
-import { Singleflight } from './singleflight.ts';
 
 export interface ForwardOptions extends RelayOptions {
   readonly from: Name;
@@ -20,9 +19,11 @@ export interface ForwardOptions extends RelayOptions {
   readonly maxConcurrent: number;
   /** On these rcodes the query goes on to the next `forward` line. */
   readonly nextRcodes: ReadonlySet<number>;
+  /** And on an answer without records. */
+  readonly nextOnNodata: boolean;
 }
 
-/** Each waiting query holds a socket or a promise. An operator who wants more says so with `max_concurrent`. */
+/** Each waiting query holds some memory. An operator who wants more of them says so with `max_concurrent`. */
 const MOST_QUERIES = 10_000;
 /** A query that must reach the wire itself, such as a probe for loops, carries this. */
 const UNSHARED = 'forward/unshared';
@@ -31,9 +32,13 @@ const MOST_SHARED_BYTES = 512;
 
 /** One `forward` line. `alternate` is the next line of the block, if any: it takes what this one does not. */
 export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
-  const { from, except, forceTcp, nextRcodes, preferUdp } = options;
+  const { from, except, forceTcp, preferUdp } = options;
   const limit = options.maxConcurrent || MOST_QUERIES;
-  const flights = new Singleflight<Relayed>();
+  const flights = new Flights<Relayed>();
+  const by = {
+    udp: { ...options, transport: 'udp' },
+    tcp: { ...options, transport: 'tcp' },
+  } as const;
   let underway = 0;
 
   function ours(name: Name): boolean {
@@ -41,32 +46,22 @@ export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
     return !except.some((zone) => zone !== from && isSubdomain(zone, name));
   }
 
-  function transportFor(query: Query): Transport {
-    return forceTcp ? 'tcp' : preferUdp ? 'udp' : query.transport;
+  function ask(query: Query, land: (relayed: Relayed) => void): void {
+    const transport = forceTcp ? 'tcp' : preferUdp ? 'udp' : query.transport;
+    const key = isShared(query) ? flightKey(query, transport) : undefined;
+    const start = (done: (relayed: Relayed) => void) => relay(query.message, by[transport], done);
+    if (key === undefined) start(land);
+    else flights.join(key, land, start);
   }
 
-  function fly(query: Query): Promise<Relayed> {
-    const transport = transportFor(query);
-    const work = () => relay(query.message, transport, options);
-    if (query.metadata.has(UNSHARED) || query.wire.length > MOST_SHARED_BYTES) return work();
-    return flights.run(flightKey(query.message, transport), work);
-  }
-
-  async function counted(query: Query): Promise<Relayed> {
-    underway++;
-    try {
-      return await fly(query);
-    } finally {
-      underway--;
-    }
-  }
-
-  async function answer(query: Query, other: Handler | undefined): Promise<Reply> {
-    const relayed = await counted(query);
-    if (!relayed.ok) return failure(relayed);
-    query.metadata.set('forward/upstream', relayed.upstream);
-    if (other !== undefined && nextRcodes.has(relayed.reply.rcode)) return other(query);
-    return { rcode: relayed.reply.rcode, message: addressed(relayed.reply, query.message) };
+  function answer(query: Query, other: Handler | undefined): Promise<Reply> {
+    return new Promise((resolve) => {
+      underway++;
+      ask(query, (relayed) => {
+        underway--;
+        resolve(replyOf(query, relayed, { options, other }));
+      });
+    });
   }
 
   return (next) => {
@@ -81,24 +76,61 @@ export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
   };
 }
 
+function replyOf(
+  query: Query,
+  relayed: Relayed,
+  { options, other }: { options: ForwardOptions; other: Handler | undefined },
+): Reply | Promise<Reply> {
+  if (!relayed.ok) {
+    const { error, rcode } = relayed;
+    return error === undefined ? { rcode } : { rcode, error };
+  }
+  const { reply, upstream } = relayed;
+  query.metadata.set('forward/upstream', upstream);
+  if (other !== undefined && goesOn(reply, options)) return other(query);
+  return { rcode: reply.rcode, message: addressed(reply, query.message) };
+}
+
+function goesOn({ rcode, answers }: Message, { nextOnNodata, nextRcodes }: ForwardOptions): boolean {
+  return nextRcodes.has(rcode) || (nextOnNodata && rcode === RCODE.NOERROR && answers.length === 0);
+}
+
+/** Whatever else a query may carry, such as a signature, is its own. */
+function isShared({ message, metadata, wire }: Query): boolean {
+  const { additionals, answers, authorities, questions } = message;
+  if (questions.length !== 1 || answers.length + authorities.length + additionals.length > 0) return false;
+  return wire.length <= MOST_SHARED_BYTES && !metadata.has(UNSHARED);
+}
+
 /**
  * Everything an upstream gets to see, so that only queries it could not tell apart share an answer: flags, type, class,
- * EDNS with its size and options. Only the id and the name's case are taken out.
+ * EDNS with its size and options. Only the id and the name's case are left out. The name stands last, since it may hold
+ * any character.
  */
-function flightKey(message: Message, transport: Transport): string {
-  const questions = message.questions.map((question) => ({
-    ...question,
-    name: canonicalName(question.name),
-  }));
-  const wire = encodeMessage({ ...message, id: 0, questions });
-  return transport + Buffer.from(wire.buffer, wire.byteOffset, wire.byteLength).toString('latin1');
+function flightKey({ message, question }: Query, transport: Transport): string {
+  const { edns, flags, opcode } = message;
+  const bits =
+    (flags.recursionDesired ? 1 : 0) |
+    (flags.checkingDisabled ? 2 : 0) |
+    (flags.authenticData ? 4 : 0) |
+    (flags.recursionAvailable ? 8 : 0) |
+    (flags.authoritative ? 16 : 0) |
+    (flags.zero ? 32 : 0);
+  const about = `${transport} ${opcode} ${bits} ${edns === undefined ? '' : ednsKey(edns)} `;
+  return `${about}${question.type} ${question.class} ${canonicalName(question.name)}`;
+}
+
+function ednsKey({ dnssecOk, options, udpSize, version }: Edns): string {
+  let key = `${version}/${udpSize}/${dnssecOk ? 1 : 0}`;
+  for (const { code, data } of options) {
+    key += `/${code}:${data.length}:${Buffer.from(data).toString('latin1')}`;
+  }
+  return key;
 }
 
 /** The upstream's message under the client's own id and spelling of the question. */
-function addressed(reply: Message, query: Message): Message {
-  return { ...reply, id: query.id, questions: query.questions };
-}
-
-function failure({ rcode, error }: { rcode: number; error: Error | undefined }): Reply {
-  return error === undefined ? { rcode } : { rcode, error };
+function addressed(reply: Message, { id, questions }: Message): Message {
+  const { opcode, rcode, flags, answers, authorities, additionals, edns } = reply;
+  const message = { id, opcode, rcode, flags, questions, answers, authorities, additionals };
+  return edns === undefined ? message : { ...message, edns };
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directivesOf, fakeHost, setUp } from '../fake-host.ts';
 import { readForwardSpec } from './options.ts';
 import { setup } from './setup.ts';
-import { nameservers, parseUpstream, readUpstreams } from './upstream-address.ts';
+import { keyOf, nameservers, parseTlsUpstream, parseUpstream, readTargets } from './upstream-address.ts';
 
 let directory = '';
 beforeAll(() => {
@@ -20,7 +20,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function upstreamsOf(line: string): readonly string[] {
   const tokens = directivesOf(line)[0]?.args.slice(1) ?? [];
-  return readUpstreams(tokens, directory).map(({ text }) => text);
+  return readTargets(tokens, directory).map((target) => keyOf(target).replace(/^dns:\/\/|%$/g, ''));
 }
 
 describe('parseUpstream', () => {
@@ -40,6 +40,26 @@ describe('parseUpstream', () => {
   });
 });
 
+describe('parseTlsUpstream', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1:853', undefined],
+    ['192.0.2.1:8853', '192.0.2.1:8853', undefined],
+    ['192.0.2.1%dns.example', '192.0.2.1:853', 'dns.example'],
+    ['192.0.2.1%dns.example:8853', '192.0.2.1:8853', 'dns.example'],
+    ['2001:db8::1', '[2001:db8::1]:853', undefined],
+    ['2001:db8::1%dns.example', '[2001:db8::1]:853', 'dns.example'],
+    ['[2001:db8::1]%dns.example', '[2001:db8::1]:853', 'dns.example'],
+    ['[2001:db8::1%dns.example]:8853', '[2001:db8::1]:8853', 'dns.example'],
+    ['[2001:db8::1]%dns.example:8853', '[2001:db8::1]:8853', 'dns.example'],
+    ['192.0.2.1%', undefined, undefined],
+    ['dns.example', undefined, undefined],
+  ])('%s', (text, upstream, serverName) => {
+    const found = parseTlsUpstream(text);
+    expect([found?.text, found?.serverName]).toEqual([upstream, serverName]);
+    expect(found?.tls ?? true).toBe(true);
+  });
+});
+
 describe('the TO arguments', () => {
   it.each([
     [
@@ -53,15 +73,30 @@ describe('the TO arguments', () => {
       'forward . 192.0.2.1 resolv.conf',
       ['192.0.2.1:53', '192.0.2.53:53', '[fe80::1]:53'],
     ],
+    [
+      'TLS servers, apart from plain ones at the same address',
+      'forward . tls://192.0.2.1 tls://192.0.2.1:853 tls://192.0.2.1%a.example dns://192.0.2.1:853',
+      ['tls://192.0.2.1:853', 'tls://192.0.2.1:853%a.example', '192.0.2.1:853'],
+    ],
+    [
+      'names of hosts, resolved later',
+      'forward . dns.example.org ns1.example:5353 DNS.example.org:53 tls://dns.example',
+      ['dns.example.org:53', 'ns1.example:5353', 'tls://dns.example:853%dns.example'],
+    ],
   ])('may be %s', (_case, line, upstreams) => {
     expect(upstreamsOf(line)).toEqual(upstreams);
   });
 
   it.each([
-    ['a host name', 'forward . dns.example.org', /Corefile:2 .*not an IP address or file: "dns.example.org"/],
+    [
+      'a file that is not there',
+      'forward . ./dns.example.org',
+      /Corefile:2 .*not an IP address or file: "\.\/dns/,
+    ],
+    ['a mistyped address', 'forward . 192.0.2.256', /Corefile:2 .*not an IP address or file: "192.0.2.256"/],
     ['a file without nameservers', 'forward . empty.conf', /no nameservers found/],
     ['a directory', 'forward . .', /not an IP address or file/],
-    ['TLS', 'forward . tls://192.0.2.1', /scheme 'tls:\/\/' is not supported/],
+    ['HTTPS', 'forward . https://192.0.2.1', /scheme 'https:\/\/' is not supported/],
     [
       'more than fifteen',
       `forward . ${Array.from({ length: 16 }, (_, i) => `192.0.2.${i}`).join(' ')}`,
@@ -113,13 +148,34 @@ describe('the options', () => {
     ['expire', 'expire 1m', { expireMs: 60_000 }],
     ['failover', 'failover SERVFAIL refused', { failover: new Set([2, 5]) }],
     ['next', 'next NXDOMAIN', { nextRcodes: new Set([3]) }],
+    ['next_on_nodata', 'next_on_nodata', { nextOnNodata: true }],
+    ['max_idle_conns', 'max_idle_conns 3', { maxIdle: 3 }],
+    ['max_age', 'max_age 1m', { maxAgeMs: 60_000 }],
+    ['read_timeout', 'read_timeout 500ms', { readTimeoutMs: 500 }],
+    ['source_address', 'source_address 127.0.0.9', { sourceAddress: '127.0.0.9' }],
+    [
+      'resolver',
+      'resolver 192.0.2.1 [2001:db8::1]:5353',
+      { resolvers: ['192.0.2.1:53', '[2001:db8::1]:5353'] },
+    ],
+    ['tls_servername', 'tls_servername dns.example', { tlsServerName: 'dns.example' }],
+    ['tls without files', 'tls', { tls: {} }],
+    ['tls with an authority', 'tls ca.pem', { tls: { ca: { text: 'ca.pem' } } }],
+    [
+      'tls with all files',
+      'tls cert.pem key.pem ca.pem',
+      { tls: { cert: { text: 'cert.pem' }, key: { text: 'key.pem' }, ca: { text: 'ca.pem' } } },
+    ],
   ])('take %s', (_case, body, expected) => {
     expect(spec(body)).toMatchObject(expected);
   });
 
   it.each([
     ['a misspelt one', 'excpt a.example', /Corefile:3 .*unknown property 'excpt'/],
-    ['tls, by name', 'tls', /'tls' is not supported/],
+    ['doh_method, by name', 'doh_method GET', /'doh_method' is not supported/],
+    ['a fourth file', 'tls a b c d', /after 'd'/],
+    ['a source that is a name', 'source_address here', /source_address is not an IP address: "here"/],
+    ['a resolver that is a name', 'resolver dns.example', /resolver is not an IP address: "dns.example"/],
     ['an unknown policy', 'policy fastest', /unknown policy 'fastest'/],
     ['a duration without unit', 'expire 10', /missing unit in duration "10"/],
     ['a negative count', 'max_fails -1', /received -1/],

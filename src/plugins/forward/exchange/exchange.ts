@@ -1,7 +1,9 @@
 /** What asking an upstream once gives, whichever way it went. Failures are values: upstreams are not ours to trust. */
-import type { Message } from '../../dns/message.ts';
-import { equalNames } from '../../dns/name.ts';
-import type { Clock } from '../../telemetry/clock.ts';
+import type { Message } from '../../../dns/message.ts';
+import { equalNames } from '../../../dns/name.ts';
+import type { Clock } from '../../../telemetry/clock.ts';
+import type { DeadlineQueue } from './deadline-queue.ts';
+import type { RandomWords } from './random-words.ts';
 
 export type Exchanged =
   | { readonly ok: true; readonly reply: Message }
@@ -13,13 +15,18 @@ export type Exchanged =
        * deserves another try on a younger connection, which does not count as an attempt (dns-server 3.6, 7).
        */
       readonly staleSerial?: number;
+      /** The upstream answered under our id, but not our question: nothing of it is believed (dns-server 3.6, 9). */
+      readonly wrongQuestion?: true;
     };
+
+/** Called exactly once for each question asked. A call, not a promise: a query passes here on its way out and back. */
+export type Done = (outcome: Exchanged) => void;
 
 export interface ExchangeTools {
   readonly clock: Clock;
-  /** Uniform in 0 to 65535 and not to be guessed from earlier ones (RFC 5452 section 9.2). */
-  readonly randomId: () => number;
-  readonly readTimeoutMs: number;
+  readonly random: RandomWords;
+  /** Ends the wait for a reply. */
+  readonly deadlines: DeadlineQueue;
 }
 
 /** An answer is believed only if it is one and repeats the question, names compared without case (RFC 5452 section 9.1). */
@@ -27,11 +34,12 @@ export function answersQuestion(query: Message, reply: Message): boolean {
   const [asked] = query.questions;
   const [echoed] = reply.questions;
   if (asked === undefined || echoed === undefined || !reply.flags.response) return false;
-  const sameKind = asked.type === echoed.type && asked.class === echoed.class;
-  return sameKind && equalNames(asked.name, echoed.name);
+  if (reply.questions.length !== 1 || asked.type !== echoed.type || asked.class !== echoed.class)
+    return false;
+  return equalNames(asked.name, echoed.name);
 }
 
-/** Stands for a reply that carries our id but does not decode: the client shall ask again by TCP. */
+/** Stands for a reply that is ours but does not decode: the client shall ask again by TCP. */
 export function emptyTruncated(query: Message): Message {
   return {
     id: query.id,
@@ -43,4 +51,8 @@ export function emptyTruncated(query: Message): Message {
     authorities: [],
     additionals: [],
   };
+}
+
+export function wrongQuestion(): Exchanged {
+  return { ok: false, error: new Error('the answer is to another question'), wrongQuestion: true };
 }
