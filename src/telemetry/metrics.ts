@@ -24,6 +24,14 @@ export interface Gauge {
 
 export interface Histogram {
   observe(value: number): void;
+  /** What was observed elsewhere: how many up to which bound (`Infinity` for any), and what they add up to. */
+  merge(counts: readonly BucketCount[], sum: number): void;
+}
+
+/** `upTo` is one of the histogram's bounds, or `Infinity`. */
+export interface BucketCount {
+  readonly upTo: number;
+  readonly count: number;
 }
 
 export interface Family<T> {
@@ -37,6 +45,8 @@ export interface Metrics {
   counter(spec: MetricSpec): Family<Counter>;
   gauge(spec: MetricSpec): Family<Gauge>;
   histogram(spec: HistogramSpec): Family<Histogram>;
+  /** Calls `collect` before each text is made: for figures that are added up elsewhere meanwhile. */
+  beforeText(collect: () => void): void;
   /** Prometheus text exposition format 0.0.4, labels in alphabetical order. */
   text(): Promise<string>;
 }

@@ -52,6 +52,39 @@ describe('createRegistry', () => {
     ]);
   });
 
+  it('merges what was observed elsewhere into the same buckets as if it had been observed here', async () => {
+    const metrics = createRegistry(formatExposition);
+    const spec = { name: 'h', help: 'h', labels: [], buckets: [1, 2.5] };
+    metrics.histogram(spec).with().observe(2);
+    metrics
+      .histogram(spec)
+      .with()
+      .merge(
+        [
+          { upTo: 1, count: 3 },
+          { upTo: 2.5, count: 1 },
+          { upTo: Number.POSITIVE_INFINITY, count: 2 },
+        ],
+        70,
+      );
+    expect(lines(await metrics.text())).toEqual([
+      '# TYPE h histogram',
+      'h_bucket{le="1"} 3',
+      'h_bucket{le="2.5"} 5',
+      'h_bucket{le="+Inf"} 7',
+      'h_sum 72',
+      'h_count 7',
+    ]);
+  });
+
+  it('asks those who add up elsewhere before it makes a text', async () => {
+    const metrics = createRegistry(formatExposition);
+    const child = metrics.counter({ name: 'c_total', help: 'h', labels: [] }).with();
+    metrics.beforeText(() => child.inc(2));
+    expect(lines(await metrics.text())).toContain('c_total 2');
+    expect(lines(await metrics.text())).toContain('c_total 4');
+  });
+
   it('adds the figures of the process under the names dashboards use', async () => {
     const text = await createRegistry(formatExposition, processMetrics).text();
     for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_open_fds']) {

@@ -2,7 +2,16 @@
  * Metrics as plain numbers: counting is an addition on a child that the caller keeps, and text is only made when
  * somebody scrapes. Families without labels exist, at zero, from the moment they are created.
  */
-import type { Counter, Family, Gauge, Histogram, HistogramSpec, MetricSpec, Metrics } from './metrics.ts';
+import type {
+  BucketCount,
+  Counter,
+  Family,
+  Gauge,
+  Histogram,
+  HistogramSpec,
+  MetricSpec,
+  Metrics,
+} from './metrics.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
@@ -71,6 +80,15 @@ class HistogramChild implements Histogram, Child {
     this.#sum += value;
   }
 
+  merge(counts: readonly BucketCount[], sum: number): void {
+    for (const { upTo, count } of counts) {
+      const found = this.#bounds.findIndex((bound) => upTo <= bound);
+      const i = found < 0 ? this.#bounds.length : found;
+      this.#counts[i] = (this.#counts[i] ?? 0) + count;
+    }
+    this.#sum += sum;
+  }
+
   samples(labels: Readonly<Record<string, string>>): readonly Sample[] {
     let total = 0;
     const buckets = [...this.#bounds, Number.POSITIVE_INFINITY].map((bound, i) => {
@@ -89,6 +107,7 @@ class HistogramChild implements Histogram, Child {
 /** `live` families are read at each scrape: the process's own figures. */
 export function createRegistry(format: Format, live: () => readonly FamilySamples[] = () => []): Metrics {
   const families = new Map<string, StoredFamily>();
+  const collectors: (() => void)[] = [];
 
   function family<C extends Child>(kind: MetricKind, spec: MetricSpec, make: () => C): Family<C> {
     const known = families.get(spec.name);
@@ -105,7 +124,9 @@ export function createRegistry(format: Format, live: () => readonly FamilySample
     counter: (spec) => family('counter', spec, () => new CounterChild()),
     gauge: (spec) => family('gauge', spec, () => new GaugeChild()),
     histogram: (spec: HistogramSpec) => family('histogram', spec, () => new HistogramChild(spec.buckets)),
+    beforeText: (collect) => void collectors.push(collect),
     text: () => {
+      for (const collect of collectors) collect();
       const stored = [...families.values()].map((entry) => entry.collect());
       const all = [...stored, ...live()].filter(({ samples }) => samples.length > 0);
       return format(all.sort((a, b) => (a.name < b.name ? -1 : 1)));

@@ -31,7 +31,8 @@ export const setup: Setup = ({ directives, host }) => {
   const plugin = errorsPlugin((text) => {
     if (!consolidation.take(text)) host.log.error(text);
   });
-  return { plugin, onShutdown: () => consolidation.flush() };
+  // An answer from the cache never comes with an error.
+  return { plugin, onShutdown: () => consolidation.flush(), replay: { does: 'nothing' } };
 };
 
 function ruleOf(option: OptionLine): Rule {

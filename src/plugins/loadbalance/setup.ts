@@ -24,5 +24,5 @@ export const setup: Setup = ({ directives, host }) => {
   for (const { name } of directive.body ?? []) {
     throw name.text === 'prefer' ? unsupportedProperty(PLUGIN, name) : unknownProperty(PLUGIN, name, []);
   }
-  return { plugin: loadbalance(host.random) };
+  return { plugin: loadbalance(host.random), replay: { does: 'shuffle' } };
 };

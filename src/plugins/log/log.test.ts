@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { replyTo } from '../../dns/reply.ts';
+import { finishReply } from '../../server/finish.ts';
 import type { Handler, Query } from '../../server/handler.ts';
 import { fakeHost, setUp } from '../fake-host.ts';
 import { type AskOptions, ask, record } from '../fake-query.ts';
@@ -34,6 +35,32 @@ function found(query: Query) {
 }
 
 describe('log', () => {
+  it.each([
+    { name: 'without an OPT record', from: HOST },
+    { name: 'with one, which counts in neither size', from: { ...HOST, udpSize: 1232, dnssecOk: true } },
+  ])('prints the same line for an answer that a packet thread gave: $name', async ({ from }) => {
+    const viaChain = await logged('log', { from });
+    const host = fakeHost();
+    const { replay } = setUp(setup, 'log', { host });
+    const query = ask('Www.Google.com.', 'A', from);
+    const reply = finishReply(query.message, denied(query).message, query);
+    if (replay?.does === 'log') replay.write(query, reply, 0.007179209);
+    expect(host.lines).toEqual(viaChain);
+  });
+
+  it('a packet thread’s answer is held against the classes and names like any other', () => {
+    const host = fakeHost();
+    const { replay } = setUp(setup, 'log example.org {\nclass success\n}', { host });
+    const query = ask('a.example.org.');
+    const bytes = (of: typeof query, reply = found(of).message) => finishReply(of.message, reply, of);
+    if (replay?.does !== 'log') throw new Error('log must hear of each answer');
+    replay.write(query, bytes(query, denied(query).message), 0);
+    replay.write(ask('a.example.net.'), bytes(ask('a.example.net.')), 0);
+    expect(host.lines).toEqual([]);
+    replay.write(query, bytes(query), 0);
+    expect(host.lines).toHaveLength(1);
+  });
+
   it('prints the line of the field reports', async () => {
     const [line] = await logged('log');
     // header 12, question 20, SOA record: owner 15, fixed 10, rdata with two names of 18 and 26 bytes and 20 more

@@ -3,6 +3,7 @@
  * chain is asked never gets here.
  */
 import { type MessageClass, messageClass, messageKind } from '../../dns/classify.ts';
+import { decodeMessage } from '../../dns/decode-message.ts';
 import type { Message } from '../../dns/message.ts';
 import { isSubdomain, type Name } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
@@ -18,15 +19,17 @@ export interface LogRule {
   readonly classes: 'all' | ReadonlySet<MessageClass>;
 }
 
+export interface LogOutput {
+  readonly clock: Clock;
+  readonly print: (line: string) => void;
+}
+
 /** The first rule whose zone holds the name decides, also when it decides against printing. */
-export function logPlugin(
-  rules: readonly LogRule[],
-  { clock, print }: { clock: Clock; print: (line: string) => void },
-): Plugin {
+export function logPlugin(rules: readonly LogRule[], output: LogOutput): Plugin {
   return (next) => (query) => {
-    const rule = rules.find(({ zone }) => isSubdomain(zone, query.question.name));
+    const rule = ruleFor(rules, query);
     if (rule === undefined) return next(query);
-    const startMs = clock.monotonicMs();
+    const startMs = output.clock.monotonicMs();
     const reply = next(query);
     return reply instanceof Promise
       ? reply.then((late) => write(rule, query, late, startMs))
@@ -34,15 +37,32 @@ export function logPlugin(
   };
 
   function write(rule: LogRule, query: Query, reply: Reply, startMs: number): Reply {
-    const durationMs = clock.monotonicMs() - startMs;
-    const message = sentMessage(query, reply);
-    if (rule.classes !== 'all') {
-      const kind = messageKind(message, clock.nowMs() / 1000);
-      if (!rule.classes.has(messageClass(kind))) return reply;
-    }
-    print(rule.format({ query, message, durationMs }));
+    const durationMs = output.clock.monotonicMs() - startMs;
+    printEntry(rule, { query, message: sentMessage(query, reply), durationMs }, output);
     return reply;
   }
+}
+
+/** For answers that were given without the chain; a reply that cannot be read is nobody's line. */
+export function logWriter(rules: readonly LogRule[], output: LogOutput) {
+  return (query: Query, reply: Uint8Array, seconds: number): void => {
+    const rule = ruleFor(rules, query);
+    const decoded = rule && decodeMessage(reply);
+    if (rule === undefined || !decoded?.ok) return;
+    printEntry(rule, { query, message: decoded.value, durationMs: seconds * 1000 }, output);
+  };
+}
+
+function ruleFor(rules: readonly LogRule[], query: Query): LogRule | undefined {
+  return rules.find(({ zone }) => isSubdomain(zone, query.question.name));
+}
+
+function printEntry(rule: LogRule, entry: Logged, { clock, print }: LogOutput): void {
+  if (rule.classes !== 'all') {
+    const kind = messageKind(entry.message, clock.nowMs() / 1000);
+    if (!rule.classes.has(messageClass(kind))) return;
+  }
+  print(rule.format(entry));
 }
 
 /** A reply without a message is one the server is about to make. */

@@ -5,13 +5,14 @@ import { type Name, parseName, ROOT } from '../../dns/name.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, unknownProperty, wrongDirective } from '../directive.ts';
 import { COMMON, compileFormat } from './format.ts';
-import { type LogRule, logPlugin } from './plugin.ts';
+import { type LogRule, logPlugin, logWriter } from './plugin.ts';
 
 const CLASSES: readonly string[] = ['success', 'denial', 'error'] satisfies MessageClass[];
 
 export const setup: Setup = ({ directives, host }) => {
   const rules = directives.flatMap(rulesOf);
-  return { plugin: logPlugin(rules, { clock: host.clock, print: (line) => host.plainLog.info(line) }) };
+  const output = { clock: host.clock, print: (line: string) => host.plainLog.info(line) };
+  return { plugin: logPlugin(rules, output), replay: { does: 'log', write: logWriter(rules, output) } };
 };
 
 function rulesOf({ args, body = [] }: Directive): LogRule[] {

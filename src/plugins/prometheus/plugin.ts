@@ -4,10 +4,12 @@
  */
 import { messageLength } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
+import type { Name } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { ReplayTotals } from '../contract.ts';
 import { dnsFamilies } from './families.ts';
 import { ZoneCounters } from './zone-counters.ts';
 
@@ -18,16 +20,26 @@ export interface PrometheusOptions {
   readonly nextWord: () => string;
 }
 
-export function prometheusPlugin({ metrics, clock, nextWord }: PrometheusOptions): Plugin {
+export interface PrometheusPlugin {
+  readonly plugin: Plugin;
+  /** Counts answers that were given without the chain; such a block has no view. */
+  readonly add: (server: string, zone: Name, totals: ReplayTotals) => void;
+}
+
+export function prometheusPlugin({ metrics, clock, nextWord }: PrometheusOptions): PrometheusPlugin {
   const families = dnsFamilies(metrics);
   /** By server, then by zone: as many as the Corefile has. A block has one view. */
   const counters = new Map<string, Map<string, ZoneCounters>>();
-  return (next) => (query) => {
+  const plugin: Plugin = (next) => (query) => {
     const startMs = clock.monotonicMs();
     const reply = next(query);
     return reply instanceof Promise
       ? reply.then((late) => record(query, late, startMs))
       : record(query, reply, startMs);
+  };
+  return {
+    plugin,
+    add: (server, zone, totals) => countersFor({ server, zone, view: '' }).add(totals, nextWord()),
   };
 
   function record(query: Query, reply: Reply, startMs: number): Reply {
@@ -38,7 +50,7 @@ export function prometheusPlugin({ metrics, clock, nextWord }: PrometheusOptions
     return reply;
   }
 
-  function countersFor(query: Query): ZoneCounters {
+  function countersFor(query: Pick<Query, 'server' | 'zone' | 'view'>): ZoneCounters {
     const { server, zone } = query;
     const zones = counters.get(server) ?? new Map<string, ZoneCounters>();
     counters.set(server, zones);

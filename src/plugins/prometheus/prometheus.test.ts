@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { HttpAnswer } from '../contract.ts';
 import { fakeHost, setUp } from '../fake-host.ts';
@@ -16,6 +17,59 @@ function start(lines = 'prometheus', chain: readonly string[] = []) {
 }
 
 describe('prometheus', () => {
+  it('adds what packet threads answered to the same counters as what went through the chain', async () => {
+    const fake = fakeHost({ neighbours: { chain: ['prometheus', 'errors', 'cache'] } });
+    const host = { ...fake, http: () => undefined };
+    const { plugin, replay } = setUp(setup, 'prometheus', { host });
+    const query = ask('a.test.', 'A', { dnssecOk: true });
+    await plugin?.(({ message }) => ({
+      rcode: 0,
+      message: replyTo(message, { answers: [record('a.test. 30 A 192.0.2.1')] }),
+    }))(query);
+    expect(replay?.does).toBe('count');
+    if (replay?.does === 'count') {
+      replay.add('dns://:53', ROOT, {
+        transport: 'udp',
+        requests: [
+          { family: '1', type: 1, count: 3 },
+          { family: '2', type: 0, count: 1 },
+        ],
+        rcodes: [
+          { rcode: 0, count: 3 },
+          { rcode: 3, count: 1 },
+        ],
+        doRequests: 2,
+        requestSizes: [{ upTo: 100, count: 4 }],
+        requestBytes: 140,
+        responseSizes: [
+          { upTo: 100, count: 3 },
+          { upTo: 200, count: 1 },
+        ],
+        responseBytes: 300,
+        durations: [{ upToSeconds: 0.00025, count: 4 }],
+        durationSeconds: 0.0001,
+        successHits: 3,
+        denialHits: 1,
+      });
+    }
+    const zone = 'server="dns://:53",view="",zone="."';
+    const requests = (family: string, type: string) =>
+      `coredns_dns_requests_total{family="${family}",proto="udp",server="dns://:53",type="${type}",view="",zone="."}`;
+    const expected: [string, number][] = [
+      [requests('1', 'A'), 4],
+      [requests('2', 'other'), 1],
+      [`coredns_dns_responses_total{plugin="errors",rcode="NOERROR",${zone}}`, 4],
+      [`coredns_dns_responses_total{plugin="errors",rcode="NXDOMAIN",${zone}}`, 1],
+      [`coredns_dns_do_requests_total{${zone}}`, 3],
+      [`coredns_dns_request_size_bytes_count{proto="udp",${zone}}`, 5],
+      [`coredns_dns_request_size_bytes_sum{proto="udp",${zone}}`, 175],
+      [`coredns_dns_response_size_bytes_bucket{le="100",proto="udp",${zone}}`, 4],
+      [`coredns_dns_response_size_bytes_bucket{le="200",proto="udp",${zone}}`, 5],
+      [`coredns_dns_request_duration_seconds_count{${zone}}`, 5],
+    ];
+    for (const [line, value] of expected) expect([line, await fake.metric(line)]).toEqual([line, value]);
+  });
+
   it('counts requests, responses, sizes and time under CoreDNS names', async () => {
     const { fake, plugin } = start();
     const answer = plugin?.((query) => {

@@ -30,7 +30,8 @@ export const setup: Setup = ({ directives, host }) => {
     next ??= wordAfter(host.neighbours().chain, 'prometheus');
     return next;
   };
-  return { plugin: prometheusPlugin({ metrics: host.metrics, clock: host.clock, nextWord }) };
+  const { plugin, add } = prometheusPlugin({ metrics: host.metrics, clock: host.clock, nextWord });
+  return { plugin, replay: { does: 'count', add } };
 };
 
 function wordAfter(chain: readonly string[], word: string): string {

@@ -3,6 +3,7 @@ import { rcodeName } from '../../dns/codes.ts';
 import { ipFamily } from '../../net/ip.ts';
 import type { Query } from '../../server/handler.ts';
 import type { Counter, Histogram } from '../../telemetry/metrics.ts';
+import type { ReplayTotals } from '../contract.ts';
 import { type DnsFamilies, typeLabel } from './families.ts';
 
 export interface Outcome {
@@ -48,6 +49,23 @@ export class ZoneCounters {
     this.#doRequests.inc();
   }
 
+  /** Of answers that were given without the chain. */
+  add(totals: ReplayTotals, plugin: string): void {
+    const transport = this.#transport(totals.transport);
+    transport.requestSize.merge(totals.requestSizes, totals.requestBytes);
+    transport.responseSize.merge(totals.responseSizes, totals.responseBytes);
+    const durations = totals.durations.map(({ upToSeconds, count }) => ({ upTo: upToSeconds, count }));
+    this.#duration.merge(durations, totals.durationSeconds);
+    for (const { family, type, count } of totals.requests) {
+      const counters = family === '1' ? transport.ipv4 : transport.ipv6;
+      this.#typed(counters, { family, transport: totals.transport, type: typeLabel(type) }).inc(count);
+    }
+    for (const { rcode, count } of totals.rcodes) this.#response(rcode, plugin).inc(count);
+    if (totals.doRequests === 0) return;
+    this.#doRequests ??= this.#families.doRequests.with(...this.#labels);
+    this.#doRequests.inc(totals.doRequests);
+  }
+
   #transport(name: Query['transport']): TransportCounters {
     const known = this.#transports.get(name);
     if (known !== undefined) return known;
@@ -64,10 +82,16 @@ export class ZoneCounters {
   #request({ client, transport, question }: Query, { ipv4, ipv6 }: TransportCounters): Counter {
     const isIpv4 = ipFamily(client.address) === 4;
     const type = typeLabel(question.type);
-    const counters = isIpv4 ? ipv4 : ipv6;
+    return this.#typed(isIpv4 ? ipv4 : ipv6, { family: isIpv4 ? '1' : '2', transport, type });
+  }
+
+  #typed(
+    counters: Map<string, Counter>,
+    { transport, family, type }: { transport: string; family: string; type: string },
+  ): Counter {
     const known = counters.get(type);
     if (known !== undefined) return known;
-    const created = this.#families.requests.with(...this.#labels, transport, isIpv4 ? '1' : '2', type);
+    const created = this.#families.requests.with(...this.#labels, transport, family, type);
     counters.set(type, created);
     return created;
   }
