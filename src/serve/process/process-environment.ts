@@ -1,4 +1,5 @@
 /** The real process as a `ServeEnvironment`: standard output, the system's clock, metrics of this process. */
+import { openBoundedOutput } from '../../telemetry/bounded-output.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { createLineLog, createLineSink, type LineSink } from '../../telemetry/line-log.ts';
 import { processMetrics } from '../../telemetry/process-metrics.ts';
@@ -10,11 +11,20 @@ export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;
 }
 
+/** What a stuck reader of the log may cost the end of the process. */
+const LOG_PATIENCE_MS = 500;
+
 export function processEnvironment(defaultPort: number): ProcessEnvironment {
-  const sink = createLineSink((text) => void process.stdout.write(text));
-  // Whoever reads the log may go away; that must not end the server.
-  process.stdout.on('error', () => undefined);
-  process.on('exit', () => sink.flush());
+  const output = openBoundedOutput({
+    fd: unblockedStdout(),
+    clock: systemClock,
+    lossLine: (lines) => `[WARNING] Lost ${lines} lines of the log: standard output was not read in time`,
+  });
+  const sink = createLineSink((text) => output.write(text));
+  process.on('exit', () => {
+    sink.flush();
+    output.finish(LOG_PATIENCE_MS);
+  });
   const exit = (code: number): never => process.exit(code);
   let debug = false;
   const metrics = createRegistry(
@@ -34,4 +44,11 @@ export function processEnvironment(defaultPort: number): ProcessEnvironment {
     defaultPort,
     loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random, metrics }),
   };
+}
+
+/** Node sets a pipe to not blocking when it first looks at its standard output, which is all that it is asked for here. */
+function unblockedStdout(): number {
+  // Whoever reads the log may go away; that must not end the server.
+  process.stdout.on('error', () => undefined);
+  return process.stdout.fd;
 }
