@@ -1,12 +1,197 @@
 /**
- * Answers a query where it lies, from the shared answers. This version knows no question that it may answer.
+ * Answers a query where it lies, from the shared answers, byte for byte as the plugins of its route would (dns-server
+ * 2.3, 3.7, 3.10), the order of addresses apart. Whatever is not plain is left to the main thread, which answers
+ * everything. One reader belongs to one thread, allocates nothing while it answers, and takes no look at the clock.
  */
-import type { PacketAnswerer, PacketAnswererOptions } from './contract.ts';
 
-/** `shared` is `AnswerCache.shared`; it may be used in any thread. */
+import type { PacketAnswerer, PacketAnswererOptions } from './contract.ts';
+import { COUNTED_TYPES, COUNTER, countedType, sizeBucket } from './counter-layout.ts';
+import { FoldedName } from './folded-name.ts';
+import {
+  BITS,
+  CHUNK_BYTES,
+  CHUNK_WORDS,
+  COUNTER_WORDS,
+  ENTRY,
+  HEAD,
+  MARK_BYTE,
+  MARKS,
+  MAX_COUNTED,
+  SEAT_WORDS,
+  SIDE,
+  SIDE_WORDS,
+} from './layout.ts';
+import { type Memory, openMemory } from './memory.ts';
+import { EntryFinder } from './reader/entry-finder.ts';
+import { OPT_BYTES, PacketQuery } from './reader/packet-query.ts';
+import { ReplyBuilder } from './reader/reply-builder.ts';
+import { type LocalRoute, RouteCopy } from './reader/route-copy.ts';
+
+const CLASS_IN = 1 << 16;
+const HEADER_WORDS = 3;
+/** RFC 1035 section 4.2.1. */
+const MIN_UDP_BYTES = 512;
+/** Longer replies are compressed, which is the main thread's business (dns-server 2.3). */
+const MAX_PLAIN_BYTES = { 4: 1480, 6: 1220 } as const;
+
+/** `shared` is `AnswerCache.shared`. Throws on a machine that is not little-endian. */
 export function createPacketAnswerer(
-  _shared: SharedArrayBuffer,
-  _options: PacketAnswererOptions,
+  shared: SharedArrayBuffer,
+  options: PacketAnswererOptions,
 ): PacketAnswerer {
-  return { begin: () => undefined, end: () => undefined, answer: () => 0, lastRoute: -1 };
+  if (new Uint8Array(Int32Array.of(1).buffer)[0] !== 1) throw new Error('This machine is not little-endian');
+  return new SharedReader(openMemory(shared), options);
+}
+
+class SharedReader implements PacketAnswerer {
+  lastRoute = -1;
+  readonly #memory: Memory;
+  readonly #words: Int32Array;
+  readonly #packetWords: Int32Array;
+  readonly #seatNumber: number;
+  readonly #seat: number;
+  readonly #query: PacketQuery;
+  readonly #name: FoldedName;
+  readonly #finder: EntryFinder;
+  readonly #builder: ReplyBuilder;
+  /** What is looked up: changed for each packet, so that none is made. */
+  readonly #owner = { partition: 0, bits: 0 };
+  readonly #plan = { entry: 0, ttlSeconds: 0, shuffles: false };
+  #routesNumber = 0;
+  #routes: RouteCopy;
+
+  constructor(memory: Memory, { seat, packets, random = Math.random }: PacketAnswererOptions) {
+    this.#memory = memory;
+    this.#words = memory.words;
+    this.#packetWords = new Int32Array(packets);
+    this.#seatNumber = seat;
+    this.#seat = memory.geometry.seats + seat * SEAT_WORDS;
+    this.#query = new PacketQuery(packets);
+    this.#name = new FoldedName(memory);
+    this.#finder = new EntryFinder(memory);
+    this.#builder = new ReplyBuilder(memory, this.#finder, { packets, seed: random() * 0x1_0000_0000 });
+    this.#routesNumber = Atomics.load(memory.words, HEAD.ROUTES);
+    this.#routes = new RouteCopy(memory, this.#routesNumber);
+  }
+
+  begin(): void {
+    const words = this.#words;
+    // From the next entry on that is found, the writer knows that this reader may hold it (userspace-udp 12.1).
+    Atomics.store(words, this.#seat, Atomics.load(words, HEAD.EPOCH));
+    const published = Atomics.load(words, HEAD.ROUTES);
+    if (published === this.#routesNumber) return;
+    this.#routesNumber = published;
+    this.#routes = new RouteCopy(this.#memory, published);
+  }
+
+  end(): void {
+    Atomics.store(this.#words, this.#seat, 0);
+  }
+
+  answer(at: number, length: number, listener: number, clientFamily: 4 | 6, nowMs: number): number {
+    const query = this.#query;
+    if (!query.read(at, length)) return 0;
+    this.#name.fold(this.#packetWords, (at >> 2) + HEADER_WORDS, query.nameLength);
+    const route = this.#routes.find(listener, this.#name);
+    if (route === undefined || route.partition === 0) return 0;
+    const entry = this.#find(route, nowMs);
+    if (entry === 0 || !this.#fits(entry, route, clientFamily)) return 0;
+    const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
+    const remaining = this.#remaining(entry, nowMs);
+    if (route.prefetchHits !== 0 && this.#isDue(entry, route, { remaining, nowMs })) return 0;
+    const marks = 4 * this.#memory.geometry.data + entry * CHUNK_BYTES + MARK_BYTE;
+    if (this.#memory.bytes[marks] !== MARKS.BOTH) this.#memory.bytes[marks] = MARKS.BOTH;
+    this.#plan.entry = entry;
+    this.#plan.ttlSeconds = route.keepsTtl ? (this.#words[head + ENTRY.TTL] ?? 0) : remaining;
+    this.#plan.shuffles = route.shuffles;
+    const reply = this.#builder.build(at, query, this.#plan);
+    this.lastRoute = route.id;
+    if (route.counters >= 0) this.#count(route, { request: length, reply, head, clientFamily });
+    return reply;
+  }
+
+  /** By the rules of the `cache` plugin; 0 when what there is has expired. */
+  #find(route: LocalRoute, nowMs: number): number {
+    const query = this.#query;
+    const checkingDisabled = (query.flagsLow & 0x10) !== 0 ? BITS.CHECKING_DISABLED : 0;
+    this.#owner.partition = route.partition;
+    this.#owner.bits = checkingDisabled | (query.dnssecOk ? BITS.DNSSEC_OK : 0);
+    this.#finder.find(this.#name, query.type | CLASS_IN, this.#owner);
+    const { success, denial } = this.#finder;
+    const denies = denial !== 0 && this.#remaining(denial, nowMs) > 0;
+    if (denies && !this.#isServerError(denial)) return denial;
+    if (success !== 0 && this.#remaining(success, nowMs) > 0) return success;
+    return denies ? denial : 0;
+  }
+
+  /** Seconds; age counts in whole ones. */
+  #remaining(entry: number, nowMs: number): number {
+    const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
+    const storedMs = this.#memory.doubles[(head + ENTRY.STORED) >> 1] ?? 0;
+    return (this.#words[head + ENTRY.TTL] ?? 0) - Math.floor((nowMs - storedMs) / 1000);
+  }
+
+  #isServerError(entry: number): boolean {
+    const bits = this.#words[this.#memory.geometry.data + entry * CHUNK_WORDS + ENTRY.BITS] ?? 0;
+    return (bits & BITS.SERVER_ERROR) !== 0;
+  }
+
+  /** Whether the reply goes out whole, uncompressed, and in an order that can be drawn here. */
+  #fits(entry: number, route: LocalRoute, clientFamily: 4 | 6): boolean {
+    const { hasOpt, questionEnd, udpSize } = this.#query;
+    const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
+    if (route.shuffles && ((this.#words[head + ENTRY.BITS] ?? 0) & BITS.TANGLED) !== 0) return false;
+    if (route.limitBytes !== 0 && udpSize > route.limitBytes) return false;
+    const bytes = questionEnd + ((this.#words[head + ENTRY.EXTENT] ?? 0) >>> 16) + (hasOpt ? OPT_BYTES : 0);
+    return bytes <= Math.max(udpSize, MIN_UDP_BYTES) && bytes <= MAX_PLAIN_BYTES[clientFamily];
+  }
+
+  /** Counts the hit, unless it is one that should fetch the answer anew: that one the main thread counts. */
+  #isDue(
+    entry: number,
+    { prefetchGapMs, prefetchHits, prefetchPercent }: LocalRoute,
+    { remaining, nowMs }: { remaining: number; nowMs: number },
+  ): boolean {
+    const words = this.#words;
+    const { geometry } = this.#memory;
+    const side = geometry.side + entry * SIDE_WORDS;
+    const pause = ((nowMs | 0) - (words[side + SIDE.LAST_HIT] ?? 0)) | 0;
+    const hits = pause >= 0 && pause < prefetchGapMs ? (words[side + SIDE.HITS] ?? 0) + 1 : 1;
+    const ttlSeconds = words[geometry.data + entry * CHUNK_WORDS + ENTRY.TTL] ?? 0;
+    if (hits >= prefetchHits && remaining <= Math.ceil((prefetchPercent / 100) * ttlSeconds)) return true;
+    words[side + SIDE.HITS] = hits;
+    words[side + SIDE.LAST_HIT] = nowMs | 0;
+    return false;
+  }
+
+  #count(route: LocalRoute, { request, reply, head, clientFamily }: Answered): void {
+    const words = this.#words;
+    const { counters } = this.#memory.geometry;
+    const { dnssecOk, hasOpt, type } = this.#query;
+    const base = counters + (this.#seatNumber * MAX_COUNTED + route.counters) * COUNTER_WORDS;
+    const bits = words[head + ENTRY.BITS] ?? 0;
+    // As the metrics want it: without the OPT record, which is between two neighbours.
+    const bytes = hasOpt ? reply - OPT_BYTES : reply;
+    const family = clientFamily === 4 ? 0 : COUNTED_TYPES.length;
+    add(words, base + COUNTER.REQUESTS + family + countedType(type), 1);
+    add(words, base + COUNTER.RCODES + (bits & BITS.RCODE), 1);
+    if (dnssecOk) add(words, base + COUNTER.DNSSEC_OK, 1);
+    add(words, base + ((bits & BITS.DENIAL) === 0 ? COUNTER.SUCCESS_HITS : COUNTER.DENIAL_HITS), 1);
+    add(words, base + COUNTER.REQUEST_BYTES, request);
+    add(words, base + COUNTER.RESPONSE_BYTES, bytes);
+    add(words, base + COUNTER.REQUEST_SIZES + sizeBucket(request), 1);
+    add(words, base + COUNTER.RESPONSE_SIZES + sizeBucket(bytes), 1);
+  }
+}
+
+interface Answered {
+  readonly request: number;
+  readonly reply: number;
+  readonly head: number;
+  readonly clientFamily: 4 | 6;
+}
+
+/** Nobody else writes these words. */
+function add(words: Int32Array, at: number, by: number): void {
+  words[at] = (words[at] ?? 0) + by;
 }

@@ -1,0 +1,72 @@
+/**
+ * Adds up what readers counted. Each reader adds to words of its own, plainly; here the difference to the last look is
+ * taken, so that a word that ran over does no harm as long as it is looked at once in four thousand million answers.
+ */
+import type { RouteTotals } from './contract.ts';
+import { COUNTED_TYPES, COUNTER, DURATION_BOUND, SECONDS_PER_ANSWER, SIZE_BOUNDS } from './counter-layout.ts';
+import { COUNTER_WORDS, MAX_COUNTED, MAX_SEATS } from './layout.ts';
+import type { Memory } from './memory.ts';
+
+export class RouteCounters {
+  readonly #memory: Memory;
+  readonly #slot: number;
+  /** By seat. */
+  readonly #seen: Int32Array;
+
+  /** What earlier users of the slot left is not ours. */
+  constructor(memory: Memory, slot: number) {
+    this.#memory = memory;
+    this.#slot = slot;
+    this.#seen = new Int32Array(MAX_SEATS * COUNTER.END);
+    this.#take();
+  }
+
+  takeTotals(): RouteTotals | undefined {
+    const sums = this.#take();
+    const requests = COUNTED_TYPES.flatMap((type, i) => [
+      { family: '1' as const, type, count: sums[COUNTER.REQUESTS + i] ?? 0 },
+      { family: '2' as const, type, count: sums[COUNTER.REQUESTS + COUNTED_TYPES.length + i] ?? 0 },
+    ]).filter(({ count }) => count > 0);
+    const answers = requests.reduce((sum, { count }) => sum + count, 0);
+    if (answers === 0) return undefined;
+    const sum = (field: number) => sums[field] ?? 0;
+    return {
+      transport: 'udp',
+      requests,
+      rcodes: Array.from({ length: 16 }, (_, rcode) => ({
+        rcode,
+        count: sum(COUNTER.RCODES + rcode),
+      })).filter(({ count }) => count > 0),
+      doRequests: sum(COUNTER.DNSSEC_OK),
+      requestSizes: sizesFrom(sums, COUNTER.REQUEST_SIZES),
+      requestBytes: sum(COUNTER.REQUEST_BYTES),
+      responseSizes: sizesFrom(sums, COUNTER.RESPONSE_SIZES),
+      responseBytes: sum(COUNTER.RESPONSE_BYTES),
+      durations: [{ upToSeconds: DURATION_BOUND, count: answers }],
+      durationSeconds: answers * SECONDS_PER_ANSWER,
+      successHits: sum(COUNTER.SUCCESS_HITS),
+      denialHits: sum(COUNTER.DENIAL_HITS),
+    };
+  }
+
+  #take(): Float64Array {
+    const { words, geometry } = this.#memory;
+    const sums = new Float64Array(COUNTER.END);
+    for (let seat = 0; seat < MAX_SEATS; seat++) {
+      const base = geometry.counters + (seat * MAX_COUNTED + this.#slot) * COUNTER_WORDS;
+      for (let i = 0; i < COUNTER.END; i++) {
+        const at = seat * COUNTER.END + i;
+        const now = Atomics.load(words, base + i);
+        sums[i] = (sums[i] ?? 0) + ((now - (this.#seen[at] ?? 0)) >>> 0);
+        this.#seen[at] = now;
+      }
+    }
+    return sums;
+  }
+}
+
+function sizesFrom(sums: Float64Array, field: number): { upTo: number; count: number }[] {
+  return [...SIZE_BOUNDS, Number.POSITIVE_INFINITY]
+    .map((upTo, i) => ({ upTo, count: sums[field + i] ?? 0 }))
+    .filter(({ count }) => count > 0);
+}
