@@ -37,7 +37,7 @@ export function followAlias(scope: Scope, question: AliasQuestion): AliasEnd {
     chain.push(cnameRecord(owner, ttlSeconds, target));
     if (!isSubdomain(scope.zone, target)) return { kind: 'outside', chain, target };
     const inside: Scope = { ...scope, zone: zoneSpelling(scope.zone, target) };
-    const outcome = lookup(inside, readName(scope.zone, target), question.type);
+    const outcome = lookup(inside, readName(scope.options, scope.zone, target), question.type);
     if (outcome.kind === 'nxdomain' && !scope.view.synced()) return { kind: 'done', outcome };
     if (outcome.kind !== 'alias') return { kind: 'done', outcome: endOfChain(chain, outcome) };
     owner = target;

@@ -1,7 +1,6 @@
 /**
  * The option lines of the `kubernetes` directive, one reader each (dns-server 3.4, syntax table), refusing in CoreDNS's
- * words. Features that are not built (`multicluster`, `zonal`) are refused by name: ignoring them would give wrong
- * answers quietly.
+ * words. An option that nobody knows is refused by name: ignoring it would give wrong answers quietly.
  */
 import { resolve } from 'node:path';
 import type { OptionLine } from '../../corefile/ast.ts';
@@ -14,7 +13,6 @@ import {
   parseInteger,
   quote,
   unknownProperty,
-  unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
 import { zonesFrom } from '../zones.ts';
@@ -43,9 +41,9 @@ const READERS: ReadonlyMap<string, OptionReader> = new Map<string, OptionReader>
   ['endpoint', readEndpoint],
   ['tls', readTls],
   ['kubeconfig', readKubeconfig],
-  ['apiserver_qps', readClientLimit],
-  ['apiserver_burst', readClientLimit],
-  ['apiserver_max_inflight', readClientLimit],
+  ['apiserver_qps', (line, parsing) => readLimit(line, parsing, 'perSecond')],
+  ['apiserver_burst', (line, parsing) => readLimit(line, parsing, 'burst')],
+  ['apiserver_max_inflight', (line, parsing) => readLimit(line, parsing, 'inFlight')],
   ['namespaces', readNamespaces],
   ['namespace_labels', readNamespaceLabels],
   ['labels', readLabels],
@@ -68,13 +66,18 @@ const READERS: ReadonlyMap<string, OptionReader> = new Map<string, OptionReader>
   ['fallthrough', readFallthrough],
   ['ignore', readIgnore],
   ['startup_timeout', readStartupTimeout],
+  ['multicluster', readMulticluster],
+  [
+    'zonal',
+    (line, { options }) =>
+      readSwitch(line, () => {
+        options.zonal = true;
+      }),
+  ],
 ]);
 
-const NOT_BUILT: ReadonlySet<string> = new Set(['multicluster', 'zonal']);
-
-/** Throws an `AppError` that names the option when it is unknown, not built, or wrong. */
+/** Throws an `AppError` that names the option when it is unknown or wrong. */
 export function readOption(line: OptionLine, parsing: Parsing): void {
-  if (NOT_BUILT.has(line.name.text)) throw unsupportedProperty(PLUGIN, line.name);
   const read = READERS.get(line.name.text);
   if (read === undefined) throw unknownProperty(PLUGIN, line.name, [...READERS.keys()]);
   read(line, parsing);
@@ -106,13 +109,15 @@ function pathOf({ host }: SetupContext, path: string): string {
   return resolve(host.directory, path);
 }
 
-/** Our watches are a few long requests, so there is nothing to limit; saying so is better than silence. */
-function readClientLimit(line: OptionLine, { context }: Parsing): void {
-  const limit = onlyArg(PLUGIN, line);
-  if (!/^\+?(\d+\.?\d*|\.\d+)$/.test(limit.text)) {
-    throw wrongDirective(PLUGIN, limit, `${line.name.text} must be a number of at least 0: ${limit.text}`);
+/** Only the rate may be a fraction. 0 means what it means to Kubernetes' own client: no limit of ours. */
+function readLimit(line: OptionLine, { need }: Parsing, limit: keyof NonNullable<ApiNeed['limits']>): void {
+  const word = onlyArg(PLUGIN, line);
+  const pattern = limit === 'perSecond' ? /^\+?(\d+\.?\d*|\.\d+)$/ : /^\+?\d+$/;
+  if (!pattern.test(word.text)) {
+    const kind = limit === 'perSecond' ? 'number' : 'whole number';
+    throw wrongDirective(PLUGIN, word, `${line.name.text} must be a ${kind} of at least 0: ${word.text}`);
   }
-  context.host.log.warning(`${line.name.text} has no effect: the API is not asked often enough to limit it`);
+  need.limits = { ...need.limits, [limit]: Number(word.text) };
 }
 
 function readNamespaces(line: OptionLine, { options }: Parsing): void {
@@ -181,4 +186,10 @@ function readIgnore(line: OptionLine, { options }: Parsing): void {
 
 function readStartupTimeout(line: OptionLine, { options }: Parsing): void {
   options.startupTimeoutMs = durationArg(PLUGIN, onlyArg(PLUGIN, line));
+}
+
+/** Whether they are zones of the plugin is looked at when all lines have been read. */
+function readMulticluster(line: OptionLine, { options }: Parsing): void {
+  const words = expectArgs(PLUGIN, line, 1, Number.POSITIVE_INFINITY);
+  options.multiclusterZones = [...options.multiclusterZones, ...zonesFrom(words, [])];
 }

@@ -24,6 +24,8 @@ describe('parseKubernetes', () => {
       fallthrough: [],
       ignoreEmptyService: false,
       startupTimeoutMs: 5000,
+      zonal: false,
+      multiclusterZones: [],
     });
     expect(need).toEqual({ kinds: ['services', 'namespaces', 'endpointSlices'] });
   });
@@ -59,7 +61,8 @@ describe('parseKubernetes', () => {
     ['startup_timeout 1m30s', { startupTimeoutMs: 90_000 }],
     ['startup_timeout 0', { startupTimeoutMs: 0 }],
     ['namespaces a b\nnamespaces c', { namespaces: new Set(['a', 'b', 'c']) }],
-    ['apiserver_qps 0.5\napiserver_burst 10\napiserver_max_inflight 3', { ttlSeconds: 5 }],
+    ['zonal', { zonal: true }],
+    ['multicluster Cluster.Local', { multiclusterZones: ['cluster.local.'] }],
   ])('reads %j', (line, expected) => {
     expect(parse(withOption(line)).options).toMatchObject(expected);
   });
@@ -74,7 +77,19 @@ describe('parseKubernetes', () => {
     ['kubeconfig /root/config admin', { kubeconfig: { file: '/root/config', context: 'admin' } }],
     ['labels app in (dns, web), !canary', { labelSelector: 'app in (dns, web), !canary' }],
     ['namespace_labels team=net', { namespaceLabelSelector: 'team=net' }],
-    ['pods verified', { kinds: ['services', 'namespaces', 'endpointSlices', 'pods'] }],
+    [
+      'pods verified',
+      {
+        kinds: ['services', 'namespaces', 'endpointSlices', 'pods'],
+        podFieldSelector: 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown',
+      },
+    ],
+    [
+      'multicluster cluster.local',
+      { kinds: ['services', 'namespaces', 'endpointSlices', 'serviceImports', 'importedSlices'] },
+    ],
+    ['apiserver_qps 0.5', { limits: { perSecond: 0.5 } }],
+    ['apiserver_burst 10\napiserver_max_inflight 3', { limits: { burst: 10, inFlight: 3 } }],
     ['noendpoints', { kinds: ['services', 'namespaces'] }],
   ])('asks the watch for what %j means', (line, expected) => {
     expect(parse(withOption(line)).need).toMatchObject(expected);
@@ -89,12 +104,10 @@ describe('parseKubernetes', () => {
     ]);
   });
 
-  it('says that limits of the API client have no effect', () => {
+  it('says that tls without an endpoint is not used', () => {
     const host = fakeHost();
-    parse(withOption('apiserver_qps 0.5'), cluster, host);
-    expect(host.lines).toEqual([
-      '[WARNING] apiserver_qps has no effect: the API is not asked often enough to limit it',
-    ]);
+    parse(withOption('tls a b c'), cluster, host);
+    expect(host.lines).toEqual(['[WARNING] tls has no effect without endpoint: the service account is used']);
   });
 
   it.each([
@@ -109,13 +122,16 @@ describe('parseKubernetes', () => {
     ['startup_timeout 5', 'time: missing unit in duration "5"'],
     ['startup_timeout -1s', 'duration must be at least 0s'],
     ['apiserver_qps fast', 'apiserver_qps must be a number of at least 0: fast'],
-    ['apiserver_burst -1', 'apiserver_burst must be a number of at least 0: -1'],
+    ['apiserver_burst -1', 'apiserver_burst must be a whole number of at least 0: -1'],
     ['resyncperiod 5m', "unknown property 'resyncperiod'"],
     ['upstream', "unknown property 'upstream'"],
     ['transfer to *', "unknown property 'transfer'"],
     ['federation a b', "unknown property 'federation'"],
-    ['multicluster clusterset.local', "property 'multicluster' is not supported"],
-    ['zonal', "property 'zonal' is not supported"],
+    ['apiserver_max_inflight 1.5', 'apiserver_max_inflight must be a whole number of at least 0: 1.5'],
+    ['multicluster clusterset.local', 'is not authoritative for the multicluster zone clusterset.local.'],
+    ['multicluster', "unexpected line ending after 'multicluster'"],
+    ['zonal yes', "unexpected line ending after 'yes'"],
+    ['zonal\nnoendpoints', 'zonal and noendpoints cannot both be set'],
     ['tls a b', "unexpected line ending after 'b'"],
     ['kubeconfig', "unexpected line ending after 'kubeconfig'"],
     ['kubeconfig a b c', "unexpected line ending after 'c'"],

@@ -1,4 +1,5 @@
 /** The `kubernetes` directive as a whole: its zones, its defaults, and what no single line can be blamed for. */
+import type { Token } from '../../corefile/ast.ts';
 import { AppError } from '../../fault/app-error.ts';
 import type { ClusterNeed, SetupContext } from '../contract.ts';
 import { onlyDirective, wrongDirective } from '../directive.ts';
@@ -10,6 +11,8 @@ import { type KubernetesOptions, neededKinds } from './options.ts';
 const PLUGIN = 'kubernetes';
 const DEFAULT_TTL_SECONDS = 5;
 const DEFAULT_STARTUP_TIMEOUT_MS = 5000;
+/** Pods that are over keep their addresses in the API, while others may have them already. */
+const LIVE_PODS = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown';
 
 export interface KubernetesDirective {
   readonly options: KubernetesOptions;
@@ -35,12 +38,36 @@ export function parseKubernetes(context: SetupContext): KubernetesDirective {
     endpoints: true,
     fallthrough: [],
     ignoreEmptyService: false,
+    zonal: false,
+    multiclusterZones: [],
     startupTimeoutMs: DEFAULT_STARTUP_TIMEOUT_MS,
   };
   const parsing: Parsing = { options, need: {}, context };
   for (const line of directive.body ?? []) readOption(line, parsing);
-  if (options.namespaces !== undefined && parsing.need.namespaceLabelSelector !== undefined) {
-    throw wrongDirective(PLUGIN, directive.name, 'namespaces and namespace_labels cannot both be set');
+  checkTogether(directive.name, parsing);
+  return {
+    options,
+    need: {
+      kinds: neededKinds(options),
+      ...parsing.need,
+      ...(options.pods === 'verified' ? { podFieldSelector: LIVE_PODS } : {}),
+    },
+  };
+}
+
+/** What no single line is to blame for. */
+function checkTogether(at: Token, { options, need, context }: Parsing): void {
+  if (options.namespaces !== undefined && need.namespaceLabelSelector !== undefined) {
+    throw wrongDirective(PLUGIN, at, 'namespaces and namespace_labels cannot both be set');
   }
-  return { options, need: { kinds: neededKinds(options), ...parsing.need } };
+  if (options.zonal && !options.endpoints) {
+    throw wrongDirective(PLUGIN, at, 'zonal and noendpoints cannot both be set');
+  }
+  const stranger = options.multiclusterZones.find((zone) => !options.zones.includes(zone));
+  if (stranger !== undefined) {
+    throw wrongDirective(PLUGIN, at, `is not authoritative for the multicluster zone ${stranger}`);
+  }
+  if (need.tls !== undefined && need.endpoint === undefined && need.kubeconfig === undefined) {
+    context.host.log.warning('tls has no effect without endpoint: the service account is used');
+  }
 }

@@ -3,16 +3,30 @@ import { describe, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import { parseName } from '../../dns/name.ts';
 import type { Query, Reply } from '../../server/handler.ts';
+import { createStore } from '../../store/store.ts';
+import { directivesOf, fakeBlock, fakeHost } from '../fake-host.ts';
 import { type AskOptions, ask } from '../fake-query.ts';
 import { readCaseFile } from './cases/case-file.ts';
+import { clusterSnapshot } from './cases/cluster-fixture.ts';
 import { caseHandler } from './cases/run-case.ts';
+import { parseKubernetes } from './parse-directive.ts';
+import { describeQuery } from './query-metadata.ts';
+import { createServiceIndex } from './view/service-index.ts';
 
 const zone = readCaseFile(new URL('cases/zone.yaml', import.meta.url));
 const aliases = readCaseFile(new URL('cases/external-name.yaml', import.meta.url));
 const verified = readCaseFile(new URL('cases/pods-verified.yaml', import.meta.url));
 
-async function metadataOf(query: Query, file = zone): Promise<Record<string, string>> {
-  await caseHandler(file)(query);
+function metadataOf(query: Query, file = zone): Record<string, string> {
+  const host = fakeHost();
+  const { options, need } = parseKubernetes({
+    directives: directivesOf(file.corefile),
+    block: fakeBlock,
+    host,
+  });
+  const view = createServiceIndex({ clock: host.clock, kinds: need.kinds });
+  view.follow(createStore(clusterSnapshot(file.cluster ?? {})));
+  describeQuery({ options, view }, query);
   return Object.fromEntries(query.metadata);
 }
 
@@ -40,18 +54,24 @@ describe('kubernetes metadata', () => {
     ['testns.pod.cluster.local.', { 'kubernetes/kind': 'pod', 'kubernetes/namespace': 'testns' }],
     ['foo.cluster.local.', { 'kubernetes/parse-error': 'invalid query name' }],
     ['google.com.', {}],
-  ])('tells what %s asks for', async (qname, facts) => {
-    expect(await metadataOf(ask(qname))).toEqual(facts);
+  ])('tells what %s asks for', (qname, facts) => {
+    expect(metadataOf(ask(qname))).toEqual(facts);
   });
 
-  it('tells the client pod when pods are verified', async () => {
+  it('costs nothing where nobody asks for it', async () => {
+    const query = ask('svc1.testns.svc.cluster.local.');
+    await caseHandler(zone)(query);
+    expect(query.metadata).toEqual(new Map());
+  });
+
+  it('tells the client pod when pods are verified', () => {
     const from: AskOptions = { client: '172.20.0.91' };
-    expect(await metadataOf(ask('google.com.', 'A', from), verified)).toEqual({
+    expect(metadataOf(ask('google.com.', 'A', from), verified)).toEqual({
       'kubernetes/client-namespace': 'testns',
       'kubernetes/client-pod-name': 'client',
       'kubernetes/client-label/app': 'web',
     });
-    expect(await metadataOf(ask('google.com.', 'A', from), zone)).toEqual({});
+    expect(metadataOf(ask('google.com.', 'A', from), zone)).toEqual({});
   });
 });
 

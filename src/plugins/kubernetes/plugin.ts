@@ -16,14 +16,15 @@ import { lookup } from './lookup/lookup.ts';
 import type { Outcome } from './lookup/outcome.ts';
 import type { Scope } from './lookup/scope.ts';
 import { createZoneSoa } from './lookup/zone-soa.ts';
-import type { KubernetesOptions } from './options.ts';
-import { describeClient, describeName } from './query-metadata.ts';
+import { isMulticlusterZone, type KubernetesOptions } from './options.ts';
 import type { ClusterView } from './view/service-index.ts';
 import { zoneSpelling } from './zone-spelling.ts';
 
 export interface KubernetesParts {
   readonly options: KubernetesOptions;
   readonly view: ClusterView;
+  /** What other clusters export; absent without multicluster zones. */
+  readonly imports?: ClusterView;
   /** Addresses of this machine, without loopback and link-local ones. */
   readonly localAddresses: () => readonly Ip[];
   readonly resolve: Host['resolve'];
@@ -40,13 +41,11 @@ interface Parts extends KubernetesParts {
 
 function answer(parts: Parts, query: Query, next: Handler): Reply | Promise<Reply> {
   const { name, type } = query.question;
-  const { options, view } = parts;
-  const client = options.pods === 'verified' ? view.podsAt(query.client.address)[0] : undefined;
-  if (client !== undefined) describeClient(query.metadata, client);
+  const { options } = parts;
   const zone = matchingZone(options.zones, name);
   if (zone === undefined) return next(query);
-  const asked = readName(zone, name);
-  describeName(query.metadata, asked.name);
+  const asked = readName(options, zone, name);
+  const view = (isMulticlusterZone(options, zone) ? parts.imports : undefined) ?? parts.view;
   const localAddresses = parts.localAddresses();
   const scope: Scope = { view, options, zone: zoneSpelling(zone, name), soa: parts.soa, localAddresses };
   const outcome = lookup(scope, asked, type);

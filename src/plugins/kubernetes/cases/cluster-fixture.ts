@@ -22,6 +22,9 @@ export interface ServiceFixture {
   readonly externalName?: string;
   /** `http 80/TCP`, or `80/TCP` for a port without a name. */
   readonly ports?: readonly string[];
+  readonly externalIPs?: readonly string[];
+  /** Addresses and host names that a load balancer gave. */
+  readonly ingress?: readonly string[];
 }
 
 export interface EndpointFixture {
@@ -29,6 +32,7 @@ export interface EndpointFixture {
   readonly ready?: boolean;
   readonly hostname?: string;
   readonly pod?: string;
+  readonly zone?: string;
 }
 
 export interface SliceFixture {
@@ -38,6 +42,8 @@ export interface SliceFixture {
   readonly service: string;
   readonly ports?: readonly string[];
   readonly endpoints: readonly EndpointFixture[];
+  /** Of imported slices. */
+  readonly cluster?: string;
 }
 
 export interface PodFixture {
@@ -52,10 +58,19 @@ export interface ClusterFixture {
   readonly namespaces?: readonly string[];
   readonly services?: readonly ServiceFixture[];
   readonly slices?: readonly SliceFixture[];
+  readonly imports?: readonly ServiceFixture[];
+  readonly importedSlices?: readonly SliceFixture[];
   readonly pods?: readonly PodFixture[];
 }
 
-const ALL_KINDS: readonly KindName[] = ['services', 'endpointSlices', 'namespaces', 'pods'];
+const ALL_KINDS: readonly KindName[] = [
+  'services',
+  'endpointSlices',
+  'namespaces',
+  'pods',
+  'serviceImports',
+  'importedSlices',
+];
 
 /** `synced` defaults to every kind the plugin may ask for; of the others nothing has arrived yet. */
 export function clusterSnapshot(
@@ -71,6 +86,8 @@ export function clusterSnapshot(
     namespaces: byKey(arrived('namespaces', fixture.namespaces).map(namespaceRow)),
     services: byKey(arrived('services', fixture.services).map(serviceRow)),
     endpointSlices: byKey(arrived('endpointSlices', fixture.slices).map(sliceRow)),
+    serviceImports: byKey(arrived('serviceImports', fixture.imports).map(serviceRow)),
+    importedSlices: byKey(arrived('importedSlices', fixture.importedSlices).map(sliceRow)),
     pods: byKey(arrived('pods', fixture.pods).map(podRow)),
   };
 }
@@ -84,8 +101,9 @@ export function serviceRow(fixture: ServiceFixture): ServiceRow {
     clusterIPs,
     headless: clusterIPs.length === 0 && externalName === undefined && type === undefined,
     ...(externalName === undefined ? {} : { externalName }),
-    externalIPs: [],
-    ports: (fixture.ports ?? []).map(portRow),
+    externalIPs: (fixture.externalIPs ?? []).map(ip),
+    ...ingressOf(fixture.ingress ?? []),
+    ...portsOf(fixture.ports),
     selector: {},
     publishNotReadyAddresses: false,
   };
@@ -99,7 +117,8 @@ export function sliceRow(fixture: SliceFixture): EndpointSliceRow {
     serviceName: fixture.service,
     addressType: first !== undefined && ipFamily(first) === 6 ? 'IPv6' : 'IPv4',
     endpoints: fixture.endpoints.map((endpoint) => endpointRow(fixture.ns, endpoint)),
-    ports: (fixture.ports ?? []).map(portRow),
+    ...portsOf(fixture.ports),
+    ...(fixture.cluster === undefined ? {} : { sourceCluster: fixture.cluster }),
   };
 }
 
@@ -121,14 +140,39 @@ function namespaceRow(name: string): NamespaceRow {
   return { ...meta('', name), labels: {} };
 }
 
-function endpointRow(namespace: string, { ips, ready = true, hostname, pod }: EndpointFixture): EndpointRow {
+function endpointRow(
+  namespace: string,
+  { ips, ready = true, hostname, pod, zone }: EndpointFixture,
+): EndpointRow {
   return {
     addresses: ips.map(ip),
     ready,
     serving: ready,
     terminating: false,
     ...(hostname === undefined ? {} : { hostname }),
+    ...(zone === undefined ? {} : { zone }),
     ...(pod === undefined ? {} : { targetPod: { namespace, name: pod } }),
+  };
+}
+
+function ingressOf(texts: readonly string[]): Pick<ServiceRow, 'ingressIPs' | 'ingressNames'> {
+  const ingressNames = texts.filter((text) => /[g-z]/.test(text));
+  const ingressIPs = texts.filter((text) => !ingressNames.includes(text)).map(ip);
+  return {
+    ...(ingressIPs.length === 0 ? {} : { ingressIPs }),
+    ...(ingressNames.length === 0 ? {} : { ingressNames }),
+  };
+}
+
+function portsOf(texts: readonly string[] = []): Pick<ServiceRow, 'ports' | 'sctpPorts'> {
+  const isSctp = (text: string): boolean => text.endsWith('/SCTP');
+  const sctpPorts = texts.filter(isSctp).map((text) => {
+    const { name, port } = portRow(text.replace('/SCTP', '/TCP'));
+    return { port, ...(name === undefined ? {} : { name }) };
+  });
+  return {
+    ports: texts.filter((text) => !isSctp(text)).map(portRow),
+    ...(sctpPorts.length === 0 ? {} : { sctpPorts }),
   };
 }
 

@@ -11,7 +11,7 @@ import { directivesOf, fakeBlock, fakeHost, name } from '../../fake-host.ts';
 import { ask, ip, record } from '../../fake-query.ts';
 import { parseKubernetes } from '../parse-directive.ts';
 import { createKubernetesPlugin } from '../plugin.ts';
-import { createServiceIndex } from '../view/service-index.ts';
+import { createClusterViews } from '../view/cluster-views.ts';
 import type { CaseFile, QueryCase } from './case-file.ts';
 import { clusterSnapshot } from './cluster-fixture.ts';
 import { recordText } from './record-text.ts';
@@ -31,12 +31,17 @@ export function caseHandler(file: CaseFile): Handler {
   const host = fakeHost();
   const context = { directives: directivesOf(file.corefile), block: fakeBlock, host };
   const { options, need } = parseKubernetes(context);
-  const index = createServiceIndex({ clock: host.clock, kinds: need.kinds });
-  index.follow(createStore(clusterSnapshot(file.cluster ?? {}, file.synced)));
+  const { view, imports, follow } = createClusterViews({
+    multicluster: options.multiclusterZones.length > 0,
+    kinds: need.kinds,
+    clock: host.clock,
+  });
+  follow(createStore(clusterSnapshot(file.cluster ?? {}, file.synced)));
   const local = (file.local ?? []).map(ip);
   const plugin = createKubernetesPlugin({
     options,
-    view: index,
+    view,
+    ...(imports && { imports }),
     localAddresses: () => local,
     resolve: async (query, target, type) => outsideAnswer(file, query.message, { target, type }),
   });

@@ -32,6 +32,32 @@ const cases: readonly (readonly [labels: string, meaning: ClusterName])[] = [
   ['dns', { kind: 'invalid' }],
 ];
 
+describe('parseClusterName with zones', () => {
+  const zonal = { zonal: true, clusters: false };
+  it.each([
+    ['zone-a.pin._zone.db.ns.svc', { ...object, zonal: { zone: 'zone-a', orAll: false } }],
+    ['a.b.c.prefer._zone.db.ns.svc', { ...object, zonal: { zone: 'a.b.c', orAll: true } }],
+    ['pin._zone.db.ns.svc', { ...object, port: 'pin', protocol: 'zone' }],
+    ['zone-a.maybe._zone.db.ns.svc', { kind: 'invalid' }],
+    ['zone-a.pin._zone.db.ns.pod', { kind: 'invalid' }],
+  ])('reads %s', (labels, meaning) => {
+    expect(parseClusterName(labels.split('.'), zonal)).toEqual(meaning);
+  });
+});
+
+describe('parseClusterName with clusters', () => {
+  const clusters = { zonal: false, clusters: true };
+  it.each([
+    ['db-0.east.db.ns.svc', { ...object, endpoint: 'db-0', cluster: 'east' }],
+    ['_sql._tcp.db.ns.svc', { ...object, port: 'sql', protocol: 'tcp' }],
+    ['_sql.tcp.db.ns.svc', { ...object, port: 'sql', protocol: 'tcp' }],
+    ['db-0.db.ns.svc', { ...object, endpoint: 'db-0' }],
+    ['a.b.c.db.ns.svc', { kind: 'invalid' }],
+  ])('reads %s', (labels, meaning) => {
+    expect(parseClusterName(labels.split('.'), clusters)).toEqual(meaning);
+  });
+});
+
 describe('parseClusterName', () => {
   it.each(cases)('reads %s', (labels, meaning) => {
     expect(parseClusterName(labels === '' ? [] : labels.split('.'))).toEqual(meaning);

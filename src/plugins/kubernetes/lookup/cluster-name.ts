@@ -1,8 +1,17 @@
 /**
  * What a name below a cluster zone asks for, read from its labels alone (dns-server 3.4, name grammar). Pure: nothing
  * here knows whether the object exists. Labels are compared as they stand, so callers fold case first. Wildcard labels
- * (`*`, `any`) are ordinary labels; zonal and multi-cluster forms are not built and come out as `invalid`.
+ * (`*`, `any`) are ordinary labels.
  */
+
+/** What the directive adds to the grammar. */
+export interface Grammar {
+  /** `ZONE.pin._zone.…` and `ZONE.prefer._zone.…` in front of a service. */
+  readonly zonal: boolean;
+  /** Two labels without underscores in front of a service are an endpoint and its cluster. */
+  readonly clusters: boolean;
+}
+
 export type Branch = 'svc' | 'pod';
 
 /** A service or pod name with what narrows it down. */
@@ -17,6 +26,10 @@ export interface ObjectName {
   readonly port?: string;
   /** Without the underscore; lower case as everything here. */
   readonly protocol?: string;
+  /** Where the endpoint is; never present without `endpoint`. */
+  readonly cluster?: string;
+  /** Only endpoints in this zone; with `orAll` all of them when there are none. */
+  readonly zonal?: { readonly zone: string; readonly orAll: boolean };
 }
 
 export type ClusterName =
@@ -34,7 +47,10 @@ export type ClusterName =
 const INVALID: ClusterName = { kind: 'invalid' };
 
 /** Reads the lower-case labels left of the zone, in reading order. Every list of labels has exactly one meaning. */
-export function parseClusterName(labels: readonly string[]): ClusterName {
+export function parseClusterName(
+  labels: readonly string[],
+  grammar: Grammar = { zonal: false, clusters: false },
+): ClusterName {
   const branch = labels.at(-1);
   if (branch === undefined) return { kind: 'apex' };
   if (branch !== 'svc' && branch !== 'pod') return parseSpecialName(labels);
@@ -42,12 +58,28 @@ export function parseClusterName(labels: readonly string[]): ClusterName {
   if (namespace === undefined) return { kind: 'branch', branch };
   const name = labels.at(-3);
   if (name === undefined) return { kind: 'namespace', branch, namespace };
-  const [first, second, ...more] = labels.slice(0, -3);
-  if (more.length > 0) return INVALID;
   const object = { kind: 'object', branch, namespace, name } as const;
+  const front = labels.slice(0, -3);
+  const [first, second, ...more] = front;
   if (first === undefined) return object;
   if (second === undefined) return { ...object, endpoint: first };
+  if (more.length > 0) return parseZonal(object, front, grammar) ?? INVALID;
+  if (grammar.clusters && !first.startsWith('_') && !second.startsWith('_')) {
+    return { ...object, endpoint: first, cluster: second };
+  }
   return { ...object, port: withoutUnderscore(first), protocol: withoutUnderscore(second) };
+}
+
+/** A zone's name may itself hold dots: all labels in front of the two that say what they are. */
+function parseZonal(
+  object: ObjectName,
+  front: readonly string[],
+  { zonal }: Grammar,
+): ClusterName | undefined {
+  const mode = front.at(-2);
+  if (!zonal || object.branch !== 'svc' || front.at(-1) !== '_zone') return undefined;
+  if (mode !== 'pin' && mode !== 'prefer') return undefined;
+  return { ...object, zonal: { zone: front.slice(0, -2).join('.'), orAll: mode === 'prefer' } };
 }
 
 function parseSpecialName(labels: readonly string[]): ClusterName {

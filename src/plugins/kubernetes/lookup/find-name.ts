@@ -5,6 +5,7 @@
  */
 import { canonicalName, type Name, nameLabels, ROOT } from '../../../dns/name.ts';
 import type { Ip } from '../../../net/ip.ts';
+import { isMulticlusterZone, type KubernetesOptions } from '../options.ts';
 import { type ClusterName, type ObjectName, parseClusterName } from './cluster-name.ts';
 import { matchPod } from './match-pod.ts';
 import { matchService, type ServiceMatch } from './match-service.ts';
@@ -51,12 +52,13 @@ export function findName(scope: Scope, { name }: AskedName): Found {
   }
 }
 
-/** `qname`, in any case, must be in `zone`. */
-export function readName(zone: Name, qname: Name): AskedName {
+/** `qname`, in any case, must be in `zone`, which may itself be in any case. */
+export function readName(options: KubernetesOptions, zone: Name, qname: Name): AskedName {
   const canonical = canonicalName(qname);
   // Still a name: what stands in front of the zone ends in a dot, or is nothing.
   const front = zone === ROOT ? canonical : (canonical.slice(0, -zone.length) as Name);
-  return { qname, canonical, name: parseClusterName(front === '' ? [] : nameLabels(front)) };
+  const grammar = { zonal: options.zonal, clusters: isMulticlusterZone(options, zone) };
+  return { qname, canonical, name: parseClusterName(front === '' ? [] : nameLabels(front), grammar) };
 }
 
 function isNamespace(scope: Scope, { branch, namespace }: { branch: string; namespace: string }): boolean {

@@ -13,6 +13,8 @@ export interface Backend {
   readonly address: Ip;
   /** Whose address it is; absent for a cluster address. */
   readonly endpoint?: EndpointRow;
+  /** The cluster that an imported endpoint is in. */
+  readonly cluster?: string;
   /** Distinct by (name, protocol), so a number may stand twice; empty when no port is declared. */
   readonly ports: readonly number[];
 }
@@ -26,6 +28,7 @@ export function matchService(scope: Scope, name: ObjectName): ServiceMatch | und
   const service = scope.view.service(name.namespace, name.name);
   if (service === undefined) return undefined;
   if (service.type === 'ExternalName') return matchAlias(service, name);
+  if (name.zonal !== undefined) return matchZone(scope, service, { ...name, zonal: name.zonal });
   if (service.headless || name.endpoint !== undefined) return matchEndpoints(scope, service, name);
   if (scope.options.ignoreEmptyService && !hasReadyEndpoint(scope, service)) return undefined;
   return matchClusterAddresses(service, name);
@@ -33,9 +36,23 @@ export function matchService(scope: Scope, name: ObjectName): ServiceMatch | und
 
 /** Nothing can be said about the ports or endpoints of somebody else's host. */
 function matchAlias(service: ServiceRow, name: ObjectName): ServiceMatch | undefined {
-  if (name.endpoint !== undefined || name.port !== undefined) return undefined;
+  if (name.endpoint !== undefined || name.port !== undefined || name.zonal !== undefined) return undefined;
   const target = service.externalName ?? '';
   return target === '' ? undefined : { kind: 'alias', target };
+}
+
+/** A headless service exists in every zone: one without endpoints there has no records, which is no NXDOMAIN. */
+function matchZone(
+  scope: Scope,
+  service: ServiceRow,
+  name: ObjectName & { zonal: NonNullable<ObjectName['zonal']> },
+): ServiceMatch | undefined {
+  if (!service.headless) return undefined;
+  const { zone, orAll } = name.zonal;
+  const slices = scope.view.slicesOf(service.namespace, service.name);
+  const all = slices.flatMap((slice) => sliceBackends(scope, slice, name));
+  const near = all.filter(({ endpoint }) => endpoint?.zone?.toLowerCase() === zone);
+  return { kind: 'backends', service, backends: near.length === 0 && orAll ? all : near };
 }
 
 function matchClusterAddresses(service: ServiceRow, name: ObjectName): ServiceMatch | undefined {
@@ -52,7 +69,8 @@ function matchEndpoints(scope: Scope, service: ServiceRow, name: ObjectName): Se
 
 function sliceBackends(scope: Scope, slice: EndpointSliceRow, name: ObjectName): Backend[] {
   const ports = matchPorts(slice, name);
-  if (ports === undefined) return [];
+  if (ports === undefined || !isInCluster(slice, name)) return [];
+  const cluster = slice.sourceCluster === undefined ? {} : { cluster: slice.sourceCluster };
   const backends: Backend[] = [];
   const hostOf = (endpoint: EndpointRow, address: Ip): string =>
     endpointHost(endpoint, address, scope.options.endpointPodNames).toLowerCase();
@@ -60,18 +78,26 @@ function sliceBackends(scope: Scope, slice: EndpointSliceRow, name: ObjectName):
     if (!endpoint.ready) continue;
     for (const address of endpoint.addresses) {
       if (name.endpoint !== undefined && name.endpoint !== hostOf(endpoint, address)) continue;
-      backends.push({ address, endpoint, ports });
+      backends.push({ address, endpoint, ports, ...cluster });
     }
   }
   return backends;
 }
 
+/** Imported endpoints are only found together with their cluster, as two clusters may use one host name. */
+function isInCluster(slice: EndpointSliceRow, name: ObjectName): boolean {
+  return name.endpoint === undefined || slice.sourceCluster?.toLowerCase() === name.cluster;
+}
+
 interface DeclaredPorts {
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly protocol: string }[];
+  readonly sctpPorts?: readonly { readonly name?: string; readonly port: number }[];
 }
 
 /** Undefined when the name wants a port that is not declared. Without declared ports the bare name still exists. */
-function matchPorts({ ports }: DeclaredPorts, name: ObjectName): readonly number[] | undefined {
+function matchPorts(declared: DeclaredPorts, name: ObjectName): readonly number[] | undefined {
+  const sctp = declared.sctpPorts?.map((port) => ({ ...port, protocol: 'SCTP' })) ?? [];
+  const ports = sctp.length === 0 ? declared.ports : [...declared.ports, ...sctp];
   if (name.port === undefined) return ports.map(({ port }) => port);
   const matched = ports.filter(
     (port) => port.name?.toLowerCase() === name.port && port.protocol.toLowerCase() === name.protocol,

@@ -1,5 +1,6 @@
 /** Reverse names (RFC 1035 section 3.5, RFC 3596 section 2.5) back to addresses. */
-import { type Ip, ipFromBytes, parseIp } from '../../../net/ip.ts';
+import type { Name } from '../../../dns/name.ts';
+import { type Ip, ipBytes, ipFamily, ipFromBytes, parseIp } from '../../../net/ip.ts';
 
 /** A zone under which PTR records live, and nothing else of a cluster does. */
 export function isReverseName(name: string): boolean {
@@ -11,6 +12,12 @@ export function parseReverseName(name: string): Ip | undefined {
   if (name.endsWith('.in-addr.arpa.')) return parseIpv4(name.slice(0, -'.in-addr.arpa.'.length).split('.'));
   if (name.endsWith('.ip6.arpa.')) return parseIpv6(name.slice(0, -'.ip6.arpa.'.length).split('.'));
   return undefined;
+}
+
+/** The other way round; every address has one such name. */
+export function reverseName(address: Ip): Name {
+  if (ipFamily(address) === 4) return `${address.split('.').toReversed().join('.')}.in-addr.arpa.` as Name;
+  return `${[...ipBytes(address).toHex()].toReversed().join('.')}.ip6.arpa.` as Name;
 }
 
 function parseIpv4(labels: readonly string[]): Ip | undefined {

@@ -16,8 +16,9 @@ export function serviceRecords(scope: Scope, owner: Name, { service, backends }:
   const weight = serviceWeight(backends);
   const answers = new Map<string, ResourceRecord>();
   const targets: NamedAddress[] = [];
-  for (const { address, endpoint, ports } of backends) {
-    const host = endpoint && endpointHost(endpoint, address, endpointPodNames);
+  for (const { address, endpoint, cluster, ports } of backends) {
+    const label = endpoint && endpointHost(endpoint, address, endpointPodNames);
+    const host = label !== undefined && cluster !== undefined ? `${label}.${cluster}` : label;
     const target = serviceName(service, scope.zone, host);
     if (target === undefined || ports.length === 0) continue;
     targets.push({ name: target, address });

@@ -8,7 +8,8 @@ import type { RowChange } from './row-index.ts';
 /** Two rows with equal facts give equal answers. */
 export function serviceFacts(row: ServiceRow): string {
   const ports = row.ports.map((port) => [port.name, port.port, port.protocol]);
-  return JSON.stringify([row.type, row.clusterIPs, row.headless, row.externalName, row.externalIPs, ports]);
+  const inside = [row.type, row.clusterIPs, row.headless, row.externalName, ports, row.sctpPorts];
+  return JSON.stringify([inside, row.externalIPs, row.ingressIPs, row.ingressNames]);
 }
 
 export function sliceFacts(row: EndpointSliceRow): string {
@@ -17,21 +18,22 @@ export function sliceFacts(row: EndpointSliceRow): string {
     endpoint.addresses,
     endpoint.hostname,
     endpoint.targetPod?.name,
+    endpoint.zone,
   ]);
   const ports = row.ports.map((port) => [port.name, port.port, port.protocol]);
-  return JSON.stringify([row.serviceName, endpoints, ports]);
+  return JSON.stringify([row.serviceName, endpoints, ports, row.sctpPorts, row.sourceCluster]);
 }
 
 export function podFacts(row: PodRow): string {
   return JSON.stringify(row.podIPs);
 }
 
-/** Rows that came or went always count. */
-export function changesAnswers<Row>(
+/** The changes that change an answer; rows that came or went always do. */
+export function relevantChanges<Row>(
   changes: readonly RowChange<Row>[],
   facts: (row: Row) => string,
-): boolean {
-  return changes.some(
+): readonly RowChange<Row>[] {
+  return changes.filter(
     ({ before, after }) => before === undefined || after === undefined || facts(before) !== facts(after),
   );
 }

@@ -19,6 +19,22 @@ export interface RowIndex<Row> {
 
 const NONE: readonly never[] = [];
 
+/** As `tableChanges`, for keys that are known to cover every difference. */
+export function keyChanges<Row>(
+  before: ReadonlyMap<ObjectKey, Row>,
+  after: ReadonlyMap<ObjectKey, Row>,
+  keys: Iterable<ObjectKey>,
+): RowChange<Row>[] {
+  const changes: RowChange<Row>[] = [];
+  for (const key of keys) {
+    const old = before.get(key);
+    const row = after.get(key);
+    if (old === row) continue;
+    changes.push({ ...(old !== undefined && { before: old }), ...(row !== undefined && { after: row }) });
+  }
+  return changes;
+}
+
 /** What it takes to get from one table to the next: a walk over keys, no look into the rows. */
 export function tableChanges<Row>(
   before: ReadonlyMap<ObjectKey, Row>,
