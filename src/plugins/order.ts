@@ -36,7 +36,8 @@ export const PLUGIN_ORDER: readonly PluginEntry[] = [
   { word: 'any', load: () => import('./any/setup.ts') },
   { word: 'chaos', load: () => import('./chaos/setup.ts') },
   { word: 'loadbalance', load: () => import('./loadbalance/setup.ts') },
-  ...unbuilt('tsig rewrite autopath'),
+  ...unbuilt('tsig rewrite'),
+  { word: 'autopath', load: () => import('./autopath/setup.ts') },
   { word: 'acl', load: () => import('./acl/setup.ts') },
   { word: 'cache', load: () => import('./cache/setup.ts') },
   { word: 'header', load: () => import('./header/setup.ts') },
@@ -52,7 +53,9 @@ export const PLUGIN_ORDER: readonly PluginEntry[] = [
   { word: 'forward', load: () => import('./forward/setup.ts') },
   ...unbuilt('grpc erratic'),
   { word: 'whoami', load: () => import('./whoami/setup.ts') },
-  ...unbuilt('on sign view nomad'),
+  ...unbuilt('on sign'),
+  { word: 'view', load: () => import('./view/setup.ts') },
+  ...unbuilt('nomad'),
 ];
 
 /** Every word that may start a line of a block. */
