@@ -6,10 +6,18 @@ import { catchSignals } from '../serve/process/signals.ts';
 
 const USAGE = `Usage: zerohop dns [FLAGS]
 
-Serves DNS as a Corefile says. Without one, answers clients with their own address.`;
+Serves DNS as a Corefile says. Without one, answers clients with their own address.
+
+zerohop dns check [FILE] tells whether a Corefile is right, and zerohop dns explain FILE NAME [TYPE] which block and
+which plugins would handle a question.`;
+
+/** Words that look at a Corefile instead of serving it. */
+const DRY_RUNS: ReadonlySet<string> = new Set(['check', 'explain']);
 
 /** Ends the process itself once the server has stopped: nothing that lingers may keep it. */
 export async function run(args: readonly string[]): Promise<number> {
+  const [word = ''] = args;
+  if (DRY_RUNS.has(word)) return (await import('./dns-dry-run.ts')).run(args);
   const signals = catchSignals();
   const [{ answerAtOnce, DNS_FLAGS, dnsPort }, { parseGoFlags }, { reportFatal }] = await Promise.all([
     import('../serve/process/dns-flags.ts'),

@@ -185,6 +185,8 @@ export interface SetupContext {
 export interface PluginInstance {
   /** Absent for words that only configure (bind, health, ready, reload, …). */
   readonly plugin?: Plugin;
+  /** False when the plugin hands such a question on untouched whatever it knows; absent means it looks at all. */
+  readonly handles?: (name: Name, type: number) => boolean;
   /** For `ready`: absent means the plugin has no opinion. */
   readonly ready?: () => boolean;
   /** Of `bind` only: addresses or interface names to listen on instead of the wildcard. */
