@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'DNS cache of a node, a drop-in for NodeLocal DNSCache',
     load: () => import('./node-cache.ts'),
   },
+  cache: { summary: 'what a running DNS server remembers', load: () => import('./cache.ts') },
   agent: { summary: 'redirect and observe DNS on this node', load: () => import('./agent.ts') },
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },

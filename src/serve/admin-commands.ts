@@ -1,0 +1,49 @@
+/** What an administrator may ask of a running server: its caches, and how much it tells. */
+import type { AdminCommand } from '../admin/admin-server.ts';
+import { type Name, parseName } from '../dns/name.ts';
+import { AppError } from '../fault/app-error.ts';
+import type { CacheControl } from '../plugins/contract.ts';
+import type { Generation } from './generation.ts';
+
+export interface AdminSubject {
+  /** The configuration in force. */
+  readonly current: Generation;
+}
+
+export function adminCommands(server: AdminSubject): Readonly<Record<string, AdminCommand>> {
+  const caches = () => cachesOf(server.current);
+  return {
+    'cache dump': () => dumpAll(caches()),
+    'cache lookup': ({ name }) => {
+      const wanted = nameOf(name);
+      const lines = caches().flatMap((cache) => cache.lookup(wanted));
+      return lines.length > 0 ? lines : [`; ${wanted} is not in the cache`];
+    },
+    'cache flush': ({ name, below }) => {
+      const wanted = nameOf(name);
+      const gone = caches().reduce((sum, cache) => sum + cache.flush(wanted, { below: below === true }), 0);
+      return [`flushed ${gone} ${gone === 1 ? 'entry' : 'entries'}`];
+    },
+  };
+}
+
+function cachesOf({ records }: Generation): readonly CacheControl[] {
+  return records.flatMap(({ instance }) => instance.cacheControl ?? []);
+}
+
+/** Entries are read as they are sent. */
+function* dumpAll(caches: readonly CacheControl[]): Generator<string, void, void> {
+  for (const cache of caches) {
+    yield `; cache of ${cache.zones.join(' ')}`;
+    yield* cache.dump();
+  }
+}
+
+function nameOf(text: string | boolean | undefined): Name {
+  const name = typeof text === 'string' ? parseName(text.endsWith('.') ? text : `${text}.`) : undefined;
+  if (name !== undefined) return name;
+  throw new AppError(
+    'ADMIN_REQUEST',
+    `Cannot look in the cache: no domain name: received ${JSON.stringify(text)}`,
+  );
+}
