@@ -83,7 +83,8 @@ export function iptablesFilter(programs: IptablesPrograms, report: FilterReport)
       for (const family of families) {
         for (const [table, chain] of RULE_CHAINS) {
           const file = family === 6 ? ipv6 : ipv4;
-          const { stdout } = yield { file, args: [...wait, '-t', table, '-S', chain] };
+          const { stdout, stderr } = yield { file, args: [...wait, '-t', table, '-S', chain] };
+          if (filterErrorType(stderr) === 'iptables_lock') return undefined;
           for (const line of stdout.split('\n')) {
             const rule = parseListedRule(line, table);
             if (rule !== undefined) found.set(ruleKey(rule), rule);

@@ -11,8 +11,8 @@ export interface PacketFilter {
   ensure(rules: readonly NodeRule[]): Steps<void>;
   /** Removes them, and duplicates of them. Gives those that are still there, as far as one can know. */
   remove(rules: readonly NodeRule[]): Steps<readonly NodeRule[]>;
-  /** All rules in force that a node cache has made, this one or another. */
-  list(): Steps<readonly NodeRule[]>;
+  /** All rules in force that a node cache has made, this one or another; undefined while somebody holds the lock. */
+  list(): Steps<readonly NodeRule[] | undefined>;
 }
 
 export type FilterErrorType = 'iptables' | 'iptables_lock';

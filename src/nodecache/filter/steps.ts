@@ -27,7 +27,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 16 << 20;
 
 export interface StepsLimits {
-  /** Asked before each command: how long is left, in milliseconds. At zero nothing more is started. */
+  /** Asked before each command: how many milliseconds are left, fractions too. At zero nothing more is started. */
   readonly leftMs: () => number;
 }
 
@@ -62,7 +62,11 @@ function abandoned<T>(steps: Steps<T>): undefined {
 
 function runCommand({ file, args, stdin }: Command, timeoutMs: number): Promise<CommandResult> {
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
-  const child = spawn(file, args, { stdio: 'pipe', timeout: timeoutMs, killSignal: 'SIGKILL' });
+  const child = spawn(file, args, {
+    stdio: 'pipe',
+    timeout: Math.ceil(timeoutMs),
+    killSignal: 'SIGKILL',
+  });
   const output = { stdout: '', stderr: '' };
   const gather = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
     if (output[stream].length < MAX_OUTPUT_BYTES) output[stream] += chunk.toString();
@@ -81,7 +85,7 @@ function runCommandNow({ file, args, stdin }: Command, timeoutMs: number): Comma
   const { status, error, stdout, stderr } = spawnSync(file, args, {
     input: stdin ?? '',
     encoding: 'utf8',
-    timeout: timeoutMs,
+    timeout: Math.ceil(timeoutMs),
     killSignal: 'SIGKILL',
     maxBuffer: MAX_OUTPUT_BYTES,
   });

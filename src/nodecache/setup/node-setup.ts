@@ -50,6 +50,8 @@ export class NodeSetup {
   readonly #rules: readonly NodeRule[];
   readonly #report: FilterReport;
   #filter: PacketFilter | undefined;
+  /** What an earlier run left has been looked for. */
+  #isCleared = false;
   #timer: Timer | undefined;
   #work: Promise<void> = Promise.resolve();
   #phase: 'starting' | 'serving' | 'ending' | 'ended' = 'starting';
@@ -116,6 +118,7 @@ export class NodeSetup {
     const { spec, clock } = this.#options;
     if (this.#phase !== 'serving') return;
     this.#enqueue(async () => {
+      if (spec.setupIptables && !this.#isCleared) await this.#drive(this.#clearLeftRules());
       if (spec.setupIptables) await this.#drive(this.#ensureRules());
       if (spec.setupInterface) this.#attempt('interface_check', () => this.#device.ensure());
       this.#timer = clock.after(spec.syncIntervalSeconds * 1000, () => this.#checkAgain());
@@ -139,7 +142,7 @@ export class NodeSetup {
   }
 
   *#useFilter(): Steps<PacketFilter | undefined> {
-    const { path, log, failed, spec } = this.#options;
+    const { path, log, spec } = this.#options;
     if (this.#filter !== undefined) return this.#filter;
     this.#filter = yield* chooseFilter({
       families: new Set(spec.localIps.map(ipFamily)),
@@ -147,25 +150,28 @@ export class NodeSetup {
       hasProgram: programInPath(path),
       legacyTables: legacyTablesInUse,
     });
-    if (this.#filter !== undefined) {
-      log().info(`Using ${this.#filter.name} for the rules`);
-      return this.#filter;
-    }
-    log().error(`Error checking/adding iptables rules, error - found neither iptables nor nft in ${path}`);
-    failed('iptables');
-    return undefined;
+    if (this.#filter !== undefined) log().info(`Using ${this.#filter.name} for the rules`);
+    return this.#filter;
   }
 
   *#ensureRules(): Steps<void> {
+    const { log, failed, path } = this.#options;
     const filter = yield* this.#useFilter();
-    if (filter !== undefined) yield* filter.ensure(this.#rules);
+    if (filter !== undefined) return yield* filter.ensure(this.#rules);
+    log().error(`Error checking/adding iptables rules, error - found neither iptables nor nft in ${path}`);
+    failed('iptables');
   }
 
-  /** Whatever rules of node caches there are whose address nobody serves: those of a run that was killed. */
+  /**
+   * Whatever rules of node caches there are that nobody else uses: those of a run that was killed. Those that we want
+   * are among them and are made anew, because there may be two of each.
+   */
   *#clearLeftRules(): Steps<void> {
     const filter = yield* this.#useFilter();
     if (filter === undefined) return;
     const listed = yield* filter.list();
+    if (listed === undefined) return;
+    this.#isCleared = true;
     if (listed.length === 0) return;
     const others = this.#claims.others();
     const left = listed.filter((rule) => !others.rule(rule));
