@@ -112,9 +112,9 @@ describe('DnsServer', () => {
   });
 
   it('refuses what CoreDNS has and it has not, by name', async () => {
-    await expect(start('.:0 {\n hosts\n}')).rejects.toMatchObject({
+    await expect(start('.:0 {\n etcd\n}')).rejects.toMatchObject({
       code: 'SERVE_DIRECTIVE_UNBUILT',
-      message: "Corefile:2 - Error during parsing: Directive 'hosts' is not built into this server",
+      message: "Corefile:2 - Error during parsing: Directive 'etcd' is not built into this server",
     });
   });
 

@@ -60,8 +60,11 @@ export class DnsServer {
 
   /** Plugin callbacks, `final` ones included; the listeners go on answering. */
   async shutDownPlugins(): Promise<void> {
-    await this.#current?.shutDown();
-    await this.#current?.finalShutDown();
+    try {
+      await this.#current?.shutDown();
+    } finally {
+      await this.#current?.finalShutDown();
+    }
   }
 
   async closeListeners(): Promise<void> {

@@ -17,6 +17,10 @@ export const SERVE_ERRORS = {
       'Two blocks serve the same zone on the same address and port, or on an address and on the wildcard.',
     cure: 'Join the blocks, or give them different ports or, with `bind`, different addresses.',
   },
+  SERVE_PORT_SHARED: {
+    cause: 'Keys ask for plain DNS and for DNS over TLS on one address and port.',
+    cure: 'Give one of them another port; without one in the key, DNS over TLS takes 853.',
+  },
   SERVE_NOWHERE: {
     cause: 'The `bind` of a block leaves no address to listen on.',
     cure: 'Name an address, or an interface that has one.',

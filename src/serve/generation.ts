@@ -147,16 +147,20 @@ export class Generation {
 
   /** Every plugin is told, whatever the others do; the first failure is thrown afterwards. */
   async shutDown(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const { instance } of this.records) {
-      await Promise.try(() => instance.onShutdown?.()).catch((error) => failures.push(error));
-    }
-    this.#cluster?.close();
-    if (failures.length > 0) throw failures[0];
+    await this.#tellAll(({ onShutdown }) => onShutdown?.()).finally(() => this.#cluster?.close());
   }
 
-  async finalShutDown(): Promise<void> {
-    for (const { instance } of this.records) await instance.onFinalShutdown?.();
+  /** As `shutDown`, once the process goes. */
+  finalShutDown(): Promise<void> {
+    return this.#tellAll(({ onFinalShutdown }) => onFinalShutdown?.());
+  }
+
+  async #tellAll(tell: (instance: PluginRecord['instance']) => void | Promise<void>): Promise<void> {
+    const failures: unknown[] = [];
+    for (const { instance } of this.records) {
+      await Promise.try(() => tell(instance)).catch((error) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #setUp(

@@ -28,6 +28,11 @@ export class ServeMetrics {
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
+    metrics.gauge({
+      name: 'coredns_hosts_reload_timestamp_seconds',
+      help: 'When a hosts file was read last, in seconds since 1970.',
+      labels: [],
+    });
     for (const [name, help] of Object.entries(COUNTERS_FROM_START))
       metrics.counter({ name, help, labels: [] });
   }

@@ -15,7 +15,7 @@ export interface Rule {
 }
 
 export interface Consolidation {
-  /** Whether `text` was counted, and must not be printed. */
+  /** Whether a rule knows `text`: then it was counted, and printed if it is one that the rule shows. */
   take(text: string): boolean;
   /** Prints what has been counted and ends all periods. */
   flush(): void;
@@ -49,7 +49,8 @@ export function createConsolidation(
       const { rule, count } = entry;
       count.errors++;
       count.timer ??= clock.after(rule.periodMs, () => summarize(rule, count));
-      return !(rule.showFirst && count.errors === 1);
+      if (rule.showFirst && count.errors === 1) print(rule.level, text);
+      return true;
     },
     flush() {
       for (const { rule, count } of counts) summarize(rule, count);

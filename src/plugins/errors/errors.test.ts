@@ -61,6 +61,22 @@ describe('errors', () => {
     expect(host.lines.slice(2)).toEqual(["[ERROR] 2 errors like 'timeout' occurred in last 30s"]);
   });
 
+  it('shows the first of a period at the level of its rule', async () => {
+    const { host, query } = start('errors {\nstacktrace\nconsolidate 30s timeout warning show_first\n}');
+    await query('timeout');
+    await query('timeout');
+    host.clock.pass(30_000);
+    expect(host.lines).toEqual([
+      '[WARNING] 2 drop.ex.test. A: timeout',
+      "[WARNING] 2 errors like 'timeout' occurred in last 30s",
+    ]);
+  });
+
+  it('asks the server for stacks when it says stacktrace', () => {
+    expect(setUp(setup, 'errors {\nstacktrace\n}').stacktrace).toBe(true);
+    expect(setUp(setup, 'errors').stacktrace).toBeUndefined();
+  });
+
   it('tells what it has counted when it ends', async () => {
     const { host, instance, query } = start('errors {\nconsolidate 30s timeout\n}');
     await query('timeout');
@@ -85,7 +101,8 @@ describe('errors', () => {
     ['a bad level', 'errors {\nconsolidate 5s x loud\n}', 'unknown log level argument in consolidate: loud'],
     ['a bad duration', 'errors {\nconsolidate 5 x\n}', 'missing unit in duration'],
     ['look-ahead', 'errors {\nconsolidate 5s (?=x)\n}', 'invalid pattern'],
-    ['what is not built', 'errors {\nstacktrace\n}', 'not supported'],
+    ['an argument of stacktrace', 'errors {\nstacktrace yes\n}', 'Wrong argument count'],
+    ['a level behind show_first', 'errors {\nconsolidate 5s x show_first info\n}', 'invalid option: info'],
   ];
   it.each(refused)('refuses %s', (_name, lines, text) => {
     expect(() => setUp(setup, lines)).toThrow(text);

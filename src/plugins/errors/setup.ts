@@ -3,14 +3,7 @@ import type { OptionLine, Token } from '../../corefile/ast.ts';
 import { expectationFault } from '../../corefile/faults.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Setup } from '../contract.ts';
-import {
-  durationArg,
-  expectArgs,
-  onlyDirective,
-  quote,
-  unsupportedProperty,
-  wrongDirective,
-} from '../directive.ts';
+import { durationArg, expectArgs, onlyDirective, quote, wrongDirective } from '../directive.ts';
 import { createConsolidation, type Level, type Rule } from './consolidate.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 import { errorsPlugin } from './plugin.ts';
@@ -25,18 +18,25 @@ export const setup: Setup = ({ directives, host }) => {
   if (file !== undefined && file.text !== 'stdout') {
     throw wrongDirective('errors', file, `invalid log file: ${file.text}`);
   }
-  const rules = (directive.body ?? []).map(ruleOf);
+  const options = directive.body ?? [];
+  const traces = options.filter(({ name }) => name.text === 'stacktrace');
+  for (const option of traces) expectArgs('errors', option, 0);
+  const rules = options.filter((option) => !traces.includes(option)).map(ruleOf);
   const print = (level: Level, text: string) => host.log[level](text);
   const consolidation = createConsolidation(rules, { clock: host.clock, print });
   const plugin = errorsPlugin((text) => {
     if (!consolidation.take(text)) host.log.error(text);
   });
-  // An answer from the cache never comes with an error.
-  return { plugin, onShutdown: () => consolidation.flush(), replay: { does: 'nothing' } };
+  return {
+    plugin,
+    onShutdown: () => consolidation.flush(),
+    // An answer from the cache never comes with an error.
+    replay: { does: 'nothing' },
+    ...(traces.length > 0 && { stacktrace: true }),
+  };
 };
 
 function ruleOf(option: OptionLine): Rule {
-  if (option.name.text === 'stacktrace') throw unsupportedProperty('errors', option.name);
   if (option.name.text !== 'consolidate') {
     // CoreDNS's own words for this one plugin (dns-server 1.7).
     throw expectationFault(option.name, `Unknown field ${option.name.text}`);

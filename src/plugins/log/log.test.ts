@@ -35,6 +35,17 @@ function found(query: Query) {
 }
 
 describe('log', () => {
+  it('tells what kind of reply it was', async () => {
+    const lines = await logged('log . "{name} {/log/class} {/log/type} {/no/such}"');
+    expect(lines).toEqual(['[INFO] www.google.com. denial NXDOMAIN -']);
+  });
+
+  it('takes networks as the names of their reverse zones', async () => {
+    const from = { qname: '7.0.0.10.in-addr.arpa.' };
+    expect(await logged('log 10.0.0.0/8 example.org', from)).toHaveLength(1);
+    expect(await logged('log 192.168.0.0/15', from)).toHaveLength(0);
+  });
+
   it.each([
     { name: 'without an OPT record', from: HOST },
     { name: 'with one, which counts in neither size', from: { ...HOST, udpSize: 1232, dnssecOk: true } },

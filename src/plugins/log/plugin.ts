@@ -17,6 +17,8 @@ export interface LogRule {
   readonly format: (entry: Logged) => string;
   /** `all` or what classes of replies to print. */
   readonly classes: 'all' | ReadonlySet<MessageClass>;
+  /** The format prints `log/class` or `log/type`. */
+  readonly tellsKind: boolean;
 }
 
 export interface LogOutput {
@@ -58,9 +60,11 @@ function ruleFor(rules: readonly LogRule[], query: Query): LogRule | undefined {
 }
 
 function printEntry(rule: LogRule, entry: Logged, { clock, print }: LogOutput): void {
-  if (rule.classes !== 'all') {
+  if (rule.classes !== 'all' || rule.tellsKind) {
     const kind = messageKind(entry.message, clock.nowMs() / 1000);
-    if (!rule.classes.has(messageClass(kind))) return;
+    const kindClass = messageClass(kind);
+    if (rule.classes !== 'all' && !rule.classes.has(kindClass)) return;
+    entry.query.metadata.set('log/class', kindClass).set('log/type', kind);
   }
   print(rule.format(entry));
 }

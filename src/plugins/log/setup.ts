@@ -1,9 +1,10 @@
 /** `log [NAMES...] [FORMAT] { class CLASS... }`; several lines are rules tried in order. */
 import type { Directive, OptionLine, Token } from '../../corefile/ast.ts';
 import type { MessageClass } from '../../dns/classify.ts';
-import { type Name, parseName, ROOT } from '../../dns/name.ts';
+import { type Name, ROOT } from '../../dns/name.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, unknownProperty, wrongDirective } from '../directive.ts';
+import { zonesOfArgument } from '../zones.ts';
 import { COMMON, compileFormat } from './format.ts';
 import { type LogRule, logPlugin, logWriter } from './plugin.ts';
 
@@ -19,15 +20,18 @@ function rulesOf({ args, body = [] }: Directive): LogRule[] {
   const last = args.at(-1);
   const hasFormat = args.length >= 2 && last?.text.includes('{') === true;
   const names = hasFormat ? args.slice(0, -1) : args;
-  const format = compileFormat(hasFormat ? last.text : COMMON);
+  const formatText = hasFormat ? last.text : COMMON;
+  const format = compileFormat(formatText);
+  const tellsKind = formatText.includes('{/log/');
   const classes = classesOf(body);
-  const zones = names.length === 0 ? [ROOT] : names.map(zoneOf);
-  return zones.map((zone) => ({ zone, format, classes }));
+  const zones = names.length === 0 ? [ROOT] : names.flatMap(zonesNamed);
+  return zones.map((zone) => ({ zone, format, classes, tellsKind }));
 }
 
-function zoneOf(token: Token): Name {
-  const name = parseName(token.text);
-  if (name !== undefined) return name;
+/** Several for a CIDR whose mask is not on a label boundary. */
+function zonesNamed(token: Token): readonly Name[] {
+  const zones = zonesOfArgument(token.text);
+  if (zones.length > 0) return zones;
   throw wrongDirective('log', token, `not a domain name: ${JSON.stringify(token.text)}`);
 }
 

@@ -97,6 +97,10 @@ describe('planListeners', () => {
     ]);
   });
 
+  it('refuses one port for plain DNS and DoT', () => {
+    expect(() => plan('. tls://a.org:53 {\n}')).toThrow('cannot serve dns://:53 - tls://:53 has the port');
+  });
+
   it.each(['quic', 'grpc', 'https', 'https3'])('refuses %s:// by name', (scheme) => {
     expect(() => plan(`${scheme}://. {\n}`)).toThrow(`${scheme} is not built into this server`);
   });

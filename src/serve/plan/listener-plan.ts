@@ -60,7 +60,22 @@ export function planListeners(blocks: readonly BoundBlock[]): readonly ListenerP
       }
     }
   });
-  return [...listeners.values()];
+  const planned = [...listeners.values()];
+  for (const plan of planned) refuseSharedPort(plan, planned);
+  return planned;
+}
+
+/** Both listen on TCP: the kernel would deal clients out between the two, whatever they speak. */
+function refuseSharedPort(plan: ListenerPlan, planned: readonly ListenerPlan[]): void {
+  if (plan.port === 0) return;
+  const rival = planned.find(
+    ({ transport, port, address }) =>
+      transport !== plan.transport && port === plan.port && address === plan.address,
+  );
+  if (rival === undefined) return;
+  throw new AppError('SERVE_PORT_SHARED', `cannot serve ${plan.server} - ${rival.server} has the port`, {
+    hint: 'DNS over TLS needs a port of its own: 853 is the usual one',
+  });
 }
 
 interface Place {

@@ -2,11 +2,12 @@
  * Where the Corefile comes from (dns-server 1.8): a file, a pipe, or nowhere, which means a server that tells clients who
  * they are. A pipe can be read once; a reload sees the same text again.
  */
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Corefile } from '../../corefile/ast.ts';
 import { parseCorefile } from '../../corefile/parser.ts';
 import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
 import { KNOWN_WORDS } from '../../plugins/order.ts';
+import { filesMatching } from './wildcard.ts';
 
 export interface CorefileSourceOptions {
   /** As given to `-conf`: a path, `stdin`, or empty for `Corefile` in the working directory. */
@@ -34,7 +35,7 @@ export class CorefileSource {
       knownPlugins: KNOWN_WORDS,
       sources: {
         readFile: (path) => readFileSync(path, 'utf8'),
-        glob: (pattern) => globSync(pattern),
+        glob: filesMatching,
       },
     });
   }

@@ -60,6 +60,8 @@ export function catchSignals(): ServerSignals {
   }
 
   process.on('SIGHUP', () => undefined);
+  // CoreDNS would replace its own program; unheard, the signal would end this one.
+  process.on('SIGUSR2', () => listener?.log.warning('SIGUSR2: Upgrading in place is not built: ignored'));
   process.on('SIGUSR1', reload);
   process.on('SIGTERM', () => ending === undefined && end('terminate'));
   process.on('SIGQUIT', () => {
