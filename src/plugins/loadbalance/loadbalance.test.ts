@@ -90,8 +90,14 @@ describe('loadbalance', () => {
 
   it.each([
     ['an unknown policy', 'loadbalance fairly', /unknown policy: fairly/],
-    ['weighted, by name', 'loadbalance weighted weights.txt', /'weighted' is not supported/],
-    ['prefer, by name', 'loadbalance {\nprefer 10.0.0.0/8\n}', /'prefer' is not supported/],
+    ['weighted without a file', 'loadbalance weighted', /missing weight file argument/],
+    ['weighted with two files', 'loadbalance weighted a b', /unexpected argument\(s\)/],
+    ['prefer without networks', 'loadbalance {\nprefer\n}', /Corefile:3 .* after 'prefer'/],
+    ['prefer with what is no network', 'loadbalance {\nprefer 10.0.0\n}', /invalid CIDR "10.0.0"/],
+    ['reload without weighted', 'loadbalance {\nreload 5s\n}', /unknown property 'reload'/],
+    ['reload without a unit', 'loadbalance weighted f {\nreload 5\n}', /missing unit in duration "5"/],
+    ['reload in the past', 'loadbalance weighted f {\nreload -5s\n}', /duration must be at least 0s/],
+    ['an argument of round_robin', 'loadbalance round_robin fairly', /after 'fairly'/],
     ['an unknown option', 'loadbalance {\nmost 3\n}', /unknown property 'most'/],
     ['a second one', 'loadbalance\nloadbalance', /only be used once/],
   ])('refuses %s', (_case, lines, message) => {
