@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { replyTo } from '../dns/reply.ts';
 import { name, queryFor } from '../dns/testing/packets.ts';
@@ -128,4 +129,24 @@ test('with stacktrace the line about a panic says where it happened, on one line
   expect(decoded(await desk.serve(arrivalOf(queryFor('a.')))).rcode).toBe(2);
   expect(log.lines).toHaveLength(1);
   expect(log.lines[0]).toMatch(/"dns:\/\/:53" Error: broken \| at [^\n]*serve-query\.test\.ts/);
+});
+
+test('with debug what a handler throws ends the process, and shows where', () => {
+  const program = `
+    import { QueryDesk } from './query-desk.ts';
+    import { HandClock } from './testing/clock.ts';
+    import { memoryLog } from './testing/log.ts';
+    import { arrivalOf } from './testing/replies.ts';
+    import { name, queryFor } from '../dns/testing/packets.ts';
+    const handler = async () => { throw new Error('broken'); };
+    const routes = [{ zones: [name('.')], handler }];
+    const desk = new QueryDesk({ routes, debug: true, server: 'dns://:53', log: memoryLog(), clock: new HandClock() });
+    await desk.serve(arrivalOf(queryFor('a.')));
+    setTimeout(() => process.exit(0), 1000);`;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/Error: broken\n\s+at handler/);
 });

@@ -1,12 +1,20 @@
 /** CoreDNS's own flags (dns-server 1.8), which `node-cache` has as well. */
 import { AppError } from '../../fault/app-error.ts';
+import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
 import { versionLines } from '../banner.ts';
+import type { UdpSettings } from '../hot/hot-answers.ts';
 import { describeFlags, type FlagTable, type ParsedFlags } from './go-flags.ts';
 
 export const DNS_FLAGS: FlagTable = {
   conf: { kind: 'string', default: '', help: 'Corefile to load; "stdin" reads a pipe' },
   'dns.port': { kind: 'int', default: '53', help: 'port of server blocks that name none' },
   p: { kind: 'int', default: '53', help: 'the same as -dns.port' },
+  'packet-threads': { kind: 'int', default: '1', help: 'threads that read UDP; 0: the main thread does' },
+  'udp-buffer': {
+    kind: 'int',
+    default: String(RECEIVE_BUFFER_BYTES),
+    help: 'receive buffer of a UDP socket, bytes',
+  },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },
@@ -19,6 +27,27 @@ export function dnsPort(flags: ParsedFlags): number {
   const port = flags.int(name);
   if (port >= 0 && port <= 65535) return port;
   throw new AppError('SERVE_FLAGS', `invalid value "${port}" for flag -${name}: not a port`);
+}
+
+const MAX_PACKET_THREADS = 64;
+/** Below, a burst of a few packets is lost; above, answers are seconds late. */
+const UDP_BUFFER_BYTES = { min: 4096, max: 1 << 28 };
+
+/** Throws SERVE_FLAGS. */
+export function udpSettings(flags: ParsedFlags): UdpSettings {
+  return {
+    threads: intWithin(flags, 'packet-threads', { min: 0, max: MAX_PACKET_THREADS }),
+    receiveBufferBytes: intWithin(flags, 'udp-buffer', UDP_BUFFER_BYTES),
+  };
+}
+
+function intWithin(flags: ParsedFlags, name: string, { min, max }: { min: number; max: number }): number {
+  const value = flags.int(name);
+  if (value >= min && value <= max) return value;
+  throw new AppError(
+    'SERVE_FLAGS',
+    `invalid value "${value}" for flag -${name}: not between ${min} and ${max}`,
+  );
 }
 
 /**

@@ -1,4 +1,6 @@
 /** The real process as a `ServeEnvironment`: standard output, the system's clock, metrics of this process. */
+
+import { setPriority } from 'node:os';
 import { openBoundedOutput } from '../../telemetry/bounded-output.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { createLineLog, createLineSink, type LineSink } from '../../telemetry/line-log.ts';
@@ -6,6 +8,7 @@ import { processMetrics } from '../../telemetry/process-metrics.ts';
 import { createRegistry } from '../../telemetry/registry.ts';
 import { loadClusterSource } from '../cluster-source.ts';
 import type { ServeEnvironment } from '../environment.ts';
+import type { UdpSettings } from '../hot/hot-answers.ts';
 
 export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;
@@ -14,7 +17,8 @@ export interface ProcessEnvironment extends ServeEnvironment {
 /** What a stuck reader of the log may cost the end of the process. */
 const LOG_PATIENCE_MS = 500;
 
-export function processEnvironment(defaultPort: number): ProcessEnvironment {
+/** `udp`: absent means that the main thread reads. */
+export function processEnvironment(defaultPort: number, udp?: UdpSettings): ProcessEnvironment {
   const output = openBoundedOutput({
     fd: unblockedStdout(),
     clock: systemClock,
@@ -42,6 +46,7 @@ export function processEnvironment(defaultPort: number): ProcessEnvironment {
     random: Math.random,
     directory: process.cwd(),
     defaultPort,
+    ...(udp && { udp: { ...udp, onThreads: yieldToPacketThreads } }),
     loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random, metrics }),
   };
 }
@@ -51,4 +56,19 @@ function unblockedStdout(): number {
   // Whoever reads the log may go away; that must not end the server.
   process.stdout.on('error', () => undefined);
   return process.stdout.fd;
+}
+
+/** Below the priority that everything else begins with: enough to be put off, not to be starved. */
+const YIELDING = 10;
+
+/**
+ * Clients wait for packet threads, not for a watch that is parsed or metrics that are printed. On Linux this lowers the
+ * main thread alone; threads that are started from now on are lowered with it, the packet threads have been started.
+ */
+function yieldToPacketThreads(): void {
+  try {
+    setPriority(process.pid, YIELDING);
+  } catch {
+    // Not allowed here: all threads stay equal.
+  }
 }

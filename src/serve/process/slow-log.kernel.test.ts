@@ -1,0 +1,108 @@
+/** A server whose log nobody reads: it answers as before, stays as small, and tells the reader once he is back. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, it } from 'vitest';
+import { encodeMessage } from '../../dns/encode-message.ts';
+import { ask } from '../../plugins/fake-query.ts';
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'zerohop-slow-log-'));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(directory, { recursive: true });
+});
+
+/** Nobody has it at this moment. */
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+const QUERY = encodeMessage(ask('a-name-that-makes-the-line-longer.default.svc.cluster.local.').message);
+
+/** Resolves with how many of `count` were answered within two seconds. */
+function askMany(client: Socket, port: number, count: number): Promise<number> {
+  return new Promise((resolve) => {
+    let answered = 0;
+    const done = () => {
+      client.removeAllListeners('message');
+      resolve(answered);
+    };
+    const timer = setTimeout(done, 2000);
+    client.on('message', () => {
+      if (++answered < count) return;
+      clearTimeout(timer);
+      done();
+    });
+    for (let i = 0; i < count; i++) client.send(QUERY, port, '127.0.0.1');
+  });
+}
+
+const residentKb = (pid: number | undefined) =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+function readAll(fd: number): string {
+  const buffer = Buffer.alloc(1 << 16);
+  let text = '';
+  try {
+    for (;;) text += buffer.toString('utf8', 0, readSync(fd, buffer));
+  } catch {
+    return text; // empty for now
+  }
+}
+
+it('goes on answering, within bounds', { timeout: 60_000 }, async () => {
+  const port = await freePort();
+  const conf = join(directory, 'Corefile');
+  const fifo = join(directory, 'stdout');
+  writeFileSync(conf, `.:${port} {\n bind 127.0.0.1\n log\n whoami\n}\n`);
+  execFileSync('mkfifo', [fifo]);
+  const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stdout = openSync(fifo, constants.O_WRONLY);
+  const child = spawn(process.execPath, [MAIN, 'dns', '-conf', conf], {
+    stdio: ['ignore', stdout, 'inherit'],
+  });
+  closeSync(stdout);
+  children.push(child);
+  const client = createSocket('udp4');
+  while ((await askMany(client, port, 1)) === 0) await pause(100);
+  for (let i = 0; i < 100; i++) await askMany(client, port, 100);
+  const before = residentKb(child.pid);
+  for (let i = 0; i < 300; i++) await askMany(client, port, 100);
+  expect(await askMany(client, port, 50)).toBe(50);
+  expect(residentKb(child.pid) - before).toBeLessThan(20_000);
+
+  let text = '';
+  while (!/Lost \d+ lines/.test(text)) {
+    text += readAll(reader);
+    await pause(20);
+  }
+  await askMany(client, port, 1);
+  await pause(100);
+  text += readAll(reader);
+  const lines = text.split('\n').slice(3, -1);
+  const odd = lines.filter(
+    (line) => !/^\[INFO\] 127\.0\.0\.1:\d+ - 4711 "A IN a-name.*" NOERROR qr,aa,rd \d+ [\d.]+s$/.test(line),
+  );
+  expect(odd).toEqual([expect.stringMatching(/^\[WARNING\] Lost \d+ lines of the log: /)]);
+  client.close();
+  closeSync(reader);
+});
