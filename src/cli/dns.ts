@@ -19,11 +19,12 @@ export async function run(args: readonly string[]): Promise<number> {
   const [word = ''] = args;
   if (DRY_RUNS.has(word)) return (await import('./dns-dry-run.ts')).run(args);
   const signals = catchSignals();
-  const [{ answerAtOnce, DNS_FLAGS, dnsPort }, { parseGoFlags }, { reportFatal }] = await Promise.all([
-    import('../serve/process/dns-flags.ts'),
-    import('../serve/process/go-flags.ts'),
-    import('./report-fatal.ts'),
-  ]);
+  const [{ answerAtOnce, DNS_FLAGS, dnsPort, udpSettings }, { parseGoFlags }, { reportFatal }] =
+    await Promise.all([
+      import('../serve/process/dns-flags.ts'),
+      import('../serve/process/go-flags.ts'),
+      import('./report-fatal.ts'),
+    ]);
   try {
     const flags = parseGoFlags(args, DNS_FLAGS);
     const text = await answerAtOnce(flags, { usage: USAGE, table: DNS_FLAGS });
@@ -33,7 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runServer } = await import('../serve/process/run-server.ts');
-    const environment = processEnvironment(dnsPort(flags));
+    const environment = processEnvironment(dnsPort(flags), udpSettings(flags));
     const code = await runServer({
       conf: flags.text('conf'),
       pidfile: flags.text('pidfile'),

@@ -14,13 +14,17 @@ filter rules that keep these queries out of connection tracking. Where a local r
 /** Ends the process itself once the server has stopped: nothing that lingers may keep it. */
 export async function run(args: readonly string[]): Promise<number> {
   const signals = catchSignals();
-  const [{ NODE_CACHE_FLAGS, nodeCacheSpec }, { answerAtOnce }, { parseGoFlags }, { reportFatal }] =
-    await Promise.all([
-      import('../nodecache/flags.ts'),
-      import('../serve/process/dns-flags.ts'),
-      import('../serve/process/go-flags.ts'),
-      import('./report-fatal.ts'),
-    ]);
+  const [
+    { NODE_CACHE_FLAGS, nodeCacheSpec },
+    { answerAtOnce, udpSettings },
+    { parseGoFlags },
+    { reportFatal },
+  ] = await Promise.all([
+    import('../nodecache/flags.ts'),
+    import('../serve/process/dns-flags.ts'),
+    import('../serve/process/go-flags.ts'),
+    import('./report-fatal.ts'),
+  ]);
   try {
     const flags = parseGoFlags(args, NODE_CACHE_FLAGS);
     const text = await answerAtOnce(flags, { usage: USAGE, table: NODE_CACHE_FLAGS });
@@ -31,7 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const spec = nodeCacheSpec(flags);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runNodeCache } = await import('../nodecache/run-node-cache.ts');
-    const environment = processEnvironment(spec.port);
+    const environment = processEnvironment(spec.port, udpSettings(flags));
     const code = await runNodeCache({ spec, env: process.env, environment, signals });
     environment.sink.flush();
     return process.exit(code);

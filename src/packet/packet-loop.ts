@@ -143,7 +143,8 @@ export class PacketLoop {
       return;
     }
     if (noted) {
-      this.#records.addReply(i, replied, answerer.lastRoute);
+      const route = answerer.lastRoute;
+      this.#records.addReply(i, { length: replied, route, nowMs: this.#options.now() });
       this.#publish();
     } else add(this.#state, LOST_LOG_ENTRIES, 1);
     this.#reply(i, replied);

@@ -18,6 +18,7 @@ import {
   type ThreadSocket,
   WAKE,
 } from './thread-messages.ts';
+import type { AnswerSource } from './udp-service.ts';
 
 const ENTRY = new URL('./packet-worker.ts', import.meta.url);
 /** Some thousands of packets: what the main thread answers in a few tens of milliseconds. More would only be later. */
@@ -37,18 +38,10 @@ const RESOURCE_LIMITS = {
   stackSizeMb: 1,
 } as const;
 
-/** What a packet thread answers from; absent: it hands everything over. */
-export interface AnswerSource {
-  /** URL of a module with `createPacketAnswerer`. */
-  readonly module: string;
-  readonly shared: SharedArrayBuffer;
-  /** Undefined when there is none left: the thread hands everything over. */
-  openSeat(): Seat | undefined;
-}
-
 export interface PacketThreadOptions {
   readonly log: Log;
   readonly clock: Clock;
+  /** Absent: everything is handed over. */
   readonly answers: AnswerSource | undefined;
   readonly onRecord: (record: RingRecord) => void;
   /** After a turn's last record. */

@@ -2,19 +2,14 @@
  * UDP read by threads of their own, which answer from the answer cache what they can; the rest comes to the main thread,
  * whose replies leave by the same descriptors. It owns every descriptor: each is closed once, and only when no thread
  * reads it any more. Each thread has its own socket on every address, and the kernel deals packets out among them. Where
- * libc cannot be called this cannot be made; `choose-transport.ts` knows what to do then.
+ * libc cannot be called this cannot be made; `open-udp-service.ts` knows what to do then.
  */
 import { type Ip, ipFamily } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import { listenError } from '../server/listen-error.ts';
-import {
-  isWildcard,
-  type OnArrival,
-  type UdpSocket,
-  type UdpSpec,
-  type UdpTransport,
-} from '../server/udp.ts';
+import type { Arrival } from '../server/serve-query.ts';
+import { isWildcard, type OnArrival, type UdpSocket, type UdpSpec } from '../server/udp.ts';
 import { boundAddress, closeDescriptor, openDatagramSocket, stopTaking } from '../sys/datagram-socket.ts';
 import {
   decodeSockaddr,
@@ -28,40 +23,19 @@ import { type Addressed, ReplySender } from './reply-sender.ts';
 import type { RingRecord } from './ring-record.ts';
 import { ANSWERED, LOST_LOG_ENTRIES, OVERFLOWS, UNSENT } from './shared-state.ts';
 import { NO_LISTENER, type ThreadSocket } from './thread-messages.ts';
+import type { ShortcutAnswer, UdpCounts, UdpService } from './udp-service.ts';
 
 /** Nobody listens there: where a socket is pointed that shall take nothing any more. */
 const DISCARD_PORT = 9;
 const LOOPBACK: Readonly<Record<4 | 6, Ip>> = { 4: '127.0.0.1' as Ip, 6: '::1' as Ip };
 
-/** An answer that a packet thread gave, for those who log queries. */
-export interface ThreadAnswer {
-  /** Of the answer cache. */
-  readonly route: number;
-  readonly query: Uint8Array;
-  readonly reply: Uint8Array;
-  readonly client: SocketAddress;
-  readonly local: SocketAddress;
-  /** `performance.now()`. */
-  readonly receivedAtMs: number;
-}
-
 export interface PacketTransportOptions
   extends Pick<PacketThreadOptions, 'log' | 'clock' | 'answers' | 'onRestart'> {
-  /** At least 1; of addresses that do not ask for another number of sockets. */
+  /** At least 1; more where an address wants more sockets. */
   readonly threads: number;
   readonly receiveBufferBytes: number;
   /** Only of listeners named by `setLogged`. */
-  readonly onAnswer?: (answer: ThreadAnswer) => void;
-}
-
-/** All of them only grow. */
-export interface PacketCounts {
-  readonly answered: number;
-  /** Dropped because the main thread did not keep up. */
-  readonly overflows: number;
-  readonly lostLogEntries: number;
-  /** Replies that the kernel would not take. */
-  readonly unsent: number;
+  readonly onAnswer?: (answer: ShortcutAnswer) => void;
 }
 
 /** One address: a descriptor for each thread. */
@@ -72,7 +46,7 @@ interface OpenAddress {
   isClosed: boolean;
 }
 
-export class PacketTransport implements UdpTransport {
+export class PacketTransport implements UdpService {
   readonly #options: PacketTransportOptions;
   /** Grows when an address wants more sockets than any before. */
   readonly #threads: PacketThread[] = [];
@@ -85,8 +59,12 @@ export class PacketTransport implements UdpTransport {
     this.#options = options;
   }
 
+  get threads(): number {
+    return this.#threads.length;
+  }
+
   async open({ local, sockets, listener }: UdpSpec, onArrival: OnArrival): Promise<UdpSocket> {
-    const threads = this.#startThreads(sockets ?? this.#options.threads);
+    const threads = this.#startThreads(Math.max(sockets ?? 1, this.#options.threads));
     const fds = this.#openDescriptors(local, threads.length);
     const family = ipFamily(local.address);
     const bound = decodeSockaddr(boundAddress(fds[0] ?? -1, sockaddrBytes(family)));
@@ -127,7 +105,7 @@ export class PacketTransport implements UdpTransport {
     for (const thread of this.#threads) thread.setLogged(listener, isLogged);
   }
 
-  counts(): PacketCounts {
+  counts(): UdpCounts {
     const sum = (word: number) =>
       this.#threads.reduce((total, { state }) => total + ((state[word] ?? 0) >>> 0), 0);
     return {
@@ -180,7 +158,8 @@ export class PacketTransport implements UdpTransport {
     }
   }
 
-  #take({ socket, route, name, control, query, reply, receivedAtMs }: RingRecord): void {
+  #take(record: RingRecord): void {
+    const { socket, name, control, query, reply, receivedAtMs } = record;
     const open = this.#addresses.get(socket);
     const client = decodeSockaddr(name);
     // Port 0 cannot be answered.
@@ -188,13 +167,15 @@ export class PacketTransport implements UdpTransport {
     const { address, fd } = open;
     const asked = packetInfoAddress(control);
     const local = asked === undefined ? address.local : { address: asked, port: address.local.port };
+    const arrival: Arrival = { bytes: query, client, local, transport: 'udp', receivedAtMs };
     if (reply.length > 0) {
-      this.#options.onAnswer?.({ route, query, reply, client, local, receivedAtMs });
+      const { route, durationMs } = record;
+      this.#options.onAnswer?.({ arrival, route, reply, durationMs });
       return;
     }
     const hasInfo = forgetInterface(control, 0, control.length);
     const to: Addressed = { fd, name, control: hasInfo ? control : new Uint8Array() };
-    address.onArrival({ bytes: query, client, local, transport: 'udp', receivedAtMs }, (bytes) => {
+    address.onArrival(arrival, (bytes) => {
       if (!address.isClosed) this.#sender.send(to, bytes);
     });
   }

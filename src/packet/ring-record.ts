@@ -5,7 +5,7 @@
 import type { DatagramBatch } from '../sys/datagram-batch.ts';
 import type { RingReader, RingWriter } from './byte-ring.ts';
 
-/** In 4-byte words; the time is a double. Behind them: client address, control data, query, reply. */
+/** In 4-byte words; the times are doubles. Behind them: client address, control data, query, reply. */
 const SOCKET = 0;
 const ROUTE = 1;
 const NAME_LENGTH = 2;
@@ -13,7 +13,8 @@ const CONTROL_LENGTH = 3;
 const QUERY_LENGTH = 4;
 const REPLY_LENGTH = 5;
 const TIME = 6;
-const HEADER_BYTES = 32;
+const DURATION = 8;
+const HEADER_BYTES = 40;
 
 /** Of records without a reply. */
 export const NO_ROUTE = -1;
@@ -29,6 +30,8 @@ export interface RingRecord {
   /** Empty for a packet that is not answered yet. */
   readonly reply: Uint8Array;
   readonly receivedAtMs: number;
+  /** How long the packet thread took; 0 for a packet that is not answered yet. */
+  readonly durationMs: number;
 }
 
 /** Writes records about the packets of one batch. */
@@ -73,6 +76,7 @@ export class RecordWriter {
     this.#words[word + QUERY_LENGTH] = queryLength;
     this.#words[word + REPLY_LENGTH] = 0;
     this.#view.setFloat64(at + TIME * 4, this.#receivedAtMs, true);
+    this.#view.setFloat64(at + DURATION * 4, 0, true);
     this.#end = at + HEADER_BYTES;
     this.#append(batch.nameAt(i), nameLength);
     this.#append(batch.controlAt(i), controlLength);
@@ -81,11 +85,12 @@ export class RecordWriter {
   }
 
   /** The query is now covered by its reply. Without a call of `begin` that succeeded, nothing happens. */
-  addReply(i: number, length: number, route: number): void {
+  addReply(i: number, { length, route, nowMs }: { length: number; route: number; nowMs: number }): void {
     if (this.#at < 0) return;
     const word = this.#at >> 2;
     this.#words[word + ROUTE] = route;
     this.#words[word + REPLY_LENGTH] = length;
+    this.#view.setFloat64(this.#at + DURATION * 4, nowMs - this.#receivedAtMs, true);
     this.#append(this.#batch.packetAt(i), length);
   }
 
@@ -124,6 +129,7 @@ export function takeRecord(ring: RingReader): RingRecord | undefined {
     query: record.subarray(queryAt, queryAt + word(QUERY_LENGTH)),
     reply: record.subarray(replyAt, replyAt + word(REPLY_LENGTH)),
     receivedAtMs: view.getFloat64(TIME * 4, true),
+    durationMs: view.getFloat64(DURATION * 4, true),
   };
   ring.release();
   return taken;

@@ -7,6 +7,7 @@ import type { SocketAddress } from '../server/handler.ts';
 import { type ClusterSource, shareWatches } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
+import { HotAnswers, MAIN_THREAD } from './hot-answers.ts';
 import { HttpHub } from './http-hub.ts';
 import { ListenerSet } from './listener-set.ts';
 import { ServeMetrics } from './serve-metrics.ts';
@@ -16,6 +17,7 @@ export class DnsServer {
   readonly #environment: ServeEnvironment;
   readonly #listeners: ListenerSet;
   readonly #http: HttpHub;
+  readonly #hot: HotAnswers;
   #current: Generation | undefined;
   #addresses: readonly SocketAddress[] = [];
   /** Changes happen one after the other. */
@@ -33,9 +35,13 @@ export class DnsServer {
     };
     this.metrics = new ServeMetrics(environment.metrics);
     this.#http = new HttpHub((text) => log.warning(text));
+    const { clock, metrics, answers: cache, udp = MAIN_THREAD } = environment;
+    this.#hot = new HotAnswers({ ...udp, cache, log, clock, metrics });
     this.#listeners = new ListenerSet({
       log,
-      clock: environment.clock,
+      clock,
+      udp: this.#hot.udp,
+      numberOf: (server) => this.#hot.numberOf(server),
       observer: (server) => this.metrics.observer(server),
     });
   }
@@ -69,6 +75,7 @@ export class DnsServer {
 
   async closeListeners(): Promise<void> {
     await Promise.all([this.#listeners.close(), this.#http.close()]);
+    await this.#hot.close();
   }
 
   async #apply(corefile: Corefile): Promise<void> {
@@ -86,6 +93,7 @@ export class DnsServer {
       this.metrics.describe(next);
       this.#environment.setDebug(next.debug);
       next.started(this.#addresses);
+      await this.#hot.publish(next);
       if (previous !== undefined) void this.#retire(previous);
     } catch (error) {
       for (const step of undo) await step();

@@ -2,7 +2,9 @@
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { AnswerCache } from '../wirecache/contract.ts';
 import type { ClusterSource } from './cluster-source.ts';
+import type { UdpSettings } from './hot-answers.ts';
 
 export interface ServeEnvironment {
   /** `prefix` goes between level and text: `plugin/errors: `. */
@@ -17,6 +19,10 @@ export interface ServeEnvironment {
   readonly defaultPort: number;
   /** `[DEBUG]` lines of the whole process from now on, or none (the `debug` plugin). */
   readonly setDebug: (enabled: boolean) => void;
+  /** Where `cache` keeps its answers; packet threads answer from it. */
+  readonly answers?: AnswerCache;
+  /** How datagrams are read; absent: by the main thread. */
+  readonly udp?: UdpSettings;
   /** Called once, when a Corefile needs the cluster. */
   readonly loadCluster: () => Promise<ClusterSource>;
 }

@@ -7,6 +7,7 @@ import type { SocketAddress } from '../server/handler.ts';
 import { type Listener, startListener } from '../server/listen.ts';
 import type { ListenerConduct } from '../server/listener-options.ts';
 import type { ServeObserver } from '../server/observer.ts';
+import type { UdpTransport } from '../server/udp.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
@@ -18,6 +19,9 @@ export interface ListenerSetSpec {
   readonly log: Log;
   readonly clock: Clock;
   readonly observer: (server: string) => ServeObserver;
+  readonly udp: UdpTransport;
+  /** What packet threads know a listener by. */
+  readonly numberOf: (server: string) => number;
 }
 
 export interface PreparedListeners {
@@ -89,6 +93,8 @@ export class ListenerSet {
       server: plan.server,
       streamOnly: plan.transport === 'tls',
       sockets: plan.sockets,
+      udp: this.#spec.udp,
+      number: this.#spec.numberOf(plan.server),
       log,
       clock,
       observer: observer(plan.server),

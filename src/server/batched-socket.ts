@@ -8,7 +8,8 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { performance } from 'node:perf_hooks';
 import { parseIp } from '../net/ip.ts';
 import type { SocketAddress } from './handler.ts';
-import type { OnArrival, UdpSocket } from './udp.ts';
+import type { Arrival } from './serve-query.ts';
+import type { OnArrival, Shortcut, UdpSocket } from './udp.ts';
 
 /** Replies waiting in this process because the interface is full; beyond it they are dropped, as the kernel would. */
 const MAX_SEND_QUEUE_BYTES = 4 << 20;
@@ -18,20 +19,33 @@ interface Datagram {
   readonly peer: RemoteInfo;
 }
 
+interface Arrived {
+  readonly arrival: Arrival;
+  readonly peer: RemoteInfo;
+}
+
+/** Who answers what comes. */
+export interface BatchReader {
+  readonly onArrival: OnArrival;
+  /** Asked first; with it goes the number it knows the listener by. */
+  readonly shortcut?: Shortcut;
+  readonly listener?: number;
+}
+
 export class BatchedSocket implements UdpSocket {
   readonly local: SocketAddress;
   readonly #socket: Socket;
-  readonly #onArrival: OnArrival;
+  readonly #reader: BatchReader;
   #arrived: Datagram[] = [];
   /** Replies to the batch in hand; undefined between batches, when replies are sent as they come. */
   #replies: Datagram[] | undefined;
   #closing: Promise<void> | undefined;
 
   /** Takes over a socket that is bound to `local`. */
-  constructor(socket: Socket, local: SocketAddress, onArrival: OnArrival) {
+  constructor(socket: Socket, local: SocketAddress, reader: BatchReader) {
     this.#socket = socket;
     this.local = local;
-    this.#onArrival = onArrival;
+    this.#reader = reader;
     socket.on('error', ignoreLostReply);
     socket.on('message', (bytes, peer) => this.#take({ bytes, peer }));
   }
@@ -50,13 +64,20 @@ export class BatchedSocket implements UdpSocket {
   }
 
   #answerBatch(): void {
-    const arrived = this.#arrived;
+    const taken = this.#arrived;
     const replies: Datagram[] = [];
     this.#arrived = [];
     this.#replies = replies;
     const receivedAtMs = performance.now();
+    const { local } = this;
+    const arrived: Arrived[] = [];
+    for (const { bytes, peer } of taken) {
+      const client = clientAddress(peer);
+      if (client === undefined) continue;
+      arrived.push({ arrival: { bytes, client, local, transport: 'udp', receivedAtMs }, peer });
+    }
     try {
-      for (const datagram of arrived) this.#answer(datagram, receivedAtMs);
+      for (const { arrival, peer } of this.#shortCut(arrived, replies)) this.#answer(arrival, peer);
     } finally {
       // Also if a bug of ours threw: the others shall not wait for ever.
       this.#replies = undefined;
@@ -64,11 +85,22 @@ export class BatchedSocket implements UdpSocket {
     }
   }
 
-  #answer({ bytes, peer }: Datagram, receivedAtMs: number): void {
-    const client = clientAddress(peer);
-    if (client === undefined) return;
-    const { local } = this;
-    this.#onArrival({ bytes, client, local, transport: 'udp', receivedAtMs }, (reply) => {
+  /** Gives back those that the chain has to answer. */
+  #shortCut(arrived: Arrived[], replies: Datagram[]): readonly Arrived[] {
+    const { shortcut, listener } = this.#reader;
+    if (shortcut === undefined || listener === undefined) return arrived;
+    shortcut.begin();
+    const rest = arrived.filter(({ arrival, peer }) => {
+      const bytes = shortcut.answer(arrival, listener);
+      if (bytes !== undefined) replies.push({ bytes, peer });
+      return bytes === undefined;
+    });
+    shortcut.end();
+    return rest;
+  }
+
+  #answer(arrival: Arrival, peer: RemoteInfo): void {
+    this.#reader.onArrival(arrival, (reply) => {
       if (this.#replies === undefined) this.#send([{ bytes: reply, peer }]);
       else this.#replies.push({ bytes: reply, peer });
     });

@@ -8,37 +8,60 @@ import { createSocket, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { type Ip, ipFamily, parseIp } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
-import { BatchedSocket } from './batched-socket.ts';
+import { BatchedSocket, type BatchReader } from './batched-socket.ts';
 import { listenError } from './listen-error.ts';
-import { isWildcard, type OnArrival, type UdpSocket, type UdpSpec, type UdpTransport } from './udp.ts';
+import {
+  isWildcard,
+  type OnArrival,
+  RECEIVE_BUFFER_BYTES,
+  type Shortcut,
+  type UdpSocket,
+  type UdpSpec,
+  type UdpTransport,
+} from './udp.ts';
 
-/** Asked for; the system caps it at `net.core.rmem_max`. A larger queue only makes answers late (userspace-udp 9). */
-const RECEIVE_BUFFER_BYTES = 1 << 20;
 /** A node in kube-proxy's IPVS mode has every service address on one interface: those beyond go by the wildcard. */
 const MAX_OWN_ADDRESSES = 64;
 
-export const dgramTransport: UdpTransport = {
-  async open({ local, except = [] }, onArrival) {
-    const main = await openSocket(local, onArrival);
-    if (!isWildcard(local.address)) return main;
-    const { port } = main.local;
-    const own = ownAddresses(networkInterfaces()).filter(
-      (address) => ipFamily(address) === ipFamily(local.address) && !except.includes(address),
-    );
-    const opened = await Promise.allSettled(
-      own.slice(0, MAX_OWN_ADDRESSES).map((address) => openSocket({ address, port }, onArrival)),
-    );
-    // An address that vanished meanwhile, or is still being probed for duplicates: the wildcard serves it.
-    const sockets = [
-      main,
-      ...opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
-    ];
-    return {
-      local: main.local,
-      close: async () => void (await Promise.all(sockets.map((socket) => socket.close()))),
-    };
-  },
-};
+export interface DgramOptions {
+  /** Default `RECEIVE_BUFFER_BYTES`. */
+  readonly receiveBufferBytes?: number;
+  /** Asked before the chain, about packets of sockets that have a listener's number. */
+  readonly shortcut?: Shortcut;
+}
+
+export const dgramTransport: UdpTransport = createDgramTransport();
+
+export function createDgramTransport(options: DgramOptions = {}): UdpTransport {
+  return { open: (spec, onArrival) => openSockets(spec, onArrival, options) };
+}
+
+async function openSockets(spec: UdpSpec, onArrival: OnArrival, options: DgramOptions): Promise<UdpSocket> {
+  const { local, except = [], listener } = spec;
+  const { shortcut } = options;
+  const reader: BatchReader = {
+    onArrival,
+    ...(shortcut && listener !== undefined && { shortcut, listener }),
+  };
+  const main = await openSocket(local, reader, options);
+  if (!isWildcard(local.address)) return main;
+  const { port } = main.local;
+  const own = ownAddresses(networkInterfaces()).filter(
+    (address) => ipFamily(address) === ipFamily(local.address) && !except.includes(address),
+  );
+  const opened = await Promise.allSettled(
+    own.slice(0, MAX_OWN_ADDRESSES).map((address) => openSocket({ address, port }, reader, options)),
+  );
+  // An address that vanished meanwhile, or is still being probed for duplicates: the wildcard serves it.
+  const sockets = [
+    main,
+    ...opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+  ];
+  return {
+    local: main.local,
+    close: async () => void (await Promise.all(sockets.map((socket) => socket.close()))),
+  };
+}
 
 /** Without link-local ones, which need their interface's name to be bound. */
 export function ownAddresses(interfaces: ReturnType<typeof networkInterfaces>): Ip[] {
@@ -50,7 +73,11 @@ export function ownAddresses(interfaces: ReturnType<typeof networkInterfaces>): 
   return [...new Set(addresses)];
 }
 
-function openSocket(local: UdpSpec['local'], onArrival: OnArrival): Promise<UdpSocket> {
+function openSocket(
+  local: UdpSpec['local'],
+  reader: BatchReader,
+  { receiveBufferBytes = RECEIVE_BUFFER_BYTES }: DgramOptions,
+): Promise<UdpSocket> {
   const family = ipFamily(local.address);
   const socket = createSocket({
     type: family === 4 ? 'udp4' : 'udp6',
@@ -67,15 +94,15 @@ function openSocket(local: UdpSpec['local'], onArrival: OnArrival): Promise<UdpS
   socket.once('error', refused);
   socket.bind({ address: local.address, port: local.port, exclusive: true }, () => {
     socket.off('error', refused);
-    enlargeReceiveBuffer(socket);
-    resolve(new BatchedSocket(socket, { address: local.address, port: socket.address().port }, onArrival));
+    enlargeReceiveBuffer(socket, receiveBufferBytes);
+    resolve(new BatchedSocket(socket, { address: local.address, port: socket.address().port }, reader));
   });
   return promise;
 }
 
-function enlargeReceiveBuffer(socket: Socket): void {
+function enlargeReceiveBuffer(socket: Socket, bytes: number): void {
   try {
-    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+    socket.setRecvBufferSize(bytes);
   } catch {
     // A system that refuses leaves its default, which serves smaller bursts.
   }

@@ -7,6 +7,9 @@ import { type Ip, type IpFamily, parseIp } from '../net/ip.ts';
 import type { SocketAddress } from './handler.ts';
 import type { Arrival } from './serve-query.ts';
 
+/** Asked for; the system caps it at `net.core.rmem_max`. A larger queue only makes answers late (userspace-udp 9). */
+export const RECEIVE_BUFFER_BYTES = 1 << 20;
+
 /** Called for each packet the transport did not answer; `respond` may be called once, and after `close` does nothing. */
 export type OnArrival = (arrival: Arrival, respond: (bytes: Uint8Array) => void) => void;
 
@@ -15,7 +18,7 @@ export interface UdpSpec {
   readonly local: SocketAddress;
   /** Addresses on this port that other sockets of this process serve: a wildcard leaves them alone. */
   readonly except?: readonly Ip[];
-  /** Sockets, each with a packet thread of its own, that share the address. Default: as many as there are threads. */
+  /** Sockets, each with a packet thread of its own, that share the address; as many as there are threads at least. */
   readonly sockets?: number;
   /** What the answer cache knows this listener by; absent: it is not asked. */
   readonly listener?: number;
@@ -36,6 +39,15 @@ export interface UdpSocket {
 export interface UdpTransport {
   /** A reply leaves from the address its query was sent to. Rejects with a `SERVER_…` error. */
   open(spec: UdpSpec, onArrival: OnArrival): Promise<UdpSocket>;
+}
+
+/** A way round the chain, on the main thread: for transports whose packets no other thread answers. */
+export interface Shortcut {
+  /** Before the first `answer` of a batch, and after the last one. */
+  begin(): void;
+  end(): void;
+  /** The whole reply; undefined when the chain has to answer. */
+  answer(arrival: Arrival, listener: number): Uint8Array | undefined;
 }
 
 const WILDCARDS: Readonly<Record<IpFamily, Ip>> = { 4: parsed('0.0.0.0'), 6: parsed('::') };

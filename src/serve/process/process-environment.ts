@@ -8,7 +8,7 @@ import { processMetrics } from '../../telemetry/process-metrics.ts';
 import { createRegistry } from '../../telemetry/registry.ts';
 import { loadClusterSource } from '../cluster-source.ts';
 import type { ServeEnvironment } from '../environment.ts';
-import type { UdpSettings } from '../hot/hot-answers.ts';
+import type { UdpSettings } from '../hot-answers.ts';
 
 export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;
