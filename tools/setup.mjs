@@ -22,6 +22,7 @@ export const TEST_TOOLS = [
   ['kubectl', 'kubernetes-client', "talks to the lab's API server as users do"],
   ['kdig', 'knot-dnsutils', 'asks over TLS'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
+  ['iptables', 'iptables', 'keeps the rules of the node cache, in both of its flavours'],
 ];
 
 /** For those who change the C programs; users need none of it. */
