@@ -148,7 +148,7 @@ async function check({ q, a, extra, is }: Case, query: (text: string) => Promise
 describe('k8s_external', () => {
   it.each(cases)('answers $q', async (one) => {
     const { begin, query } = start();
-    begin();
+    void begin();
     await check(one, query);
   });
 
@@ -167,13 +167,13 @@ describe('k8s_external', () => {
     { q: 'web.ns.example.org. AAAA', a: ['web.ns.example.org. 5 AAAA 2001:db8::2'] },
   ])('answers $q with headless', async (one) => {
     const { begin, query } = start('k8s_external example.org {\n headless\n}');
-    begin();
+    void begin();
     await check(one, query);
   });
 
   it('names itself by the outside addresses of the service it stands behind', async () => {
     const { begin, query, known } = start('k8s_external example.org {\n apex ns\n ttl 60\n}');
-    begin();
+    void begin();
     if (known !== undefined) known.state.own = ['ns/dns'];
     await check({ q: 'ns1.ns.example.org. AAAA', a: ['ns1.ns.example.org. 60 AAAA 2001:db8::53'] }, query);
     await check({ q: 'ns1.ns.example.org. A', a: ['ns1.ns.example.org. 60 A 192.0.2.53'] }, query);
@@ -181,21 +181,21 @@ describe('k8s_external', () => {
 
   it('hands only names that do not exist to the next plugin', async () => {
     const { begin, query } = start('k8s_external example.org {\n fallthrough\n}');
-    begin();
+    void begin();
     await check({ q: 'nothing.ns.example.org. A', is: 'NEXT' }, query);
     await check({ q: 'web.ns.example.org. MX', is: 'NODATA' }, query);
   });
 
   it('does not deny what it cannot know yet', async () => {
     const { begin, query, known } = start();
-    begin();
+    void begin();
     if (known !== undefined) known.state.synced = false;
     await check({ q: 'nothing.ns.example.org. A', is: 'SERVFAIL' }, query);
   });
 
   it('tells caches which names have changed', () => {
     const { begin, host, known } = start('k8s_external example.org');
-    begin();
+    void begin();
     known?.tell({ all: true });
     known?.tell({ services: [{ namespace: 'ns', name: 'web' }], addresses: [ip('192.0.2.1')] });
     expect(host.changed).toEqual(['example.org.', 'web.ns.example.org.', '1.2.0.192.in-addr.arpa.']);
@@ -203,7 +203,7 @@ describe('k8s_external', () => {
 
   it('hands the zone out, SOA first and last', () => {
     const { begin, instance } = start('k8s_external example.org');
-    begin();
+    void begin();
     const records = [...(instance.transfer?.(name('example.org'), undefined) ?? [])].flat();
     expect(records.map(text)).toEqual(
       expect.arrayContaining(['named.ns.example.org. 5 CNAME Lb.Example.net.']),
