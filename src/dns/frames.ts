@@ -25,6 +25,11 @@ export class FrameSplitter {
     return this.#filled === 0;
   }
 
+  /** Bytes of the unfinished frame so far, its length included. */
+  get heldBytes(): number {
+    return this.#filled;
+  }
+
   /** The messages that `chunk` completes; they share its memory where they lie in it whole. */
   push(chunk: Uint8Array): Uint8Array[] {
     const frames: Uint8Array[] = [];

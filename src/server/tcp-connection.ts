@@ -15,6 +15,11 @@ import type { Answer, Arrival, LongAnswer, Outcome } from './serve-query.ts';
 export const FIRST_QUERY_MS = 3_000;
 export const IDLE_MS = 10_000;
 export const WRITE_STALL_MS = 5_000;
+/**
+ * Of an unfinished query. Real ones are a few hundred bytes; without the bound, every connection could make us hold 64 KB
+ * for as long as it may be silent.
+ */
+export const MAX_HELD_BYTES = 8_192;
 /** Queries of one connection that may wait for the chain at once. */
 export const MAX_OUTSTANDING = 128;
 
@@ -74,6 +79,10 @@ export class TcpConnection {
   #receive(chunk: Uint8Array): void {
     if (this.#closing) return;
     const frames = this.#frames.push(chunk);
+    if (this.#frames.heldBytes > MAX_HELD_BYTES) {
+      this.destroy();
+      return;
+    }
     if (frames.length > 0) this.#touch();
     for (const frame of frames) this.#waiting.push(frame);
     this.#serveWaiting();

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { frameMessage } from '../dns/frames.ts';
 import { ip, queryFor } from '../dns/testing/packets.ts';
+import type { ListenerTimeouts } from './listener-options.ts';
 import type { Answer } from './serve-query.ts';
 import { openTcp, type TcpListener } from './tcp.ts';
 import { HandClock } from './testing/clock.ts';
@@ -25,10 +26,20 @@ interface Started {
   readonly port: number;
 }
 
-async function start(serve: () => Answer, maxConnections?: number): Promise<Started> {
+async function start(
+  serve: () => Answer,
+  maxConnections?: number,
+  timeouts: ListenerTimeouts = {},
+): Promise<Started> {
   const clock = new HandClock();
   const local = { address: ip('127.0.0.1'), port: 0 };
-  const listener = await openTcp({ local, clock, serve, ...(maxConnections && { maxConnections }) });
+  const listener = await openTcp({
+    local,
+    clock,
+    serve,
+    timeouts,
+    ...(maxConnections && { maxConnections }),
+  });
   listeners.push(listener);
   return { clock, port: listener.local.port };
 }
@@ -130,4 +141,99 @@ test('a client may have 128 queries waiting; the others wait in its own connecti
   expect(waiting).toHaveLength(128);
   for (const answer of waiting.splice(0)) answer(REPLY);
   await expect.poll(() => waiting.length).toBe(72);
+});
+
+test('the time bounds are those that the operator sets', async () => {
+  const server = await start(() => REPLY, undefined, { readMs: 60_000, idleMs: 30_000 });
+  const client = await dial(server);
+  server.clock.turn(50_000);
+  await exchange(client);
+  server.clock.turn(29_000);
+  await settle();
+  expect(isClosed(client)).toBe(false);
+  server.clock.turn(1_010);
+  await closeOf(client);
+});
+
+test('a connection ends with the answer to the last query that it may ask', async () => {
+  const server = await start(() => REPLY, undefined, { maxTcpQueries: 2 });
+  const client = await dial(server);
+  await exchange(client);
+  await exchange(client);
+  await closeOf(client);
+});
+
+test('a query that is announced to be long is not waited for', async () => {
+  const server = await start(() => REPLY);
+  const client = await dial(server);
+  client.write(Buffer.concat([QUERY, Uint8Array.of(0xff, 0xff), new Uint8Array(20_000)]));
+  await closeOf(client);
+});
+
+test('answers that come in one turn leave in one write', async () => {
+  const waiting: ((bytes: Uint8Array) => void)[] = [];
+  const server = await start(() => new Promise((resolve) => waiting.push(resolve)));
+  const client = await dial(server);
+  const chunks: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => chunks.push(chunk));
+  client.write(Buffer.concat(Array.from({ length: 50 }, () => QUERY)));
+  await expect.poll(() => waiting.length).toBe(50);
+  for (const answer of waiting) answer(REPLY);
+  await expect.poll(() => Buffer.concat(chunks).length).toBe(50 * (REPLY.length + 2));
+  expect(chunks).toHaveLength(1);
+});
+
+/** A first message and then `count` of 32 KB. */
+function transfer(count: number) {
+  const state = { made: 0, ended: false };
+  const more = (function* () {
+    try {
+      for (; state.made < count; state.made++) yield new Uint8Array(32_768);
+    } finally {
+      state.ended = true;
+    }
+  })();
+  return { state, answer: { bytes: REPLY, more } };
+}
+
+test('a long answer is made no faster than the client takes it, and other answers do not wait for its end', async () => {
+  const { state, answer } = transfer(2_000);
+  const answers: Answer[] = [answer];
+  const server = await start(() => answers.shift() ?? REPLY);
+  const client = await dial(server);
+  client.pause();
+  client.write(QUERY);
+  for (let before = -1; before !== state.made; await settle()) before = state.made;
+  expect(state.made).toBeLessThan(500);
+  let received = 0;
+  client.on('data', (chunk) => {
+    received += chunk.length;
+  });
+  client.end(QUERY);
+  client.resume();
+  await once(client, 'end');
+  expect(received).toBe(2 * (REPLY.length + 2) + 2_000 * (32_768 + 2));
+  expect(state.ended).toBe(true);
+});
+
+test('a client that leaves a long answer unread is closed, and the answer ended', async () => {
+  const { state, answer } = transfer(2_000);
+  const server = await start(() => answer);
+  const client = await dial(server);
+  client.pause();
+  client.write(QUERY);
+  for (let before = -1; before !== state.made; await settle()) before = state.made;
+  server.clock.turn(5_010);
+  client.resume();
+  await closeOf(client);
+  await expect.poll(() => state.ended).toBe(true);
+});
+
+test('a long answer that cannot go on ends the connection', async () => {
+  const more = [new Uint8Array(100), undefined][Symbol.iterator]();
+  const server = await start(() => ({ bytes: REPLY, more }));
+  const client = await dial(server);
+  client.resume();
+  client.write(QUERY);
+  await closeOf(client);
 });

@@ -13,8 +13,10 @@ import type { Answer, Arrival } from './serve-query.ts';
 import { FIRST_QUERY_MS, TcpConnection } from './tcp-connection.ts';
 import { TlsGate } from './tls-gate.ts';
 
-/** About 10 KB each. Node caches keep a few to each CoreDNS pod: enough for a cluster of a thousand nodes. */
+/** 11 to 14 KB each, queries unfinished or answered. Node caches keep a few to each CoreDNS pod: enough for a cluster of a thousand nodes. */
 export const MAX_CONNECTIONS = 4096;
+/** Of DoT, about 60 KB each. */
+export const MAX_SECURE_CONNECTIONS = 1024;
 /** Not yet accepted ones, in the kernel. */
 const BACKLOG = 1024;
 
@@ -30,7 +32,7 @@ export interface TcpListenerSpec extends StreamConduct {
   readonly local: SocketAddress;
   readonly clock: Clock;
   readonly serve: (arrival: Arrival) => Answer;
-  /** Default `MAX_CONNECTIONS`. */
+  /** Default `MAX_CONNECTIONS` in clear, `MAX_SECURE_CONNECTIONS` with `tls`. */
   readonly maxConnections?: number;
 }
 
@@ -119,7 +121,8 @@ class Connections implements TcpListener {
       socket.destroy();
       return;
     }
-    if (this.#open.size >= (this.#spec.maxConnections ?? MAX_CONNECTIONS)) this.#evict();
+    const most = this.#gate === undefined ? MAX_CONNECTIONS : MAX_SECURE_CONNECTIONS;
+    if (this.#open.size >= (this.#spec.maxConnections ?? most)) this.#evict();
     if (this.#gate === undefined) {
       this.#serve(socket, client, local);
       return;
