@@ -19,7 +19,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const [word = ''] = args;
   if (DRY_RUNS.has(word)) return (await import('./dns-dry-run.ts')).run(args);
   const signals = catchSignals();
-  const [{ answerAtOnce, DNS_FLAGS, dnsPort, udpSettings }, { parseGoFlags }, { reportFatal }] =
+  const [{ answerAtOnce, cacheMemory, DNS_FLAGS, dnsPort, udpSettings }, { parseGoFlags }, { reportFatal }] =
     await Promise.all([
       import('../serve/process/dns-flags.ts'),
       import('../serve/process/go-flags.ts'),
@@ -34,7 +34,11 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runServer } = await import('../serve/process/run-server.ts');
-    const environment = processEnvironment(dnsPort(flags), udpSettings(flags));
+    const environment = processEnvironment({
+      defaultPort: dnsPort(flags),
+      udp: udpSettings(flags),
+      cacheBytes: cacheMemory(flags),
+    });
     const code = await runServer({
       conf: flags.text('conf'),
       pidfile: flags.text('pidfile'),

@@ -16,7 +16,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const signals = catchSignals();
   const [
     { NODE_CACHE_FLAGS, nodeCacheSpec },
-    { answerAtOnce, udpSettings },
+    { answerAtOnce, cacheMemory, udpSettings },
     { parseGoFlags },
     { reportFatal },
   ] = await Promise.all([
@@ -35,7 +35,11 @@ export async function run(args: readonly string[]): Promise<number> {
     const spec = nodeCacheSpec(flags);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runNodeCache } = await import('../nodecache/run-node-cache.ts');
-    const environment = processEnvironment(spec.port, udpSettings(flags));
+    const environment = processEnvironment({
+      defaultPort: spec.port,
+      udp: udpSettings(flags),
+      cacheBytes: cacheMemory(flags),
+    });
     const code = await runNodeCache({ spec, env: process.env, environment, signals });
     environment.sink.flush();
     return process.exit(code);

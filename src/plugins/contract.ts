@@ -15,6 +15,7 @@ import type { Readable } from '../store/store.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { AnswerCache } from '../wirecache/contract.ts';
 
 export interface BlockInfo {
   /** The block's own zones, lower case and fully qualified, one per key after CIDR expansion. */
@@ -154,6 +155,8 @@ export interface Host {
   readonly random: () => number;
   /** Directory that relative paths in the Corefile start from. */
   readonly directory: string;
+  /** For `cache`: the memory that all answers of the process share. */
+  readonly answers: AnswerCache;
   /** Starts (or shares) a watch; it ends with the instance. The snapshot's `synced` tells what has been listed. */
   cluster(need: ClusterNeed): Readable<ClusterSnapshot>;
   /** Serves GET `path` on `address` (`:8080`, `127.0.0.1:9153`); same address is shared over blocks. Listens at start. */

@@ -9,8 +9,13 @@ import { parseName, ROOT } from '../dns/name.ts';
 import { formatExposition } from '../telemetry/exposition.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRegistry } from '../telemetry/registry.ts';
+import { createAnswerCache } from '../wirecache/answer-cache.ts';
+import type { AnswerCache } from '../wirecache/contract.ts';
 import type { BlockInfo, Host, Neighbours, PluginInstance, Setup } from './contract.ts';
 import { VirtualClock } from './virtual-clock.ts';
+
+/** Enough for what a plugin's test stores; made only when it is asked for. */
+const ANSWER_BYTES = 16 * 1024 * 1024;
 
 export interface FakeHost extends Host {
   readonly clock: VirtualClock;
@@ -40,6 +45,7 @@ export function fakeHost({
   const changed: Name[] = [];
   const forgetters: ((names: readonly Name[]) => void)[] = [];
   const keptOptions = new Set<number>();
+  let answers: AnswerCache | undefined;
   const log = fakeLog(lines);
   const metrics = createRegistry(formatExposition);
   const absent = (what: string) => () => {
@@ -52,6 +58,10 @@ export function fakeHost({
     clock: new VirtualClock(),
     random,
     directory,
+    get answers() {
+      answers ??= createAnswerCache({ budgetBytes: ANSWER_BYTES, random });
+      return answers;
+    },
     lines,
     cluster: absent('cluster'),
     http: absent('http listener'),

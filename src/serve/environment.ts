@@ -20,7 +20,7 @@ export interface ServeEnvironment {
   /** `[DEBUG]` lines of the whole process from now on, or none (the `debug` plugin). */
   readonly setDebug: (enabled: boolean) => void;
   /** Where `cache` keeps its answers; packet threads answer from it. */
-  readonly answers?: AnswerCache;
+  readonly answers: AnswerCache;
   /** How datagrams are read; absent: by the main thread. */
   readonly udp?: UdpSettings;
   /** Called once, when a Corefile needs the cluster. */

@@ -9,7 +9,10 @@ import { type Clock, systemClock } from '../telemetry/clock.ts';
 import { formatExposition } from '../telemetry/exposition.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRegistry } from '../telemetry/registry.ts';
+import { createAnswerCache } from '../wirecache/answer-cache.ts';
 import type { ServeEnvironment } from './environment.ts';
+
+const ANSWER_BYTES = 16 * 1024 * 1024;
 
 export interface FakeEnvironment extends ServeEnvironment {
   /** `[LEVEL] prefix text`, in order. */
@@ -38,6 +41,7 @@ export function fakeEnvironment({ clock = systemClock }: { clock?: Clock } = {})
     clock,
     random: Math.random,
     directory: tmpdir(),
+    answers: createAnswerCache({ budgetBytes: ANSWER_BYTES, random: Math.random }),
     defaultPort: 0,
     async loadCluster() {
       return {

@@ -197,7 +197,7 @@ export class Generation {
 
   #host(word: string, { block, directory }: { block: number; directory: string }): Host {
     const bus = this.#bus(block);
-    const { log, metrics, clock, random } = this.#environment;
+    const { log, metrics, clock, random, answers } = this.#environment;
     const own = log(`plugin/${word}: `);
     return {
       log: own,
@@ -206,6 +206,7 @@ export class Generation {
       clock,
       random,
       directory,
+      answers,
       cluster: (need) => {
         if (this.#cluster === undefined) throw new Error(`plugin/${word} may not watch the cluster`);
         return this.#cluster.get(need, own);

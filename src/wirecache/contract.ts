@@ -57,6 +57,8 @@ export interface PartitionSpec {
   readonly keepTtl: boolean;
   /** Undefined when nothing is fetched ahead: then hits are not counted. */
   readonly prefetch: PrefetchSpec | undefined;
+  /** Where there is both a success and a denial, the main thread decides, expired or not. Default false. */
+  readonly positiveFirst?: boolean;
   /** An entry went because another partition needed its room. */
   readonly onCrowdedOut?: (share: Share) => void;
 }
@@ -79,7 +81,7 @@ export interface Partition {
   /** Forgets these names and all below them; returns how many entries went. */
   purge(names: readonly Name[]): number;
   list(): Iterable<{ readonly key: AnswerKey; readonly answer: StoredAnswer }>;
-  /** Gives the memory back. Nothing may be called afterwards. */
+  /** Gives the memory back. Whoever still comes late finds it empty, and keeps nothing in it. */
   close(): void;
 }
 

@@ -80,7 +80,7 @@ export class IndexTable {
   }
 
   get isCrowded(): boolean {
-    return this.#level < this.#memory.geometry.maxLevel && this.#taken >= GROW_AT * 2 ** this.#level;
+    return this.#level < this.#memory.geometry.maxLevel && this.#taken >= GROW_AT * (1 << this.#level);
   }
 
   /** Doubles. `entries` are all there are; one that finds no place in the new table must go, and is told to `drop`. */
@@ -100,7 +100,7 @@ export class IndexTable {
 
   #set(hash: number): number {
     const { geometry } = this.#memory;
-    return geometry.index + tableOffset(this.#level) + (hash & (2 ** this.#level - 1)) * SET_SLOTS;
+    return geometry.index + tableOffset(this.#level) + (hash & ((1 << this.#level) - 1)) * SET_SLOTS;
   }
 
   #slotOf(hash: number, entry: number): number {

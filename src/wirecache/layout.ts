@@ -158,10 +158,10 @@ export function geometry(chunks: number, maxLevel: number): Geometry {
 
 /** Of all tables up to a level: each is twice the one before. */
 export function indexWords(level: number): number {
-  return (2 ** (level + 1) - 2 ** MIN_LEVEL) * SET_SLOTS;
+  return ((1 << (level + 1)) - (1 << MIN_LEVEL)) * SET_SLOTS;
 }
 
 /** Where the table of a level begins, from the start of the index. */
 export function tableOffset(level: number): number {
-  return (2 ** level - 2 ** MIN_LEVEL) * SET_SLOTS;
+  return ((1 << level) - (1 << MIN_LEVEL)) * SET_SLOTS;
 }

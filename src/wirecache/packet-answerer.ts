@@ -78,6 +78,7 @@ class SharedReader implements PacketAnswerer {
     const words = this.#words;
     // From the next entry on that is found, the writer knows that this reader may hold it (userspace-udp 12.1).
     Atomics.store(words, this.#seat, Atomics.load(words, HEAD.EPOCH));
+    this.#finder.begin();
     const published = Atomics.load(words, HEAD.ROUTES);
     if (published === this.#routesNumber) return;
     this.#routesNumber = published;
@@ -118,6 +119,7 @@ class SharedReader implements PacketAnswerer {
     this.#owner.bits = checkingDisabled | (query.dnssecOk ? BITS.DNSSEC_OK : 0);
     this.#finder.find(this.#name, query.type | CLASS_IN, this.#owner);
     const { success, denial } = this.#finder;
+    if (route.positiveFirst && success !== 0 && denial !== 0) return 0;
     const denies = denial !== 0 && this.#remaining(denial, nowMs) > 0;
     if (denies && !this.#isServerError(denial)) return denial;
     if (success !== 0 && this.#remaining(success, nowMs) > 0) return success;

@@ -21,6 +21,7 @@ export class WirePartition implements Partition, Owner {
   readonly #onClosed: () => void;
   /** While this partition stores: how many of its own had to go. */
   #evicted: Record<Share, number> | undefined;
+  #isClosed = false;
 
   constructor(vault: Vault, spec: PartitionSpec, { id, onClosed }: { id: number; onClosed: () => void }) {
     this.id = id;
@@ -60,6 +61,7 @@ export class WirePartition implements Partition, Owner {
 
   insert(key: AnswerKey, share: Share, answer: WireAnswer): Readonly<Record<Share, number>> {
     const evicted = { success: 0, denial: 0 };
+    if (this.#isClosed) return evicted;
     const prepared = this.#vault.prepareKey(this.id, key);
     const measured = this.#vault.prepareAnswer(prepared, answer);
     const before = this.#vault.find(prepared, share);
@@ -97,6 +99,7 @@ export class WirePartition implements Partition, Owner {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#vault.dismiss(this);
     this.#onClosed();
   }

@@ -28,7 +28,7 @@ export const ROUTE = {
   PREFETCH_PERCENT: 8,
   ZONE: 9,
 } as const;
-export const ROUTE_FLAGS = { SHUFFLE: 1, KEEP_TTL: 2 } as const;
+export const ROUTE_FLAGS = { SHUFFLE: 1, KEEP_TTL: 2, POSITIVE_FIRST: 4 } as const;
 
 type SpecOf = (partition: number) => PartitionSpec | undefined;
 
@@ -77,7 +77,9 @@ export class RouteTable {
       id,
       bytes.length,
       replays ? replay.partition : 0,
-      (replay?.shuffle ? ROUTE_FLAGS.SHUFFLE : 0) | (spec?.keepTtl ? ROUTE_FLAGS.KEEP_TTL : 0),
+      (replay?.shuffle ? ROUTE_FLAGS.SHUFFLE : 0) |
+        (spec?.keepTtl ? ROUTE_FLAGS.KEEP_TTL : 0) |
+        (spec?.positiveFirst ? ROUTE_FLAGS.POSITIVE_FIRST : 0),
       replay?.limitBytes ?? 0,
       slot ?? -1,
       spec?.prefetch?.hits ?? 0,

@@ -1,22 +1,32 @@
 /** From a reply of the handlers behind to what the client gets, and to what is remembered of it. */
 import { RCODE } from '../../dns/codes.ts';
-import { messageLength } from '../../dns/encode-message.ts';
-import type { Message } from '../../dns/message.ts';
+import type { Message, Question } from '../../dns/message.ts';
 import type { Query, Reply } from '../../server/handler.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { AnswerStore } from './answer-store.ts';
-import { type CachedAnswer, cachedAnswer, wantsAuthenticData, withTtl } from './cached-answer.ts';
+import type { AnswerKey, Partition, Share, WireAnswer } from '../../wirecache/contract.ts';
 import type { CacheMetrics } from './metrics.ts';
 import type { CacheSpec } from './options.ts';
-import { judge, type Share } from './rules.ts';
+import { isPositive, judge, repeats } from './rules.ts';
+import { remainingTtl, sectionsOf, wantsAuthenticData, wireAnswer, withTtl } from './wire-answer.ts';
 
 export interface CacheOptions {
   readonly spec: CacheSpec;
-  readonly stores: Readonly<Record<Share, AnswerStore<CachedAnswer>>>;
+  readonly partition: Partition;
   readonly clock: Clock;
   readonly log: Log;
   readonly metricsOf: (server: string) => CacheMetrics;
+}
+
+/** Everything that may change the answer. */
+export function keyOf({ message, question }: Query): AnswerKey {
+  return {
+    name: question.name,
+    type: question.type,
+    class: question.class,
+    dnssecOk: message.edns?.dnssecOk === true,
+    checkingDisabled: message.flags.checkingDisabled,
+  };
 }
 
 /** AD in a query asks for the AD bit (RFC 6840 section 5.7): the answer serves those who want it and those who do not. */
@@ -26,11 +36,7 @@ export function asksForAuthenticData(query: Query): Query {
 }
 
 /** The reply with the TTL the cache gives it, kept or not. A reply without a message is the server's business. */
-export function keep(
-  query: Query,
-  key: string,
-  { reply, options }: { reply: Reply; options: CacheOptions },
-): Reply {
+export function keep(query: Query, reply: Reply, options: CacheOptions): Reply {
   const { clock, metricsOf, spec } = options;
   const { message } = reply;
   if (message === undefined) return reply;
@@ -39,13 +45,8 @@ export function keep(
   if (verdict.mismatch) metricsOf(query.server).drops.inc();
   if (verdict.share !== undefined) {
     const { serverError, ttlSeconds } = verdict;
-    const answer = cachedAnswer(message, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
-    insert(key, answer, {
-      share: verdict.share,
-      bytes: messageLength(message),
-      server: query.server,
-      options,
-    });
+    const answer = wireAnswer(message, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
+    if (answer !== undefined) insert(query, answer, { share: verdict.share, message, options });
   }
   const authenticData = message.flags.authenticData && wantsAuthenticData(query.message);
   const flags = { ...message.flags, authenticData };
@@ -54,23 +55,42 @@ export function keep(
 
 interface Place {
   readonly share: Share;
-  readonly bytes: number;
-  readonly server: string;
+  readonly message: Message;
   readonly options: CacheOptions;
 }
 
 /** A new truth replaces the old one in the other share; a server's failure is no truth about the name. */
-function insert(key: string, answer: CachedAnswer, { share, bytes, server, options }: Place): void {
-  const { metricsOf, stores } = options;
-  const metrics = metricsOf(server);
-  const other: Share = share === 'success' ? 'denial' : 'success';
-  metrics.evictions[share].inc(stores[share].insert(key, answer, bytes));
-  if (!answer.serverError) stores[other].remove(key);
-  metrics.entries.success.set(stores.success.size);
-  metrics.entries.denial.set(stores.denial.size);
+function insert(query: Query, answer: WireAnswer, { share, message, options }: Place): void {
+  const { metricsOf, partition, spec } = options;
+  const key = keyOf(query);
+  const metrics = metricsOf(query.server);
+  const positive = share === 'success' && isPositive(query.question, message.answers);
+  const spared = spec.preferPositive && !positive && holdsPositive(query.question, key, options);
+  if (spared && share === 'success') return;
+  const evicted = partition.insert(key, share, answer);
+  if (!answer.serverError && !spared) partition.remove(key, share === 'success' ? 'denial' : 'success');
+  metrics.evictions.success.inc(evicted.success);
+  metrics.evictions.denial.inc(evicted.denial);
+  showEntries(metrics, partition);
 }
 
-/** Whether the reply says something about the name; a failure says something about the server. */
-export function isTruth(message: Message | undefined): boolean {
-  return message?.rcode === RCODE.NOERROR || message?.rcode === RCODE.NXDOMAIN;
+/** Whether there is an answer that `serve_stale_policy prefer_positive` must not lose to this reply. */
+function holdsPositive(question: Question, key: AnswerKey, options: CacheOptions): boolean {
+  const { clock, partition, spec } = options;
+  const stored = partition.lookup(key, 'success');
+  if (stored === undefined) return false;
+  const staleSeconds = (spec.stale?.upToMs ?? 0) / 1000;
+  if (remainingTtl(stored, clock.monotonicMs()) <= -staleSeconds) return false;
+  return isPositive(question, sectionsOf(stored)?.answers ?? []);
+}
+
+export function showEntries(metrics: CacheMetrics, { entries }: Partition): void {
+  metrics.entries.success.set(entries.success);
+  metrics.entries.denial.set(entries.denial);
+}
+
+/** Whether the reply says something about the name, whole; a failure says something about the server. */
+export function isTruth({ question }: Query, message: Message | undefined): boolean {
+  if (message === undefined || message.flags.truncated || !repeats(question, message)) return false;
+  return message.rcode === RCODE.NOERROR || message.rcode === RCODE.NXDOMAIN;
 }

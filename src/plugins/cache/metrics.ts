@@ -1,6 +1,6 @@
 /** The metrics of `cache`, under the names dashboards know (dns-server 3.7 and 8). */
 import type { Counter, Gauge, Metrics } from '../../telemetry/metrics.ts';
-import type { Share } from './rules.ts';
+import type { Share } from '../../wirecache/contract.ts';
 
 /** Children bound to one server and zone list, so that counting a hit is one addition. */
 export interface CacheMetrics {

@@ -9,7 +9,6 @@ import {
   onlyArg,
   parseInteger,
   quote,
-  unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
 import { zonesFrom } from '../zones.ts';
@@ -32,16 +31,40 @@ export interface CacheSpec {
   /** Undefined when entries are not fetched ahead. */
   readonly prefetch: { readonly hits: number; readonly gapMs: number; readonly percent: number } | undefined;
   /** Undefined when expired entries are of no use. */
-  readonly stale: { readonly upToMs: number; readonly verify: boolean } | undefined;
+  readonly stale: StaleSpec | undefined;
+  /** An answer is not given up for a denial while it may still be served stale. Only with `stale`. */
+  readonly preferPositive: boolean;
+}
+
+export interface StaleSpec {
+  readonly upToMs: number;
+  /** Asks first, and gives the expired answer only when nothing better comes. */
+  readonly verify: boolean;
+  /** How long `verify` waits; 0: as long as it takes. */
+  readonly timeoutMs: number;
+  /** Seconds: what expired answers show. */
+  readonly ttlSeconds: number;
+  /** After a refresh that failed, the next one waits so long; 0: it does not. */
+  readonly recheckMs: number;
 }
 
 const PLUGIN = 'cache';
 const MAX_ENTRIES = 10_000_000;
 const MAX_TTL = 0x7fff_ffff;
 const MAX_SERVFAIL_MS = 300_000;
+const MAX_RECHECK_MS = 300_000;
 const SHARDS = 256;
 
-const OPTIONS = ['success', 'denial', 'prefetch', 'serve_stale', 'servfail', 'disable', 'keepttl'] as const;
+const OPTIONS = [
+  'success',
+  'denial',
+  'prefetch',
+  'serve_stale',
+  'serve_stale_policy',
+  'servfail',
+  'disable',
+  'keepttl',
+] as const;
 
 /** Throws an `AppError` at the first wrong token. */
 export function readCacheSpec(directive: Directive, blockZones: readonly Name[]): CacheSpec {
@@ -56,9 +79,10 @@ export function readCacheSpec(directive: Directive, blockZones: readonly Name[])
     keepTtl: false,
     prefetch: undefined,
     stale: undefined,
+    preferPositive: false,
   };
   for (const line of directive.body ?? []) spec = { ...spec, ...readOption(line, spec) };
-  return spec;
+  return { ...spec, preferPositive: spec.preferPositive && spec.stale !== undefined };
 }
 
 function readOption(line: OptionLine, spec: CacheSpec): Partial<CacheSpec> {
@@ -79,7 +103,7 @@ function readOption(line: OptionLine, spec: CacheSpec): Partial<CacheSpec> {
       expectArgs(PLUGIN, line, 0);
       return { keepTtl: true };
     case 'serve_stale_policy':
-      throw unsupportedProperty(PLUGIN, line.name);
+      return readPolicy(line);
     default:
       throw wrongDirective(
         PLUGIN,
@@ -136,14 +160,42 @@ function percentArg(token: Token): number {
   throw wrongDirective(PLUGIN, token, `percentage should fall in range [10, 90]: ${percent}`);
 }
 
-/** `[DUR [immediate|verify]]`; the further arguments of newer CoreDNS versions are refused. */
-function readStale(line: OptionLine): CacheSpec['stale'] {
-  const [upTo, mode] = expectArgs(PLUGIN, line, 0, 2);
+/** `[DUR [immediate [TTL [RECHECK]] | verify [TIMEOUT [TTL [RECHECK]]]]]`. */
+function readStale(line: OptionLine): StaleSpec {
+  const [upTo, mode, ...rest] = expectArgs(PLUGIN, line, 0, line.args[1]?.text === 'verify' ? 5 : 4);
   const upToMs = upTo === undefined ? 3_600_000 : durationArg(PLUGIN, upTo);
   if (mode !== undefined && mode.text !== 'immediate' && mode.text !== 'verify') {
     throw wrongDirective(PLUGIN, mode, `invalid value for serve_stale refresh mode: ${mode.text}`);
   }
-  return { upToMs, verify: mode?.text === 'verify' };
+  const verify = mode?.text === 'verify';
+  const [timeout, ttl, recheck] = verify ? rest : [undefined, ...rest];
+  return {
+    upToMs,
+    verify,
+    timeoutMs: timeout === undefined ? 0 : durationArg(PLUGIN, timeout),
+    ttlSeconds: ttl === undefined ? 0 : wholeSeconds(ttl),
+    recheckMs: recheck === undefined ? 0 : recheckArg(recheck),
+  };
+}
+
+function wholeSeconds(token: Token): number {
+  const seconds = durationArg(PLUGIN, token) / 1000;
+  if (Number.isInteger(seconds) && seconds <= MAX_TTL) return seconds;
+  throw wrongDirective(PLUGIN, token, `stale response TTL must be whole seconds: ${token.text}`);
+}
+
+function recheckArg(token: Token): number {
+  const ms = durationArg(PLUGIN, token);
+  if (ms <= MAX_RECHECK_MS) return ms;
+  throw wrongDirective(PLUGIN, token, `failure recheck over 5 minutes is not permitted: ${token.text}`);
+}
+
+function readPolicy(line: OptionLine): Partial<CacheSpec> {
+  const token = onlyArg(PLUGIN, line);
+  if (token.text === 'prefer_positive') return { preferPositive: true };
+  throw wrongDirective(PLUGIN, token, `invalid value for serve_stale_policy: ${token.text}`, {
+    hint: 'The policy is: prefer_positive',
+  });
 }
 
 function readServfail(line: OptionLine): number {

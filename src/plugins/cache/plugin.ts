@@ -1,20 +1,22 @@
 /**
  * Answers from memory what was answered a moment ago, and remembers what the handlers behind it say. One TTL per message;
- * what may be kept stands in `rules.ts`, where it is kept in `answer-store.ts`. A hit is answered without a promise.
+ * what may be kept stands in `rules.ts`, where it is kept is the process's answer cache, from which packet threads give
+ * the same answers by the same rules without coming here. A hit is answered without a promise.
  */
 import { OPCODE, TYPE } from '../../dns/codes.ts';
-import { canonicalName } from '../../dns/name.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
+import type { Share, StoredAnswer } from '../../wirecache/contract.ts';
 import { matchingZone } from '../zones.ts';
-import { type CachedAnswer, remainingTtl, replyFromCache } from './cached-answer.ts';
-import { asksForAuthenticData, type CacheOptions, isTruth, keep } from './keep.ts';
+import { asksForAuthenticData, type CacheOptions, keep, keyOf } from './keep.ts';
 import type { CacheSpec } from './options.ts';
 import { Refresher } from './refresher.ts';
-import type { Share } from './rules.ts';
+import { isPositive } from './rules.ts';
+import { verified } from './verify.ts';
+import { remainingTtl, replyFromCache, sectionsOf } from './wire-answer.ts';
 
 interface Found {
   readonly share: Share;
-  readonly answer: CachedAnswer;
+  readonly answer: StoredAnswer;
   /** Seconds; 0 or less for an expired answer within the stale window. */
   readonly remaining: number;
 }
@@ -26,21 +28,15 @@ export function cache(options: CacheOptions): Plugin {
     return (query) => {
       if (!isCached(query, spec)) return next(query);
       const metrics = options.metricsOf(query.server);
-      const key = cacheKey(query);
       metrics.requests.inc();
-      const found = find(key, options);
+      const found = find(query, options);
       if (found === undefined) {
         metrics.misses.inc();
-        return fetchAndKeep(query, key, { options, next });
+        return fetchAndKeep(query, { options, next });
       }
-      if (found.remaining <= 0 && spec.stale?.verify) return verified(query, { key, found, options, next });
+      if (found.remaining <= 0) return outdated(query, found, { options, next, refresher });
       metrics.hits[found.share].inc();
-      if (found.remaining <= 0) {
-        metrics.servedStale.inc();
-        refresher.start(query, key);
-        return answerFrom(query, found.answer, 0);
-      }
-      if (refresher.isDue(found.answer, found.remaining) && refresher.start(query, key)) {
+      if (refresher.isDue(query, found.answer, found.remaining) && refresher.start(query)) {
         metrics.prefetches.inc();
       }
       return answerFrom(query, found.answer, spec.keepTtl ? found.answer.ttlSeconds : found.remaining);
@@ -54,34 +50,36 @@ function isCached(query: Query, spec: CacheSpec): boolean {
   return matchingZone(spec.zones, name) !== undefined;
 }
 
-/** Everything that may change the answer. Whole, not hashed: two questions never share an entry. */
-function cacheKey({ message, question }: Query): string {
-  const bits = (message.edns?.dnssecOk ? 1 : 0) | (message.flags.checkingDisabled ? 2 : 0);
-  const kind = (question.type * 0x1_0000 + question.class) * 4 + bits;
-  return `${kind} ${canonicalName(question.name)}`;
-}
-
 /**
  * Denials come first, but a remembered SERVFAIL gives way to an answer that is still good. Expired answers are handed
  * out as long as `serve_stale` allows and forgotten after that.
  */
-function find(key: string, { clock, spec, stores }: CacheOptions): Found | undefined {
+function find(query: Query, { clock, partition, spec }: CacheOptions): Found | undefined {
+  const key = keyOf(query);
   const nowMs = clock.monotonicMs();
   const staleSeconds = (spec.stale?.upToMs ?? 0) / 1000;
   const look = (share: Share): Found | undefined => {
-    const answer = stores[share].lookup(key);
+    const answer = partition.lookup(key, share);
     if (answer === undefined) return undefined;
     const remaining = remainingTtl(answer, nowMs);
     if (remaining > -staleSeconds && !(remaining <= 0 && answer.serverError))
       return { share, answer, remaining };
-    stores[share].remove(key);
+    partition.remove(key, share);
     return undefined;
   };
   const denial = look('denial');
-  if (denial !== undefined && denial.remaining > 0 && !denial.answer.serverError) return denial;
+  if (denial === undefined) return look('success');
+  const prefersDenial = denial.remaining > 0 && !denial.answer.serverError;
+  if (prefersDenial && !spec.preferPositive) return denial;
   const success = look('success');
+  if (spec.preferPositive && success !== undefined && holdsAnswer(query, success)) return success;
+  if (prefersDenial) return denial;
   if (success !== undefined && success.remaining > 0) return success;
-  return denial !== undefined && denial.remaining > 0 ? denial : (success ?? denial);
+  return denial.remaining > 0 ? denial : (success ?? denial);
+}
+
+function holdsAnswer(query: Query, { answer }: Found): boolean {
+  return isPositive(query.question, sectionsOf(answer)?.answers ?? []);
 }
 
 interface Chain {
@@ -89,29 +87,38 @@ interface Chain {
   readonly next: Handler;
 }
 
-function fetchAndKeep(query: Query, key: string, { options, next }: Chain): Reply | Promise<Reply> {
+function fetchAndKeep(query: Query, { options, next }: Chain): Reply | Promise<Reply> {
   const reply = next(asksForAuthenticData(query));
-  if (!(reply instanceof Promise)) return keep(query, key, { reply, options });
-  return reply.then((settled) => keep(query, key, { reply: settled, options }));
+  if (!(reply instanceof Promise)) return keep(query, reply, options);
+  return reply.then((settled) => keep(query, settled, options));
 }
 
-function answerFrom(query: Query, answer: CachedAnswer, ttlSeconds: number): Reply {
+function answerFrom(query: Query, answer: StoredAnswer, ttlSeconds: number): Reply {
   const message = replyFromCache(query.message, answer, ttlSeconds);
   return { rcode: message.rcode, message };
 }
 
-/** Asks first, and falls back on the expired answer when nothing better than an error comes. */
-async function verified(
+/** `immediate`: given at once, and asked for behind it. `verify`: asked for first. */
+function outdated(
   query: Query,
-  { key, found, options, next }: Chain & { key: string; found: Found },
-): Promise<Reply> {
+  { answer, share }: Found,
+  { options, next, refresher }: Chain & { refresher: Refresher },
+): Reply | Promise<Reply> {
+  const { stale } = options.spec;
+  if (stale === undefined) return fetchAndKeep(query, { options, next });
   const metrics = options.metricsOf(query.server);
-  const reply = await next(asksForAuthenticData(query));
-  if (isTruth(reply.message)) {
-    metrics.misses.inc();
-    return keep(query, key, { reply, options });
+  const serveStale = () => {
+    metrics.hits[share].inc();
+    metrics.servedStale.inc();
+    return answerFrom(query, answer, stale.ttlSeconds);
+  };
+  if (!stale.verify) {
+    refresher.start(query);
+    return serveStale();
   }
-  metrics.hits[found.share].inc();
-  metrics.servedStale.inc();
-  return answerFrom(query, found.answer, 0);
+  return verified(query, { options, next, refresher, stale, share }).then((reply) => {
+    if (reply === undefined) return serveStale();
+    metrics.misses.inc();
+    return reply;
+  });
 }

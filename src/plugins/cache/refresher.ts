@@ -1,19 +1,24 @@
 /**
  * Fetches answers anew while clients are served from what there is: one fetch per key at a time, and a bounded number of
- * them. A failed fetch changes nothing.
+ * them. A failed fetch changes nothing but the time of the next one.
  */
+import { canonicalName } from '../../dns/name.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Handler, Query } from '../../server/handler.ts';
-import type { CachedAnswer } from './cached-answer.ts';
-import { asksForAuthenticData, type CacheOptions, isTruth, keep } from './keep.ts';
+import type { StoredAnswer } from '../../wirecache/contract.ts';
+import { asksForAuthenticData, type CacheOptions, isTruth, keep, keyOf } from './keep.ts';
 
 /** Refreshes in the background at the same time: beyond it an entry simply expires. */
 const MOST_REFRESHES = 1000;
+/** Failures that are remembered; beyond it the oldest is forgotten, and asked for again sooner. */
+const MOST_FAILURES = 10_000;
 
 export class Refresher {
   readonly #options: CacheOptions;
   readonly #next: Handler;
   readonly #underway = new Set<string>();
+  /** When a key may be fetched again, oldest failure first. */
+  readonly #pausedUntilMs = new Map<string, number>();
 
   constructor(options: CacheOptions, next: Handler) {
     this.#options = options;
@@ -21,34 +26,67 @@ export class Refresher {
   }
 
   /** Counts the hit; true when the answer is asked for often and is about to expire. */
-  isDue(answer: CachedAnswer, remaining: number): boolean {
-    const { clock, spec } = this.#options;
+  isDue(query: Query, answer: StoredAnswer, remaining: number): boolean {
+    const { clock, partition, spec } = this.#options;
     if (spec.prefetch === undefined) return false;
-    const nowMs = clock.monotonicMs();
-    const { use } = answer;
-    use.hits = nowMs - use.lastMs < spec.prefetch.gapMs ? use.hits + 1 : 1;
-    use.lastMs = nowMs;
+    const hits = partition.countHit(keyOf(query), answer.share, clock.monotonicMs());
     const threshold = Math.ceil((spec.prefetch.percent / 100) * answer.ttlSeconds);
-    return use.hits >= spec.prefetch.hits && remaining <= threshold;
+    return hits >= spec.prefetch.hits && remaining <= threshold;
   }
 
-  /** False when the key is being fetched already, or too many are. */
-  start(query: Query, key: string): boolean {
-    if (this.#underway.has(key) || this.#underway.size >= MOST_REFRESHES) return false;
-    this.#underway.add(key);
-    void this.#refresh({ ...query, metadata: new Map() }, key);
+  /** False when it is being fetched already, has failed lately, or too many are fetched. */
+  start(query: Query): boolean {
+    if (this.#underway.size >= MOST_REFRESHES || this.isPaused(query)) return false;
+    const ended = this.begin(query);
+    void this.#refresh({ ...query, metadata: new Map() }, ended);
     return true;
   }
 
-  /** An error leaves what is there in place: it is refreshed with the next hit, or expires. */
-  async #refresh(query: Query, key: string): Promise<void> {
+  /** Whether the key is being fetched, or a failure is so recent that it should not be. */
+  isPaused(query: Query): boolean {
+    const key = textOf(query);
+    if (this.#underway.has(key)) return true;
+    const until = this.#pausedUntilMs.get(key);
+    return until !== undefined && this.#options.clock.monotonicMs() < until;
+  }
+
+  /** Marks the key as being fetched; the caller says how it ended. */
+  begin(query: Query): (fetched: boolean) => void {
+    const key = textOf(query);
+    this.#underway.add(key);
+    return (fetched) => {
+      this.#underway.delete(key);
+      this.#pausedUntilMs.delete(key);
+      const recheckMs = this.#options.spec.stale?.recheckMs ?? 0;
+      if (fetched || recheckMs === 0) return;
+      const [oldest] = this.#pausedUntilMs.keys();
+      if (this.#pausedUntilMs.size >= MOST_FAILURES && oldest !== undefined)
+        this.#pausedUntilMs.delete(oldest);
+      this.#pausedUntilMs.set(key, this.#options.clock.monotonicMs() + recheckMs);
+    };
+  }
+
+  /** What went wrong in a fetch that no client waits for. */
+  report(query: Query, error: unknown): void {
+    this.#options.log.error(`Cannot refresh ${query.question.name}: ${errorText(error)}`);
+  }
+
+  /** An error leaves what is there in place: it is refreshed with a later hit, or expires. */
+  async #refresh(query: Query, ended: (fetched: boolean) => void): Promise<void> {
+    let fetched = false;
     try {
       const reply = await this.#next(asksForAuthenticData(query));
-      if (isTruth(reply.message)) keep(query, key, { reply, options: this.#options });
+      fetched = isTruth(query, reply.message);
+      if (fetched) keep(query, reply, this.#options);
     } catch (error) {
-      this.#options.log.error(`Cannot refresh ${query.question.name}: ${errorText(error)}`);
+      this.report(query, error);
     } finally {
-      this.#underway.delete(key);
+      ended(fetched);
     }
   }
+}
+
+function textOf(query: Query): string {
+  const { name, type, class: of, dnssecOk, checkingDisabled } = keyOf(query);
+  return `${type} ${of} ${dnssecOk ? 'do' : ''}${checkingDisabled ? 'cd' : ''} ${canonicalName(name)}`;
 }

@@ -4,10 +4,9 @@ import { TYPE } from '../../dns/codes.ts';
 import type { Message, Question, ResourceRecord } from '../../dns/message.ts';
 import { canonicalName, equalNames, type Name } from '../../dns/name.ts';
 import { recordTarget } from '../../dns/rdata/target.ts';
+import type { Share } from '../../wirecache/contract.ts';
 import { matchingZone } from '../zones.ts';
 import type { CacheSpec, ShareSpec } from './options.ts';
-
-export type Share = 'success' | 'denial';
 
 export interface Verdict {
   /** Where the answer goes; undefined when it is not to be kept. */
@@ -66,6 +65,12 @@ function reaches(question: Question, answers: readonly ResourceRecord[]): boolea
   return answers.some((record) => record.type === question.type && equalNames(record.name, owner));
 }
 
+/** Whether the answers lead to what was asked for: what `serve_stale_policy prefer_positive` holds on to. */
+export function isPositive(question: Question, answers: readonly ResourceRecord[]): boolean {
+  if (question.type === TYPE.ANY) return answers.length > 0;
+  return reaches(question, answers) && answers.some((record) => record.type === question.type);
+}
+
 function shareOf(reply: Message, kind: MessageKind): Share | undefined {
   switch (kind) {
     case 'NOERROR':
@@ -101,7 +106,8 @@ function clamp(ttlSeconds: number, { minTtlSeconds, maxTtlSeconds }: ShareSpec):
   return Math.min(maxTtlSeconds, Math.max(minTtlSeconds, ttlSeconds));
 }
 
-function repeats(question: Question, reply: Message): boolean {
+/** Whether it is an answer to this question and no other. */
+export function repeats(question: Question, reply: Message): boolean {
   const [echoed] = reply.questions;
   if (echoed === undefined || !reply.flags.response) return false;
   const sameKind = echoed.type === question.type && echoed.class === question.class;

@@ -20,6 +20,7 @@ describe('readCacheSpec', () => {
       keepTtl: false,
       prefetch: undefined,
       stale: undefined,
+      preferPositive: false,
     });
   });
 
@@ -47,6 +48,26 @@ describe('readCacheSpec', () => {
       'cache {\nserve_stale 10m verify\n}',
       { stale: { upToMs: 600_000, verify: true } },
     ],
+    [
+      'a TTL for stale answers, and patience after a failure',
+      'cache {\nserve_stale 1h immediate 30s 10s\n}',
+      { stale: { verify: false, timeoutMs: 0, ttlSeconds: 30, recheckMs: 10_000 } },
+    ],
+    [
+      'a bound to verification',
+      'cache {\nserve_stale 1h verify 100ms 30s 10s\n}',
+      { stale: { verify: true, timeoutMs: 100, ttlSeconds: 30, recheckMs: 10_000 } },
+    ],
+    [
+      'prefer_positive',
+      'cache {\nserve_stale_policy prefer_positive\nserve_stale\n}',
+      { preferPositive: true },
+    ],
+    [
+      'prefer_positive alone changes nothing',
+      'cache {\nserve_stale_policy prefer_positive\n}',
+      { preferPositive: false },
+    ],
     ['keepttl', 'cache {\nkeepttl\n}', { keepTtl: true }],
   ])('%s', (_case, lines, expected) => {
     expect(spec(lines)).toMatchObject(expected);
@@ -58,7 +79,12 @@ describe('readCacheSpec', () => {
     ['a capacity that is no number', 'cache {\nsuccess many\n}', /invalid integer: "many"/],
     ['a capacity that would end the process', 'cache {\nsuccess 99999999999\n}', /between 0 and 10000000/],
     ['an unknown option, as CoreDNS does', 'cache {\nsucess 100\n}', /unexpected line ending after 'sucess'/],
-    ['an option that is not built', 'cache {\nserve_stale_policy prefer_positive\n}', /is not supported/],
+    ['an unknown policy', 'cache {\nserve_stale_policy prefer_fresh\n}', /serve_stale_policy: prefer_fresh/],
+    ['a policy that is not named', 'cache {\nserve_stale_policy\n}', /after 'serve_stale_policy'/],
+    ['more than there is to say', 'cache {\nserve_stale 1h immediate 30s 30s 1s\n}', /after '1s'/],
+    ['a TTL between two seconds', 'cache {\nserve_stale 1h immediate 1.5s\n}', /whole seconds: 1.5s/],
+    ['an hour until the next try', 'cache {\nserve_stale 1h verify 1s 30s 1h\n}', /over 5 minutes .*: 1h/],
+    ['a stale TTL without unit', 'cache {\nserve_stale 1h immediate 30\n}', /missing unit in duration/],
     ['an hour of SERVFAIL', 'cache {\nservfail 1h\n}', /over 5 minutes is not permitted: 1h/],
     ['a share without percent sign', 'cache {\nprefetch 1 1m 20\n}', /last character of percentage/],
     ['a share beyond ninety', 'cache {\nprefetch 1 1m 95%\n}', /range \[10, 90\]: 95/],

@@ -1,22 +1,46 @@
-/** `cache` may stand once in a block; its two shares are made here, as large as the operator says. */
-import type { Setup } from '../contract.ts';
+/** `cache` may stand once in a block; its two shares are a partition of the process's memory for answers. */
+import type { ReplayTotals, Setup } from '../contract.ts';
 import { onlyDirective } from '../directive.ts';
-import { SieveStore } from './answer-store.ts';
-import type { CachedAnswer } from './cached-answer.ts';
+import { cacheControl } from './control.ts';
+import { type CacheOptions, showEntries } from './keep.ts';
 import { cacheMetrics } from './metrics.ts';
-import { readCacheSpec, type ShareSpec } from './options.ts';
+import { readCacheSpec } from './options.ts';
 import { cache } from './plugin.ts';
-
-/** Room per entry, on average: a few answers of 64 KiB fit beside many small ones, a cache full of them does not. */
-const BYTES_PER_ENTRY = 1024;
 
 export const setup: Setup = ({ directives, block, host }) => {
   const spec = readCacheSpec(onlyDirective(directives), block.zones);
-  const stores = { success: makeStore(spec.success), denial: makeStore(spec.denial) };
   const metricsOf = cacheMetrics(host.metrics, spec.zones.join(','));
-  return { plugin: cache({ spec, stores, metricsOf, clock: host.clock, log: host.log }) };
+  const partition = host.answers.open({
+    successEntries: spec.success.entries,
+    denialEntries: spec.denial.entries,
+    keepTtl: spec.keepTtl,
+    prefetch: spec.prefetch,
+    positiveFirst: spec.preferPositive,
+    onCrowdedOut: (share) => {
+      const metrics = metricsOf(block.server);
+      metrics.evictions[share].inc();
+      showEntries(metrics, partition);
+    },
+  });
+  const options: CacheOptions = { spec, partition, metricsOf, clock: host.clock, log: host.log };
+  host.onRecordsChanged((names) => {
+    if (partition.purge(names) > 0) showEntries(metricsOf(block.server), partition);
+  });
+  return {
+    plugin: cache(options),
+    cacheControl: cacheControl(options),
+    replay: {
+      does: 'keep',
+      partition: partition.id,
+      add: (server, totals) => addReplayed(metricsOf(server), totals),
+    },
+    onShutdown: () => partition.close(),
+  };
 };
 
-function makeStore({ entries }: ShareSpec): SieveStore<CachedAnswer> {
-  return new SieveStore({ entries, bytes: entries * BYTES_PER_ENTRY });
+/** Whatever packet threads answered was a hit. */
+function addReplayed(metrics: ReturnType<ReturnType<typeof cacheMetrics>>, totals: ReplayTotals): void {
+  metrics.requests.inc(totals.successHits + totals.denialHits);
+  metrics.hits.success.inc(totals.successHits);
+  metrics.hits.denial.inc(totals.denialHits);
 }

@@ -15,6 +15,7 @@ export const DNS_FLAGS: FlagTable = {
     default: String(RECEIVE_BUFFER_BYTES),
     help: 'receive buffer of a UDP socket, bytes',
   },
+  'cache-memory': { kind: 'int', default: '64', help: 'MiB that the answers of all caches may take' },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },
@@ -39,6 +40,14 @@ export function udpSettings(flags: ParsedFlags): UdpSettings {
     threads: intWithin(flags, 'packet-threads', { min: 0, max: MAX_PACKET_THREADS }),
     receiveBufferBytes: intWithin(flags, 'udp-buffer', UDP_BUFFER_BYTES),
   };
+}
+
+/** Below, a few thousand names push each other out; above, numbers of chunks and offsets do not fit any more. */
+const CACHE_MEMORY_MIB = { min: 1, max: 2048 };
+
+/** Bytes. Throws SERVE_FLAGS. */
+export function cacheMemory(flags: ParsedFlags): number {
+  return intWithin(flags, 'cache-memory', CACHE_MEMORY_MIB) * 1024 * 1024;
 }
 
 function intWithin(flags: ParsedFlags, name: string, { min, max }: { min: number; max: number }): number {

@@ -55,7 +55,7 @@ export async function explainCorefile(options: DryRunOptions, asked: Asked): Pro
 async function prepare(options: DryRunOptions): Promise<{ generation: Generation; corefile: Corefile }> {
   const corefile = new CorefileSource(options).load();
   const environment = {
-    ...processEnvironment(options.defaultPort),
+    ...processEnvironment({ defaultPort: options.defaultPort }),
     loadCluster: async () => ({
       open: () => ({ snapshot: createStore(EMPTY_SNAPSHOT), close: () => undefined }),
     }),

@@ -1,11 +1,13 @@
 /** The real process as a `ServeEnvironment`: standard output, the system's clock, metrics of this process. */
 
+import { randomInt } from 'node:crypto';
 import { setPriority } from 'node:os';
 import { openBoundedOutput } from '../../telemetry/bounded-output.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { createLineLog, createLineSink, type LineSink } from '../../telemetry/line-log.ts';
 import { processMetrics } from '../../telemetry/process-metrics.ts';
 import { createRegistry } from '../../telemetry/registry.ts';
+import { createAnswerCache } from '../../wirecache/answer-cache.ts';
 import { loadClusterSource } from '../cluster-source.ts';
 import type { ServeEnvironment } from '../environment.ts';
 import type { UdpSettings } from '../hot-answers.ts';
@@ -17,8 +19,22 @@ export interface ProcessEnvironment extends ServeEnvironment {
 /** What a stuck reader of the log may cost the end of the process. */
 const LOG_PATIENCE_MS = 500;
 
-/** `udp`: absent means that the main thread reads. */
-export function processEnvironment(defaultPort: number, udp?: UdpSettings): ProcessEnvironment {
+/** What `-cache-memory` is unless it is given. Pages are taken from the system only as answers come. */
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export interface ProcessOptions {
+  readonly defaultPort: number;
+  /** Absent means that the main thread reads. */
+  readonly udp?: UdpSettings;
+  /** For the answers of all caches; by default 64 MiB. */
+  readonly cacheBytes?: number;
+}
+
+export function processEnvironment({
+  defaultPort,
+  udp,
+  cacheBytes = CACHE_BYTES,
+}: ProcessOptions): ProcessEnvironment {
   const output = openBoundedOutput({
     fd: unblockedStdout(),
     clock: systemClock,
@@ -45,6 +61,7 @@ export function processEnvironment(defaultPort: number, udp?: UdpSettings): Proc
     clock: systemClock,
     random: Math.random,
     directory: process.cwd(),
+    answers: createAnswerCache({ budgetBytes: cacheBytes, random: unforeseeable }),
     defaultPort,
     ...(udp && { udp: { ...udp, onThreads: yieldToPacketThreads } }),
     loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random, metrics }),
@@ -56,6 +73,11 @@ function unblockedStdout(): number {
   // Whoever reads the log may go away; that must not end the server.
   process.stdout.on('error', () => undefined);
   return process.stdout.fd;
+}
+
+/** Uniform in [0, 1): whoever could foresee it could choose names that push each other out of the cache. */
+function unforeseeable(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
 }
 
 /** Below the priority that everything else begins with: enough to be put off, not to be starved. */

@@ -26,6 +26,8 @@ export class EntryFinder {
   readonly #words: Int32Array;
   readonly #refMask: number;
   readonly #data: number;
+  #table = 0;
+  #setMask = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -34,29 +36,42 @@ export class EntryFinder {
     this.#data = memory.geometry.data;
   }
 
+  /** At the start of a batch, after the epoch was noted: the table in use then is good until the batch ends. */
+  begin(): void {
+    const level = Atomics.load(this.#words, HEAD.LEVEL);
+    this.#table = this.#memory.geometry.index + tableOffset(level);
+    this.#setMask = (1 << level) - 1;
+  }
+
   find(name: FoldedName, kind: number, { partition, bits }: { partition: number; bits: number }): void {
     this.success = 0;
     this.denial = 0;
     const words = this.#words;
     const refMask = this.#refMask;
     const hash = name.hash(kind, partition | (bits << 16));
-    const level = Atomics.load(words, HEAD.LEVEL);
-    const set = this.#memory.geometry.index + tableOffset(level) + (hash & ((1 << level) - 1)) * SET_SLOTS;
-    const owner = partition | (name.length << NAME_LENGTH_SHIFT);
+    const set = this.#table + (hash & this.#setMask) * SET_SLOTS;
     for (let at = set; at < set + SET_SLOTS; at++) {
-      // In order with the epoch that was noted, and before whatever is read of the entry.
+      const glimpse = words[at] ?? 0;
+      if (glimpse === 0) return;
+      if (((glimpse ^ hash) & ~refMask) !== 0) continue;
+      // A glimpse may be older than the epoch that was noted. What this gives is not, and was whole before it was put
+      // there. It costs a call, so only likely slots get it.
       const slot = Atomics.load(words, at);
-      if (slot === 0) return;
-      if (((slot ^ hash) & ~refMask) !== 0) continue;
-      const entry = slot & refMask;
-      const head = this.#data + entry * CHUNK_WORDS;
-      if (((words[head + ENTRY.OWNER] ?? 0) & OWNER_KEY_MASK) !== owner) continue;
-      const entryBits = words[head + ENTRY.BITS] ?? 0;
-      if (words[head + ENTRY.KIND] !== kind || (entryBits & KEY_BITS) !== bits) continue;
-      if (!this.#hasName(entry, name)) continue;
-      if ((entryBits & BITS.DENIAL) === 0) this.success = entry;
-      else this.denial = entry;
+      if (((slot ^ hash) & ~refMask) !== 0 || (slot & refMask) === 0) continue;
+      this.#consider(slot & refMask, name, { kind, partition, bits });
     }
+  }
+
+  #consider(entry: number, name: FoldedName, { kind, partition, bits }: FoldedOwner): void {
+    const words = this.#words;
+    const head = this.#data + entry * CHUNK_WORDS;
+    const owner = partition | (name.length << NAME_LENGTH_SHIFT);
+    if (((words[head + ENTRY.OWNER] ?? 0) & OWNER_KEY_MASK) !== owner) return;
+    const entryBits = words[head + ENTRY.BITS] ?? 0;
+    if (words[head + ENTRY.KIND] !== kind || (entryBits & KEY_BITS) !== bits) return;
+    if (!this.#hasName(entry, name)) return;
+    if ((entryBits & BITS.DENIAL) === 0) this.success = entry;
+    else this.denial = entry;
   }
 
   /** Words behind the head before the name. */
@@ -101,4 +116,10 @@ export class EntryFinder {
     }
     return this.#data + chunk * CHUNK_WORDS + 1 + left;
   }
+}
+
+interface FoldedOwner {
+  readonly kind: number;
+  readonly partition: number;
+  readonly bits: number;
 }

@@ -11,6 +11,8 @@ export interface LocalRoute {
   readonly partition: number;
   readonly shuffles: boolean;
   readonly keepsTtl: boolean;
+  /** Where there are both a success and a denial, the main thread decides. */
+  readonly positiveFirst: boolean;
   /** 0: no limit. */
   readonly limitBytes: number;
   /** -1: not counted. */
@@ -76,6 +78,7 @@ function localRoute(table: Int32Array, at: number): LocalRoute {
     partition: word(ROUTE.PARTITION),
     shuffles: (flags & ROUTE_FLAGS.SHUFFLE) !== 0,
     keepsTtl: (flags & ROUTE_FLAGS.KEEP_TTL) !== 0,
+    positiveFirst: (flags & ROUTE_FLAGS.POSITIVE_FIRST) !== 0,
     limitBytes: word(ROUTE.LIMIT),
     counters: word(ROUTE.COUNTERS),
     prefetchHits: word(ROUTE.PREFETCH_HITS),
