@@ -111,6 +111,51 @@ describe('DnsServer', () => {
     );
   });
 
+  it('gives the queries of a zone to the first block whose view takes them, and counts them under its name', async () => {
+    const { server, environment } = await start(
+      `.:0 {
+        bind 127.0.0.1
+        prometheus 127.0.0.1:0
+        view odd {
+          expr name() == 'odd.test.'
+        }
+        acl {
+          block
+        }
+        whoami
+      }
+      .:0 {
+        bind 127.0.0.1
+        prometheus 127.0.0.1:0
+        whoami
+      }`,
+    );
+    const answers = [await dig(portOf(server), 'odd.test.'), await dig(portOf(server), 'even.test.')];
+    expect(answers.map(({ rcode }) => rcode)).toEqual([5, 0]);
+    const text = await environment.metrics.text();
+    const labels = (view: string) => `server="dns://127.0.0.1:0",type="A",view="${view}",zone="."} 1`;
+    for (const view of ['odd', ''])
+      expect(text).toContain(`coredns_dns_requests_total{family="1",proto="udp",${labels(view)}`);
+    expect(text).toContain(
+      'coredns_plugin_enabled{name="acl",server="dns://127.0.0.1:0",view="odd",zone="."} 1',
+    );
+  });
+
+  it('shows debug lines while a configuration says debug', async () => {
+    const { server, environment } = await start('.:0 {\n bind 127.0.0.1\n debug\n whoami\n}');
+    expect(environment.isDebug()).toBe(true);
+    await server.apply(corefile(WHOAMI));
+    expect(environment.isDebug()).toBe(false);
+  });
+
+  it('starts relative paths of a block where its root says', async () => {
+    await expect(
+      start('.:0 {\n bind 127.0.0.1\n root /nosuch\n tls a.pem b.pem\n whoami\n}'),
+    ).rejects.toThrow(
+      'plugin/tls: Corefile:4 - Error during parsing: could not load TLS certificate: open a.pem',
+    );
+  });
+
   it('refuses what CoreDNS has and it has not, by name', async () => {
     await expect(start('.:0 {\n etcd\n}')).rejects.toMatchObject({
       code: 'SERVE_DIRECTIVE_UNBUILT',
