@@ -233,6 +233,27 @@ describe('two node-caches at a time', () => {
   });
 });
 
+describe('node-cache beside a server that is none of ours', () => {
+  it('touches no rule that brings queries to it', async () => {
+    node.run('ip', 'addr', 'add', '169.254.20.10/32', 'dev', 'lo');
+    const words = ['-t', 'raw', '-I', 'PREROUTING', '-p', 'udp', '-d', '169.254.20.10', '--dport', '53'];
+    const comment = ['-m', 'comment', '--comment', 'NodeLocal DNS Cache: skip conntrack'];
+    node.run('iptables-nft', ...words, '-j', 'NOTRACK', ...comment);
+    const server =
+      'require("dgram").createSocket({type:"udp4",reusePort:true}).bind(53,"169.254.20.10",()=>console.log(1))';
+    node.hold(process.execPath, '-e', server);
+    await until(
+      () => node.run('cat', '/proc/net/udp').includes('0A14FEA9:0035'),
+      () => 'the server',
+    );
+    const cache = await serving(node.start({ args: ONE }));
+    expect(cache.stdout).not.toContain('Removed');
+    expect(node.rules('raw')).toHaveLength(8);
+    expect(await cache.end('SIGTERM')).toBe(0);
+    expect(node.rules('raw')).toHaveLength(8);
+  });
+});
+
 describe('node-cache on a node with other programs', () => {
   it('makes a table of its own where only nft exists', async () => {
     const cache = node.start({

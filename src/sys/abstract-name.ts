@@ -12,13 +12,13 @@ import { SOCKADDR_UN } from './uapi.gen.ts';
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
 /** `sun_path` without the zero byte in front. */
-export const MAX_NAME_BYTES = 107;
+const MAX_NAME_BYTES = 107;
 
 /** The way to give it back; undefined when somebody has that name already. Names are ASCII without blanks. */
 export function claimName(name: string): (() => void) | undefined {
   const libc = openLibc();
   const path = new TextEncoder().encode(`\0${name}`);
-  if (path.length > MAX_NAME_BYTES + 1) throw new Error(`Cannot claim a name of ${path.length} bytes`);
+  if (path.length > MAX_NAME_BYTES + 1) throw new Error(`Cannot claim a name of ${path.length - 1} bytes`);
   const address = encodeStruct(SOCKADDR_UN, { sun_family: AF_UNIX, sun_path: path });
   // An abstract name ends where the address does; zero bytes behind it would be part of it.
   const exact = address.slice(0, SOCKADDR_UN.fields.sun_path[0] + path.length);

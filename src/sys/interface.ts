@@ -58,6 +58,8 @@ export interface InterfaceState {
 export interface InterfaceAddress {
   readonly ip: Ip;
   readonly prefixLength: number;
+  /** IPv4 only: usually the interface's name. */
+  readonly label?: string;
 }
 
 /** Undefined when there is none of that name. */
@@ -137,7 +139,12 @@ export function interfaceAddresses(ifindex: number): readonly InterfaceAddress[]
     const attributes = decodeAttributes(payload.subarray(IFADDRMSG.size));
     const bytes = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
     if (bytes === undefined) continue;
-    found.push({ ip: ipFromBytes(bytes), prefixLength: readField(IFADDRMSG, 'ifa_prefixlen', view) });
+    const label = textOf(attributes.get(IFA_LABEL));
+    found.push({
+      ip: ipFromBytes(bytes),
+      prefixLength: readField(IFADDRMSG, 'ifa_prefixlen', view),
+      ...(label === '' ? {} : { label }),
+    });
   }
   return found;
 }

@@ -7,6 +7,7 @@ import { type Ip, ipBytes, ipFamily } from '../../net/ip.ts';
 import {
   addAddress,
   findInterface,
+  type InterfaceAddress,
   type InterfaceState,
   interfaceAddresses,
   makeInterface,
@@ -24,9 +25,11 @@ export interface DeviceOptions {
   readonly ips: readonly Ip[];
   readonly log: () => Log;
   readonly failed: (type: 'interface_add' | 'interface_check') => void;
+  /** What to try, in this order. */
+  readonly kinds?: readonly string[];
 }
 
-/** In the order of preference. */
+/** In the order of preference; each carries addresses and no packets. */
 const KINDS: readonly string[] = ['dummy', 'ifb', 'bridge'];
 /** Kernels call the kind of interface that they do not have "not supported". */
 const NO_SUCH_KIND: readonly string[] = ['ENOTSUP', 'EOPNOTSUPP'];
@@ -37,6 +40,8 @@ const MAX_LABEL = 15;
 
 export class Device {
   readonly #options: DeviceOptions;
+  /** On an interface that is not ours these are what we may take away. */
+  readonly #added = new Set<Ip>();
   /** The kernel has none of the kinds: the addresses live on the loopback interface. */
   #onLoopback = false;
 
@@ -59,14 +64,26 @@ export class Device {
 
   /** Takes away addresses of ours that an earlier run left, unless they are used. Before `ensure`, at start. */
   repair(isUsed: (ip: Ip) => boolean): void {
-    const state = this.#find();
-    if (state === undefined || !isOurs(state)) return;
-    for (const address of interfaceAddresses(state.ifindex)) {
+    const state = findInterface(this.#options.name);
+    if (state !== undefined && isOurs(state)) this.#repairOn(state, isUsed, () => true);
+    const loopback = findInterface(LOOPBACK);
+    const label = this.#label();
+    if (loopback !== undefined) this.#repairOn(loopback, isUsed, (address) => address.label === label);
+  }
+
+  #repairOn(
+    { ifindex, name }: InterfaceState,
+    isUsed: (ip: Ip) => boolean,
+    isOurAddress: (address: InterfaceAddress) => boolean,
+  ): void {
+    for (const address of interfaceAddresses(ifindex).filter(isOurAddress)) {
       const { ip, prefixLength } = address;
       const isWanted = this.#options.ips.includes(ip) && prefixLength === ipBytes(ip).length * 8;
-      if (isWanted || ip.startsWith('fe80:') || isUsed(ip)) continue;
-      const result = removeAddress(state.ifindex, address);
-      const text = `address ${ip}/${prefixLength} that an earlier run left on ${state.name}`;
+      // One that is wanted, but not with this mask, is in nobody's way for the moment that it is away.
+      const isInUse = !this.#options.ips.includes(ip) && isUsed(ip);
+      if (isWanted || ip.startsWith('fe80:') || isInUse) continue;
+      const result = removeAddress(ifindex, address);
+      const text = `address ${ip}/${prefixLength} that an earlier run left on ${name}`;
       if (result === 'OK') this.#options.log().info(`Removed the ${text}`);
       else this.#options.log().error(`Cannot remove the ${text}: ${result}`);
     }
@@ -86,7 +103,8 @@ export class Device {
       return;
     }
     for (const address of addresses) {
-      if (!ips.includes(address.ip) || others.address(address.ip)) continue;
+      const isOurAddress = isOurs(state) || this.#added.has(address.ip) || address.label === this.#label();
+      if (!ips.includes(address.ip) || !isOurAddress || others.address(address.ip)) continue;
       const result = removeAddress(state.ifindex, address);
       if (result !== 'OK')
         log().error(`Failed to remove address ${address.ip} from ${state.name}: ${result}`);
@@ -97,9 +115,13 @@ export class Device {
     return findInterface(this.#onLoopback ? LOOPBACK : this.#options.name);
   }
 
+  #label(): string {
+    return `${LOOPBACK}:${this.#options.name}`.slice(0, MAX_LABEL);
+  }
+
   #make(): void {
-    const { name, log, failed } = this.#options;
-    for (const kind of KINDS) {
+    const { name, log, failed, kinds = KINDS } = this.#options;
+    for (const kind of kinds) {
       const result = makeInterface(name, kind);
       if (NO_SUCH_KIND.includes(result)) continue;
       if (result !== 'OK' && result !== 'EEXIST') {
@@ -123,10 +145,10 @@ export class Device {
       suppressLinkLocal(state.ifindex);
       setInterfaceUp(state.ifindex);
     }
-    const label = this.#onLoopback ? `${LOOPBACK}:${this.#options.name}`.slice(0, MAX_LABEL) : undefined;
+    const label = this.#onLoopback ? this.#label() : undefined;
     for (const ip of ips) {
       const result = addAddress(state.ifindex, ip, label);
-      if (result === 'OK') log().debug(`Added address ${ip} to ${state.name}`);
+      if (result === 'OK') this.#added.add(ip);
       if (result === 'OK' || result === 'EEXIST') continue;
       log().error(`Error checking dummy device ${this.#options.name} - cannot add address ${ip}: ${result}`);
       failed('interface_check');
