@@ -1,0 +1,134 @@
+/** Both ways of reading UDP with real sockets, and what only packet threads have: a life of their own. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { ip } from '../dns/testing/packets.ts';
+import { memoryLog } from '../server/testing/log.ts';
+import { RECEIVE_BUFFER_BYTES } from '../server/udp.ts';
+import { systemClock } from '../telemetry/clock.ts';
+import { MainThreadService } from './main-thread-service.ts';
+import { PacketTransport, type PacketTransportOptions } from './packet-transport.ts';
+import { echoSource } from './testing/echo-answerer.ts';
+import { describeUdpService } from './testing/udp-conformance.ts';
+
+function options(fields: Partial<PacketTransportOptions> = {}): PacketTransportOptions {
+  return {
+    threads: 1,
+    receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+    log: memoryLog(),
+    clock: systemClock,
+    answers: echoSource(),
+    onRestart: () => undefined,
+    ...fields,
+  };
+}
+
+describeUdpService('one packet thread', (onAnswer) => new PacketTransport(options({ onAnswer })));
+describeUdpService(
+  'two packet threads',
+  (onAnswer) => new PacketTransport(options({ onAnswer, threads: 2 })),
+);
+describeUdpService('the main thread', (onAnswer) => new MainThreadService({ ...options(), onAnswer }));
+
+async function ask(text: string, port: number): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    socket.send(text, port, '127.0.0.1');
+    const [bytes] = await once(socket, 'message');
+    return String(bytes);
+  } finally {
+    socket.close();
+  }
+}
+
+describe('packet threads', () => {
+  test('one that fails is started again on the same descriptors, with a line and a count', async () => {
+    const log = memoryLog();
+    let restarts = 0;
+    const transport = new PacketTransport(options({ log, onRestart: () => restarts++ }));
+    const before = readdirSync('/proc/self/fd').length;
+    const socket = await transport.open(
+      { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 },
+      ({ bytes }, respond) => respond(bytes),
+    );
+    const { port } = socket.local;
+    for (let crash = 1; crash <= 2; crash++) {
+      expect(await ask('hot', port)).toBe('HOT');
+      const killer = createSocket('udp4');
+      killer.send('die', port, '127.0.0.1');
+      await expect.poll(() => restarts).toBe(crash);
+      killer.close();
+      // It waits in the kernel until the next thread is there.
+      expect(await ask('hot again', port)).toBe('HOT again');
+      expect(await ask('cold', port)).toBe('cold');
+    }
+    expect(log.lines).toEqual([
+      '[ERROR] A packet thread has failed: asked to die',
+      '[WARNING] A packet thread has ended and is started again in 50 ms',
+      '[ERROR] A packet thread has failed: asked to die',
+      '[WARNING] A packet thread has ended and is started again in 100 ms',
+    ]);
+    await socket.close();
+    await transport.close();
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
+  });
+
+  test('without a seat at the answer cache everything is handed over, and the log says so', async () => {
+    const log = memoryLog();
+    const transport = new PacketTransport(options({ log, answers: echoSource(0) }));
+    const socket = await transport.open(
+      { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 },
+      ({ bytes }, respond) => respond(bytes),
+    );
+    expect(await ask('hot', socket.local.port)).toBe('hot');
+    expect(log.lines).toEqual([
+      '[WARNING] A packet thread has no seat at the answer cache: it hands every packet over',
+    ]);
+    await socket.close();
+    await transport.close();
+  });
+
+  test('a change of sockets under load loses nothing: the other one takes over', async () => {
+    const transports = [new PacketTransport(options()), new PacketTransport(options())];
+    const [first, second] = transports;
+    const local = { address: ip('127.0.0.1'), port: 0 };
+    const onArrival = ({ bytes }: { bytes: Uint8Array }, respond: (reply: Uint8Array) => void) =>
+      respond(bytes);
+    const old = await first?.open({ local, listener: 0 }, onArrival);
+    const port = old?.local.port ?? 0;
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const socket = createSocket('udp4').bind(0, '127.0.0.1');
+        await once(socket, 'listening');
+        // Clients and servers share this process: what comes while it is busy must wait somewhere.
+        socket.setRecvBufferSize(1 << 20);
+        return socket;
+      }),
+    );
+    let answered = 0;
+    let sent = 0;
+    for (const client of clients) client.on('message', () => void answered++);
+    const load = setInterval(() => {
+      for (const client of clients) {
+        for (const word of ['hot', 'cold', 'hot']) {
+          client.send(word, port, '127.0.0.1');
+          sent++;
+        }
+      }
+    }, 4);
+    await expect.poll(() => answered).toBeGreaterThan(200);
+    const successor = await second?.open({ local: { ...local, port }, listener: 0 }, onArrival);
+    await expect.poll(() => answered).toBeGreaterThan(1500);
+    await old?.stopTaking?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    await old?.close();
+    const since = answered;
+    await expect.poll(() => answered).toBeGreaterThan(since + 400);
+    clearInterval(load);
+    await expect.poll(() => answered).toBe(sent);
+    await successor?.close();
+    for (const client of clients) client.close();
+    for (const transport of transports) await transport.close();
+  });
+});
