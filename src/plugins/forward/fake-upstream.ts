@@ -4,6 +4,7 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { decodeMessage } from '../../dns/decode-message.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../../dns/frames.ts';
@@ -26,18 +27,28 @@ export type Script = (asked: Asked) => void;
 export class FakeUpstream {
   readonly asked: Asked[] = [];
   connections = 0;
+  /** TLS connections that resumed a session. */
+  resumed = 0;
+  /** Of TLS clients that showed a certificate: its common name. */
+  readonly clientNames: string[] = [];
+  readonly serverNames: string[] = [];
   #script: Script;
   readonly #udp: UdpSocket = createSocket('udp4');
-  readonly #tcp: Server = createServer((socket) => this.#accept(socket));
+  readonly #tcp: Server;
   readonly #sockets = new Set<Socket>();
 
-  constructor(script: Script) {
+  /** With certificates it speaks TLS where it would speak TCP. */
+  constructor(script: Script, tls?: TlsOptions) {
     this.#script = script;
+    if (tls === undefined) this.#tcp = createServer((socket) => this.#accept(socket));
+    else this.#tcp = createTlsServer(tls, (socket) => this.#acceptTls(socket));
+    // Clients that do not like the certificate go away: that is what their tests look at.
+    this.#tcp.on('tlsClientError', () => undefined);
   }
 
   /** Takes a free port, or the one given. */
-  static async start(script: Script, port = 0): Promise<FakeUpstream> {
-    const upstream = new FakeUpstream(script);
+  static async start(script: Script, port = 0, tls?: TlsOptions): Promise<FakeUpstream> {
+    const upstream = new FakeUpstream(script, tls);
     await new Promise<void>((resolve) => upstream.#tcp.listen(port, '127.0.0.1', resolve));
     upstream.#udp.on('message', (bytes, from) => {
       upstream.#receive(bytes, {
@@ -80,6 +91,16 @@ export class FakeUpstream {
       new Promise<void>((resolve) => this.#udp.close(resolve)),
       new Promise<void>((resolve) => this.#tcp.close(() => resolve())),
     ]);
+  }
+
+  #acceptTls(socket: TLSSocket): void {
+    if (socket.isSessionReused()) this.resumed++;
+    const { subject } = socket.getPeerCertificate();
+    if (subject?.CN !== undefined) this.clientNames.push(String(subject.CN));
+    // The types know the name a client asks for on its own side only.
+    const { servername } = socket as { servername?: string | false };
+    this.serverNames.push(servername || '');
+    this.#accept(socket);
   }
 
   #accept(socket: Socket): void {

@@ -49,7 +49,7 @@ async function until(reached: () => boolean): Promise<void> {
 /** Lets time pass until the answer is there, a little for the sockets and then a lot for the clock. */
 async function settledBy<T>(host: FakeHost, answer: Promise<T>): Promise<T> {
   for (let tries = 0; tries < 20; tries++) {
-    const pause = new Promise<undefined>((resolve) => setTimeout(resolve, 20));
+    const pause = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 20));
     const settled = await Promise.race([answer.then((value) => ({ value })), pause]);
     if (settled !== undefined) return settled.value;
     host.clock.pass(2000);

@@ -1,5 +1,8 @@
-/** The files of `tls`: what we show to upstreams, and whom we trust. Read and tried out at set-up, so that a wrong file
- * is an error with its line, not a failure of each query. */
+/**
+ * The files of `tls`: what we show to upstreams, and whom we trust. Read and tried out at set-up, so that a wrong file is
+ * an error with its line, not a failure of each query.
+ */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -37,6 +40,8 @@ function readPem(token: Token, directory: string): Buffer {
 function tryOut(identity: TlsIdentity, culprit: Token): void {
   try {
     createSecureContext({ ...identity });
+    // A file of authorities in which there is none would be taken in silence, and trust nobody.
+    if (identity.ca !== undefined) new X509Certificate(identity.ca);
   } catch (error) {
     throw wrongDirective('forward', culprit, `could not load TLS files: ${errorText(error)}`);
   }
