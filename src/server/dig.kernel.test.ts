@@ -44,3 +44,33 @@ test('dig is told of truncation, and gets the whole answer over TCP', async () =
   expect(retried).toContain(';; Truncated, retrying in TCP mode.');
   expect(retried).toContain('ANSWER: 59,');
 });
+
+test('dig asks several questions on one TCP connection', async () => {
+  const asked = [
+    '+tcp',
+    '+keepopen',
+    '+short',
+    '1.example.org',
+    '+tcp',
+    '+keepopen',
+    '+short',
+    '2.example.org',
+  ];
+  expect(await dig(...asked)).toBe('10.0.0.0\n10.0.0.0\n10.0.0.1\n');
+});
+
+test('kdig asks over UDP and TCP, with EDNS options, cookies and padding', async () => {
+  const base = ['@127.0.0.1', '-p', String(listener.port), '+timeout=5', '+retry=0'];
+  const ask = async (...args: string[]) => (await promisify(execFile)('kdig', [...base, ...args])).stdout;
+  expect(await ask('2.example.org', '+tcp', '+short')).toBe('10.0.0.0\n10.0.0.1\n');
+  const padded = await ask(
+    'a.example.org',
+    '+tcp',
+    '+dnssec',
+    '+cookie=0011223344556677',
+    '+padding=128',
+    '+bufsize=1232',
+  );
+  expect(padded).toMatch(/flags: do; udp_size: 1232|Flags: do; UDP size: 1232 B/i);
+  expect(padded).toMatch(/COOKIE: 0011223344556677/i);
+});

@@ -5,6 +5,7 @@
  * we stop reading, past one of time we close.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { SocketAddress } from './handler.ts';
