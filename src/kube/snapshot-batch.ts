@@ -2,12 +2,12 @@
  * Gathers changes of several kinds and publishes them as one snapshot, at most one per interval. A change that leaves
  * a row as it was (most pod updates touch only fields we do not keep) publishes nothing.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { changedTable, type RowChanges } from '../cluster/layered-table.ts';
 import type { ObjectKey } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName, KindRows } from '../cluster/snapshot.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
+import { sameRow } from './same-row.ts';
 
 type AnyRow = KindRows[KindName];
 
@@ -129,8 +129,7 @@ function realChanges(
   const real = new Map<ObjectKey, AnyRow | undefined>();
   for (const [key, row] of changes) {
     const known = before.get(key);
-    if (known === row || (known !== undefined && row !== undefined && isDeepStrictEqual(known, row)))
-      continue;
+    if (known === row || (known !== undefined && row !== undefined && sameRow(known, row))) continue;
     real.set(key, row);
   }
   return real;

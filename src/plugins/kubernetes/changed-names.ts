@@ -29,7 +29,8 @@ export interface ChangeScope {
 /** In lower case, each once; empty when no answer of ours is concerned. */
 export function changedNames(scope: ChangeScope, change: ClusterChange): readonly Name[] {
   const { options } = scope;
-  if (change.becameSynced) return options.zones;
+  const rows = change.services.length + change.slices.length + change.pods.length + change.namespaces.length;
+  if (change.becameSynced || rows > MAX_NAMES) return options.zones;
   const names = new Set<Name>();
   const zones = forwardZones(scope);
   for (const row of services(change)) addService(scope, row, { names, zones });

@@ -14,7 +14,7 @@ import { followAlias, joinChain } from './alias-reply.ts';
 import { readName } from './lookup/find-name.ts';
 import { lookup } from './lookup/lookup.ts';
 import type { Outcome } from './lookup/outcome.ts';
-import type { Scope } from './lookup/scope.ts';
+import { MESSAGE_BYTES, type Scope } from './lookup/scope.ts';
 import { createZoneSoa } from './lookup/zone-soa.ts';
 import { isMulticlusterZone, type KubernetesOptions } from './options.ts';
 import type { ClusterView } from './view/service-index.ts';
@@ -47,7 +47,14 @@ function answer(parts: Parts, query: Query, next: Handler): Reply | Promise<Repl
   const asked = readName(options, zone, name);
   const view = (isMulticlusterZone(options, zone) ? parts.imports : undefined) ?? parts.view;
   const localAddresses = parts.localAddresses();
-  const scope: Scope = { view, options, zone: zoneSpelling(zone, name), soa: parts.soa, localAddresses };
+  const scope: Scope = {
+    view,
+    options,
+    zone: zoneSpelling(zone, name),
+    soa: parts.soa,
+    localAddresses,
+    answerBytes: MESSAGE_BYTES,
+  };
   const outcome = lookup(scope, asked, type);
   if (outcome.kind === 'alias') return answerAlias(parts, query, { scope, target: outcome.target });
   if (outcome.kind === 'nxdomain' && options.fallthrough.some((parent) => isSubdomain(parent, name))) {

@@ -39,6 +39,7 @@ export const setup: Setup = (context) => {
     zone,
     soa,
     localAddresses,
+    answerBytes: Number.POSITIVE_INFINITY,
   });
   const outside = createOutsideNames({ options, view, localAddresses: () => localAddresses });
   const recordLatency = createLatencyRecorder(host.metrics, clock);

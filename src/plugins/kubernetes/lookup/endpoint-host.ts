@@ -7,10 +7,15 @@ const LABEL_OCTETS = 63;
 
 /** Lower case if the API's own names are; `podNames` is the option `endpoint_pod_names`. */
 export function endpointHost(endpoint: EndpointRow, address: Ip, podNames: boolean): string {
+  return namedHost(endpoint, podNames) ?? dashedAddress(address);
+}
+
+/** Undefined for endpoints that only their address tells apart. */
+export function namedHost(endpoint: EndpointRow, podNames: boolean): string | undefined {
   if (endpoint.hostname !== undefined && endpoint.hostname !== '') return endpoint.hostname;
   const pod = endpoint.targetPod?.name;
   if (podNames && pod !== undefined && pod !== '' && pod.length <= LABEL_OCTETS) return pod;
-  return dashedAddress(address);
+  return undefined;
 }
 
 /** `10.1.2.3` as `10-1-2-3`, `fd00::1` as `fd00--1`; `fd00::` gets a `0` because no label may end in a dash. */

@@ -90,10 +90,19 @@ function lookupAddress(scope: Scope, asked: AskedName, type: number): Outcome {
       return target === undefined ? NXDOMAIN : { kind: 'alias', target };
     }
     case 'addresses':
-      return recordsOrNodata(addressRecords(qname, { type, ttlSeconds, addresses: found.addresses }));
+      return recordsOrNodata(
+        addressRecords(qname, {
+          type,
+          ttlSeconds,
+          addresses: found.addresses,
+          answerBytes: scope.answerBytes,
+        }),
+      );
     case 'backends': {
       const addresses = found.backends.map(({ address }) => address);
-      return recordsOrNodata(addressRecords(qname, { type, ttlSeconds, addresses }));
+      return recordsOrNodata(
+        addressRecords(qname, { type, ttlSeconds, addresses, answerBytes: scope.answerBytes }),
+      );
     }
     default:
       return existence(found);

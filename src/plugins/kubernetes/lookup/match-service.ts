@@ -5,7 +5,8 @@
 import type { EndpointRow, EndpointSliceRow, ServiceRow } from '../../../cluster/rows.ts';
 import type { Ip } from '../../../net/ip.ts';
 import type { ObjectName } from './cluster-name.ts';
-import { endpointHost } from './endpoint-host.ts';
+import { dashedAddress, namedHost } from './endpoint-host.ts';
+import { parseDashedAddress } from './match-pod.ts';
 import type { Scope } from './scope.ts';
 
 /** One address behind a name, with the ports that the name selects. */
@@ -72,16 +73,25 @@ function sliceBackends(scope: Scope, slice: EndpointSliceRow, name: ObjectName):
   if (ports === undefined || !isInCluster(slice, name)) return [];
   const cluster = slice.sourceCluster === undefined ? {} : { cluster: slice.sourceCluster };
   const backends: Backend[] = [];
-  const hostOf = (endpoint: EndpointRow, address: Ip): string =>
-    endpointHost(endpoint, address, scope.options.endpointPodNames).toLowerCase();
+  const isWanted = name.endpoint === undefined ? undefined : hostMatcher(scope, name.endpoint);
   for (const endpoint of slice.endpoints) {
     if (!endpoint.ready) continue;
     for (const address of endpoint.addresses) {
-      if (name.endpoint !== undefined && name.endpoint !== hostOf(endpoint, address)) continue;
+      if (isWanted !== undefined && !isWanted(endpoint, address)) continue;
       backends.push({ address, endpoint, ports, ...cluster });
     }
   }
   return backends;
+}
+
+/** The address that the label may stand for is read once, not written once for each of thousands of endpoints. */
+function hostMatcher({ options }: Scope, label: string): (endpoint: EndpointRow, address: Ip) => boolean {
+  const address = parseDashedAddress(label);
+  const spelt = address !== undefined && dashedAddress(address) === label ? address : undefined;
+  return (endpoint, own) => {
+    const host = namedHost(endpoint, options.endpointPodNames);
+    return host === undefined ? own === spelt : host.toLowerCase() === label;
+  };
 }
 
 /** Imported endpoints are only found together with their cluster, as two clusters may use one host name. */

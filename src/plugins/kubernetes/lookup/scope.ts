@@ -14,7 +14,12 @@ export interface Scope {
   readonly soa: (zone: Name) => ResourceRecord;
   /** Addresses of this machine without loopback; what NS and `ns.dns` answer from. */
   readonly localAddresses: readonly Ip[];
+  /** No message can carry more than this, and records beyond are not made; one that is full says so by itself. */
+  readonly answerBytes: number;
 }
+
+/** RFC 1035 section 4.2.2: the length of a message has two bytes. */
+export const MESSAGE_BYTES = 65_535;
 
 /** Whether the namespace may be seen and is there (dns-server 3.4: "exists and is exposed"). */
 export function namespaceShown(scope: Scope, namespace: string): boolean {

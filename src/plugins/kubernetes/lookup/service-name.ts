@@ -19,11 +19,22 @@ export function serviceName(
 /** Records of the family that `type` (A or AAAA) asks for, each address once. */
 export function addressRecords(
   owner: Name,
-  { type, ttlSeconds, addresses }: { type: number; ttlSeconds: number; addresses: readonly Ip[] },
+  {
+    type,
+    ttlSeconds,
+    addresses,
+    answerBytes,
+  }: { type: number; ttlSeconds: number; addresses: readonly Ip[]; answerBytes: number },
 ): ResourceRecord[] {
   const family = type === TYPE.A ? 4 : 6;
-  const wanted = addresses.filter((address) => ipFamily(address) === family);
-  return [...new Set(wanted)].map((address) => addressRecord(owner, ttlSeconds, address));
+  // With its owner compressed to two bytes, and type, class, TTL and length in ten.
+  const most = answerBytes / (type === TYPE.A ? 16 : 28);
+  const wanted = new Set<Ip>();
+  for (const address of addresses) {
+    if (wanted.size > most) break;
+    if (ipFamily(address) === family) wanted.add(address);
+  }
+  return [...wanted].map((address) => addressRecord(owner, ttlSeconds, address));
 }
 
 /** A name with an address, as additional sections and NS answers need it. */

@@ -16,15 +16,19 @@ export function serviceRecords(scope: Scope, owner: Name, { service, backends }:
   const weight = serviceWeight(backends);
   const answers = new Map<string, ResourceRecord>();
   const targets: NamedAddress[] = [];
+  let bytes = 0;
   for (const { address, endpoint, cluster, ports } of backends) {
     const label = endpoint && endpointHost(endpoint, address, endpointPodNames);
     const host = label !== undefined && cluster !== undefined ? `${label}.${cluster}` : label;
     const target = serviceName(service, scope.zone, host);
     if (target === undefined || ports.length === 0) continue;
+    if (bytes > scope.answerBytes) break;
     targets.push({ name: target, address });
     for (const port of ports) {
       const key = `${port} ${target}`;
       if (answers.has(key)) continue;
+      // The target is never compressed (RFC 2782); 18 bytes are the least of the rest.
+      bytes += 18 + target.length;
       answers.set(key, srvRecord(owner, ttlSeconds, { priority: 0, weight, port, target }));
     }
   }
