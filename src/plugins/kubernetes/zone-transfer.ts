@@ -45,31 +45,33 @@ function* inBatches(soa: ResourceRecord, records: Iterable<ResourceRecord>): Ite
   yield [...batch, soa];
 }
 
-interface Moment {
-  readonly services: readonly ServiceRow[];
-  readonly slices: ReadonlyMap<string, readonly EndpointSliceRow[]>;
-}
-
-/** The tables as they are now: what is handed out later must not mix two states. */
-function momentOf({ view }: Scope): Moment {
+/** The view as it is now, for as long as the asker takes: a zone must not mix two states. */
+function frozen(scope: Scope): Scope {
+  const { view } = scope;
+  const all = [...view.services()];
+  const services = new Map(all.map((row) => [`${row.namespace}/${row.name}`, row]));
   const slices = Map.groupBy(view.slices(), (row) => `${row.namespace}/${row.serviceName}`);
-  return { services: [...view.services()], slices };
-}
-
-function frozen(scope: Scope, { slices }: Moment): Scope {
-  const none: readonly EndpointSliceRow[] = [];
-  const slicesOf = (namespace: string, service: string) => slices.get(`${namespace}/${service}`) ?? none;
-  return { ...scope, view: { ...scope.view, slicesOf } };
+  const namespaces = new Set(all.map(({ namespace }) => namespace).filter(view.namespaceExists));
+  return {
+    ...scope,
+    view: {
+      ...view,
+      services: () => all,
+      service: (namespace, name) => services.get(`${namespace}/${name}`),
+      slicesOf: (namespace, service) => slices.get(`${namespace}/${service}`) ?? [],
+      namespaceExists: (namespace) => namespaces.has(namespace),
+    },
+  };
 }
 
 function forwardRecords(live: Scope): Iterable<ResourceRecord> {
-  const moment = momentOf(live);
-  const scope = frozen(live, moment);
-  const shown = moment.services.filter(({ namespace }) => namespaceShown(scope, namespace));
+  const scope = frozen(live);
   const head = apexRecords(scope);
   return (function* () {
     yield* head;
-    for (const service of shown) yield* distinct(serviceZone(scope, service));
+    for (const service of scope.view.services()) {
+      if (namespaceShown(scope, service.namespace)) yield* distinct(serviceZone(scope, service));
+    }
   })();
 }
 
@@ -155,14 +157,38 @@ function* distinct(records: Iterable<ResourceRecord>): Iterable<ResourceRecord> 
 /** The PTR records of all addresses whose names are in the zone. */
 function reverseRecords(scope: Scope): Iterable<ResourceRecord> {
   const { view, options, zone } = scope;
-  const names = new Set<Name>();
-  const add = (address: Ip): void => {
-    const name = reverseName(address);
-    if (isSubdomain(zone, name)) names.add(name);
+  const services = byAddress(view.services(), (row) => row.clusterIPs);
+  const slices = byAddress(view.slices(), (row) =>
+    row.endpoints.flatMap(({ ready, addresses }) => (ready ? addresses : [])),
+  );
+  const still: Scope = {
+    ...scope,
+    view: {
+      ...view,
+      servicesAt: (address) => services.get(address) ?? [],
+      slicesAt: (address) => slices.get(address) ?? [],
+    },
   };
-  for (const { clusterIPs } of view.services()) for (const address of clusterIPs) add(address);
-  for (const slice of view.slices()) for (const { address } of readyEndpoints(scope, slice)) add(address);
+  const addresses = new Set([...services.keys(), ...slices.keys()]);
   return (function* () {
-    for (const name of names) yield* answersOf(lookup(scope, readName(options, zone, name), TYPE.PTR));
+    for (const address of addresses) {
+      const name = reverseName(address);
+      if (isSubdomain(zone, name)) yield* answersOf(lookup(still, readName(options, zone, name), TYPE.PTR));
+    }
   })();
+}
+
+function byAddress<Row>(
+  rows: Iterable<Row>,
+  addressesOf: (row: Row) => readonly Ip[],
+): ReadonlyMap<Ip, readonly Row[]> {
+  const found = new Map<Ip, Row[]>();
+  for (const row of rows) {
+    for (const address of new Set(addressesOf(row))) {
+      const known = found.get(address);
+      if (known === undefined) found.set(address, [row]);
+      else known.push(row);
+    }
+  }
+  return found;
 }
