@@ -15,6 +15,7 @@ import type { Transport } from './exchange/go-error.ts';
 export interface Asked {
   readonly query: Message;
   readonly transport: Transport;
+  readonly sourceAddress: string;
   readonly sourcePort: number;
   /** Sends bytes to the asker; the script may do so several times, late, or never. */
   send(bytes: Uint8Array): void;
@@ -53,6 +54,7 @@ export class FakeUpstream {
     upstream.#udp.on('message', (bytes, from) => {
       upstream.#receive(bytes, {
         transport: 'udp',
+        sourceAddress: from.address,
         sourcePort: from.port,
         send: (reply) => upstream.#udp.send(reply, from.port, from.address),
         hangUp: () => undefined,
@@ -113,6 +115,7 @@ export class FakeUpstream {
       for (const bytes of frames.push(chunk)) {
         this.#receive(bytes, {
           transport: 'tcp',
+          sourceAddress: socket.remoteAddress ?? '',
           sourcePort: socket.remotePort ?? 0,
           send: (reply) => socket.write(frameMessage(reply)),
           hangUp: () => socket.end(),

@@ -1,6 +1,9 @@
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RCODE } from '../../dns/codes.ts';
+import { decodeMessage } from '../../dns/decode-message.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
+import { frameMessage } from '../../dns/frames.ts';
 import type { Message } from '../../dns/message.ts';
 import { recordAddress } from '../../dns/rdata/address.ts';
 import { replyTo } from '../../dns/reply.ts';
@@ -194,6 +197,60 @@ describe('forward by TCP', () => {
       if (settled === undefined) host.clock.pass(2000);
       expect([RCODE.SERVFAIL, RCODE.FORMERR]).toContain((await waiting).rcode);
     }
+  });
+
+  it('keeps as many idle connections as max_idle_conns says', async () => {
+    const held: Asked[] = [];
+    const server = await upstream((asked) => void held.push(asked));
+    const { run } = byTcp(server, 'max_idle_conns 1');
+    const waiting = Array.from({ length: 60 }, (_, i) => run(ask(`n${i}.example.`)));
+    await until(() => held.length === 60);
+    expect(server.open).toBeGreaterThan(1);
+    for (const { query, send } of held) send(ownAnswer(query));
+    await Promise.all(waiting);
+    await until(() => server.open === 1);
+  });
+
+  it('gives no more questions to a connection older than max_age', async () => {
+    const server = await upstream(answering(ONE));
+    const { host, run } = byTcp(server, 'max_age 5s');
+    await run(ask('example.org.'));
+    host.clock.pass(4999);
+    await run(ask('example.org.'));
+    expect(server.connections).toBe(1);
+    host.clock.pass(1);
+    await run(ask('example.org.'));
+    expect(server.connections).toBe(2);
+    await until(() => server.open === 1);
+  });
+
+  it('leaves an upstream that floods it with answers nobody asked for', async () => {
+    const server = await upstream(({ query, send }) => {
+      for (let i = 1; i < 1000; i++) send(encodeMessage({ ...replyTo(query), id: (query.id + i) & 0xffff }));
+    });
+    const { run } = byTcp(server, 'max_connect_attempts 1');
+    const { error } = await run(ask('example.org.'));
+    expect(error?.message).toBe('too many answers to questions never asked');
+    await until(() => server.open === 0);
+  });
+
+  it('understands answers that come byte by byte', async () => {
+    const raw = createServer((socket) => {
+      socket.on('data', async (chunk: Buffer) => {
+        const query = decodeMessage(chunk.subarray(2));
+        if (!query.ok) return;
+        for (const byte of frameMessage(ownAnswer(query.value))) {
+          socket.write(Uint8Array.of(byte));
+          await new Promise(setImmediate);
+        }
+      });
+    });
+    await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
+    cleanUps.push(() => new Promise((resolve) => raw.close(() => resolve())));
+    const address = raw.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const { run } = byTcp({ text: `127.0.0.1:${port}` } as FakeUpstream);
+    expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
   });
 
   it('says i/o timeout when the upstream is silent', async () => {
