@@ -20,7 +20,7 @@ export const WRITE_STALL_MS = 5_000;
  * Of an unfinished query. Real ones are a few hundred bytes; without the bound, every connection could make us hold 64 KB
  * for as long as it may be silent.
  */
-export const MAX_HELD_BYTES = 8_192;
+export const MAX_HELD_BYTES = 4_096;
 /** Queries of one connection that may wait for the chain at once. */
 export const MAX_OUTSTANDING = 128;
 
