@@ -27,11 +27,16 @@ function readCondition(
 ): (query: Query) => boolean {
   if (line.name.text !== 'expr') throw unknownProperty('view', line.name, ['expr']);
   const args = expectArgs('view', line, 1, Number.POSITIVE_INFINITY);
+  const text = args.map((arg) => arg.text).join(' ');
   try {
-    return compileCondition(args.map(({ text }) => text).join(' '), functions);
+    return compileCondition(text, functions);
   } catch (error) {
-    const hint = error instanceof AppError ? error.hint : undefined;
-    throw wrongDirective('view', line.name, errorText(error), hint === undefined ? {} : { hint });
+    const hints = [
+      `The expression is: ${text}`,
+      ...(error instanceof AppError && error.hint !== undefined ? [error.hint] : []),
+      ...(args.some(({ quoted }) => quoted) ? ['Double quotes around a word are the Corefile’s own'] : []),
+    ];
+    throw wrongDirective('view', line.name, errorText(error), { hint: hints.join('; ') });
   }
 }
 

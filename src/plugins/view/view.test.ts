@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { AppError } from '../../fault/app-error.ts';
 import type { Query } from '../../server/handler.ts';
 import { fakeHost, setUp } from '../fake-host.ts';
 import { type AskOptions, ask, ip } from '../fake-query.ts';
@@ -113,6 +114,21 @@ describe('view', () => {
     expect(view?.name).toBe('inside');
     expect(query.metadata.get('view/name')).toBe('inside');
     expect(plugin).toBeUndefined();
+  });
+
+  it('shows the expression as the Corefile leaves it, and says who took the quotes', () => {
+    let hint: string | undefined;
+    try {
+      setUp(setup, 'view a {\nexpr client_ip() == "127.0.0.1"\n}');
+    } catch (error) {
+      hint = error instanceof AppError ? error.hint : undefined;
+    }
+    expect(hint).toContain('The expression is: client_ip() == 127.0.0.1');
+    expect(hint).toContain('Double quotes');
+  });
+
+  it('takes a whole expression in double quotes', () => {
+    expect(accepts('view a {\nexpr "type() == \'A\'"\n}', ask('a.test.'))).toBe(true);
   });
 
   it.each([
