@@ -202,8 +202,9 @@ describe('node-cache after one that was killed', () => {
 
 describe('two node-caches at a time', () => {
   it('takes rules and interface down only when the last one ends', async () => {
-    const first = await serving(node.start({ args: BOTH }), '10.96.0.10');
-    const second = node.start({ args: BOTH });
+    const corefile = ['errors', 'whoami', 'prometheus :9253', 'health 169.254.20.10:8080'];
+    const first = await serving(node.start({ args: BOTH, corefile }), '10.96.0.10');
+    const second = node.start({ args: BOTH, corefile });
     await second.says('CoreDNS-');
     await until(
       () => node.leftovers().filter((line) => line.includes('/rules/')).length === 4,

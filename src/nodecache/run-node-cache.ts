@@ -54,7 +54,8 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       pidfile: spec.pidfile,
       quiet: spec.quiet,
       env,
-      environment,
+      // A DaemonSet that is rolled out with a surge has two of us on a node for a while.
+      environment: { ...environment, sharesPages: true },
       signals,
       onStarting: () => wrapper.useServerLog(),
       onServing: () => setup?.serving(),
@@ -148,7 +149,8 @@ class Wrapper {
       log: () => this.#log,
       failed: (type) => this.#errors.with(type).inc(),
     });
-    process.on('exit', () => {
+    // Before the log is closed.
+    process.prependListener('exit', () => {
       setup.endNow();
       sink.flush();
     });

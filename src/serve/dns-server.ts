@@ -34,7 +34,7 @@ export class DnsServer {
       },
     };
     this.metrics = new ServeMetrics(environment.metrics);
-    this.#http = new HttpHub((text) => log.warning(text));
+    this.#http = new HttpHub((text) => log.warning(text), { reusePort: environment.sharesPages === true });
     const { clock, metrics, answers: cache, udp = MAIN_THREAD } = environment;
     this.#hot = new HotAnswers({ ...udp, cache, log, clock, metrics });
     this.#listeners = new ListenerSet({

@@ -17,6 +17,8 @@ export interface ServeEnvironment {
   readonly directory: string;
   /** Port of keys that name none. */
   readonly defaultPort: number;
+  /** The next process may open the addresses of health pages and metrics while this one still has them. */
+  readonly sharesPages?: boolean;
   /** `[DEBUG]` lines of the whole process from now on, or none (the `debug` plugin). */
   readonly setDebug: (enabled: boolean) => void;
   /** Where `cache` keeps its answers; packet threads answer from it. */
