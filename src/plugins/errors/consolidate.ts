@@ -1,7 +1,7 @@
 /** Counting like errors instead of printing each (dns-server 3.1): one line per pattern and period. */
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import { formatDuration } from '../directive.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern } from '../pattern.ts';
 
 export type Level = 'warning' | 'error' | 'info' | 'debug';
 

@@ -4,8 +4,8 @@ import { expectationFault } from '../../corefile/faults.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Setup } from '../contract.ts';
 import { durationArg, expectArgs, onlyDirective, quote, wrongDirective } from '../directive.ts';
+import { compilePattern, type Pattern } from '../pattern.ts';
 import { createConsolidation, type Level, type Rule } from './consolidate.ts';
-import { compilePattern, type Pattern } from './pattern.ts';
 import { errorsPlugin } from './plugin.ts';
 
 const LEVELS: readonly string[] = ['warning', 'error', 'info', 'debug'] satisfies Level[];

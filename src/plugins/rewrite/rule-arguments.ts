@@ -2,7 +2,7 @@
 import type { Token } from '../../corefile/ast.ts';
 import { errorText } from '../../fault/app-error.ts';
 import { quote, wrongDirective } from '../directive.ts';
-import { compilePattern, type Pattern } from './pattern.ts';
+import { compilePattern, type Pattern } from '../pattern.ts';
 
 /** What CoreDNS takes at most, so that a pattern cannot eat the memory. */
 const LONGEST_PATTERN = 10_000;

@@ -3,8 +3,8 @@ import { CLASS, TYPE } from '../../dns/codes.ts';
 import { canonicalName, type Name } from '../../dns/name.ts';
 import type { Query } from '../../server/handler.ts';
 import { formatName } from '../../zonefile/escapes.ts';
+import type { Pattern } from '../pattern.ts';
 import { matchingZone } from '../zones.ts';
-import type { Pattern } from './pattern.ts';
 import type { Matched } from './template-data.ts';
 import type { Template } from './text-template/text-template.ts';
 
@@ -46,7 +46,7 @@ export function matchRule(rule: TemplateRule, { question }: Query): RuleOutcome 
       type: question.type === TYPE.ANY ? rule.type : question.type,
       regex: source,
       match,
-      groupNames: pattern.names,
+      groupNames: pattern.groupNames,
     };
     return { kind: 'match', matched };
   }

@@ -12,9 +12,9 @@ import {
   unsupportedProperty,
   wrongDirective,
 } from '../directive.ts';
+import { compilePattern, type Pattern } from '../pattern.ts';
 import { zonesFrom } from '../zones.ts';
 import { templateMetrics } from './metrics.ts';
-import { compilePattern, type Pattern } from './pattern.ts';
 import { templatePlugin } from './plugin.ts';
 import type { TemplateRule } from './rule.ts';
 import { DATA_FIELDS } from './template-data.ts';
