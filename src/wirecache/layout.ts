@@ -39,7 +39,11 @@ export const SET_SLOTS = 16;
 export const GROW_AT = 4;
 export const MIN_LEVEL = 6;
 
-export const CHUNK_WORDS = 32;
+/**
+ * Three cache lines: an address for a service's name fits into one chunk, and so does the denial with an SOA that every
+ * name of a search path gets before it.
+ */
+export const CHUNK_WORDS = 48;
 export const CHUNK_BYTES = 4 * CHUNK_WORDS;
 /** Per chunk, of use where an entry starts. */
 export const SIDE_WORDS = 8;
