@@ -8,7 +8,7 @@ export interface Pattern {
   /** How many groups it captures, the whole match not counted. */
   readonly groupCount: number;
   /** Names of groups and their places in a match. */
-  readonly names: ReadonlyMap<string, number>;
+  readonly groupNames: ReadonlyMap<string, number>;
   /** Whether it occurs anywhere in `text`. */
   test(text: string): boolean;
   /** The whole match and the groups of the first place where it occurs; groups that took no part are empty. */
@@ -22,7 +22,7 @@ export function compilePattern(source: string): Pattern {
   const groupCount = compiled.groupCount();
   return {
     groupCount,
-    names: new Map(Object.entries(compiled.namedGroups())),
+    groupNames: new Map(Object.entries(compiled.namedGroups())),
     test: (text) => compiled.matcher(text).find(),
     match(text) {
       const matcher = compiled.matcher(text);
