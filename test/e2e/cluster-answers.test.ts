@@ -9,6 +9,7 @@ import { encodeMessage } from '../../src/dns/encode-message.ts';
 import type { Message } from '../../src/dns/message.ts';
 import { recordAddress } from '../../src/dns/rdata/address.ts';
 import { recordTarget } from '../../src/dns/rdata/target.ts';
+import { startScriptedServer } from '../../src/kube/testing/scripted-server.ts';
 import { type ApiServer, createApiServer } from '../../src/lab/api/http-server.ts';
 import { ask } from '../../src/plugins/fake-query.ts';
 import { loadClusterSource } from '../../src/serve/cluster-source.ts';
@@ -56,7 +57,7 @@ interface Running {
 }
 
 /** `lines` with `API` for the API server's address. */
-async function serve(api: Api, lines: string): Promise<Running> {
+async function serve(api: Pick<Api, 'port'>, lines: string): Promise<Running> {
   const fake = fakeEnvironment();
   const environment = {
     ...fake,
@@ -194,6 +195,94 @@ describe('the stock Corefile over a real watch', () => {
   });
 });
 
+describe('a headless service of five thousand endpoints', () => {
+  it('is answered in part over UDP, which says so', async () => {
+    const api = await startApi();
+    api.store.apply(service('big', 'None', { clusterIPs: ['None'] }));
+    for (let part = 0; part < 50; part++) {
+      const addresses = Array.from({ length: 100 }, (_, i) => `10.2.${part}.${i}`);
+      api.store.apply({
+        ...slice('big', addresses),
+        metadata: { ...slice('big', []).metadata, name: `big-${part}` },
+      });
+    }
+    const { dig } = await serve(api, STOCK);
+    for (const qtype of ['A', 'SRV']) {
+      const message = await dig('big.shop.svc.cluster.local.', qtype);
+      expect(message.rcode).toBe(RCODE.NOERROR);
+      expect(message.flags.truncated).toBe(true);
+      expect(message.answers.length).toBeGreaterThan(0);
+      expect(encodeMessage(message, { compress: true }).length).toBeLessThanOrEqual(512);
+    }
+    expect(said(await dig('10-2-49-99.big.shop.svc.cluster.local.'))).toEqual([0, '10.2.49.99']);
+    expect((await dig('big.shop.svc.cluster.local.', 'AAAA')).answers).toEqual([]);
+  });
+});
+
+describe('an API server that tells nonsense', () => {
+  it('does not keep what is sound from being answered', async () => {
+    const sound = service('web', '10.96.0.1');
+    const broken: readonly unknown[] = [
+      null,
+      7,
+      {},
+      { metadata: null },
+      { metadata: { name: 5 } },
+      { metadata: { name: 'a', namespace: 'shop' } },
+      { metadata: { name: 'b', namespace: 'shop' }, spec: { type: 'Odd' } },
+      { metadata: { name: 'c', namespace: 'shop' }, spec: { ports: 5, clusterIPs: 'x', externalIPs: {} } },
+      {
+        metadata: { name: 'd', namespace: 'shop' },
+        spec: { clusterIP: 'None', ports: [null, {}, { port: -1 }] },
+      },
+      { metadata: { name: 'e'.repeat(300), namespace: 'shop' }, spec: { clusterIP: '10.96.0.9' } },
+      { metadata: { name: 'f..', namespace: 'shop' }, spec: { type: 'ExternalName', externalName: '..' } },
+      {
+        metadata: { name: 'g', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'd' } },
+        addressType: 'IPv4',
+        endpoints: [
+          null,
+          {},
+          { addresses: ['x', null] },
+          { addresses: ['10.1.0.1'], hostname: 'H'.repeat(300) },
+        ],
+      },
+      {
+        metadata: {
+          name: 'h',
+          namespace: 'shop',
+          labels: { 'kubernetes.io/service-name': 'd' },
+          annotations: 5,
+        },
+        addressType: 'IPv4',
+        endpoints: 'none',
+        ports: {},
+      },
+    ];
+    const api = await startScriptedServer((_req, res, url) => {
+      if (url.searchParams.has('watch')) {
+        for (const object of broken) res.write(`${JSON.stringify({ type: 'MODIFIED', object })}\n`);
+        const event = { type: 'ADDED', object: { ...sound, metadata: { name: 'late', namespace: 'shop' } } };
+        res.write(`${JSON.stringify(url.pathname.endsWith('/services') ? event : {})}\n`);
+        return;
+      }
+      const shop = { metadata: { name: 'shop' } };
+      const good = url.pathname.endsWith('/namespaces') ? shop : sound;
+      res.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: [...broken, good] }));
+    });
+    opened.push(api.close);
+    const { dig } = await serve({ port: Number(new URL(api.endpoint).port) }, STOCK);
+    expect(said(await dig('web.shop.svc.cluster.local.'))).toEqual([0, '10.96.0.1']);
+    await expect.poll(async () => said(await dig('late.shop.svc.cluster.local.'))).toEqual([0, '10.96.0.1']);
+    for (const name of ['a', 'b', 'c', 'd', 'g', 'h']) {
+      for (const qtype of ['A', 'SRV', 'PTR', 'TXT', 'NS']) {
+        const message = await dig(`${name}.shop.svc.cluster.local.`, qtype);
+        expect([RCODE.NOERROR, RCODE.NXDOMAIN]).toContain(message.rcode);
+      }
+    }
+  });
+});
+
 describe('answers through a cache', () => {
   it('follow the cluster within a second, whatever their TTL', async () => {
     const api = await startApi();
@@ -201,7 +290,8 @@ describe('answers through a cache', () => {
     api.store.apply(
       service('alias', '', { type: 'ExternalName', externalName: 'web.shop.svc.cluster.local' }),
     );
-    const { dig } = await serve(api, `${STOCK}\n cache 30`);
+    // Nobody stands behind to fall through to.
+    const { dig } = await serve(api, `${STOCK.replace(/fallthrough.*/, '')}\n cache 30`);
     const names = ['web.shop.svc.cluster.local.', 'alias.shop.svc.cluster.local.', '1.0.96.10.in-addr.arpa.'];
     const all = async () => {
       const [web, alias] = await Promise.all(names.slice(0, 2).map((one) => dig(one)));

@@ -50,6 +50,13 @@ describe('createServiceIndex', () => {
     expect(index.servicesAt(ip('10.96.0.2'))).toHaveLength(1);
   });
 
+  it('looks at all rows when a snapshot tells only of one that it has not seen', () => {
+    const { store, index } = follow(EMPTY_SNAPSHOT);
+    store.set({ ...withServices(web), generation: 5, changed: new Map() });
+    expect(index.service('ns', 'web')).toBe(web);
+    expect(index.servicesAt(ip('10.96.0.1'))).toEqual([web]);
+  });
+
   it('stands still after the follower has let go', () => {
     const { store, index, unfollow } = follow(EMPTY_SNAPSHOT);
     unfollow();
@@ -142,6 +149,14 @@ function endpoints(fixture: SliceFixture): Pick<ClusterSnapshot, 'endpointSlices
   return { endpointSlices: new Map([[objectKey(row), row]]) };
 }
 
+/** As a watch publishes it: every other time it says what it changed, with a key too many. */
+function numbered(before: ClusterSnapshot, snapshot: ClusterSnapshot, step: number): ClusterSnapshot {
+  const generation = before.generation + 1;
+  if (step % 2 === 0) return { ...snapshot, generation };
+  const keys = new Set([...before.endpointSlices.keys(), ...snapshot.endpointSlices.keys(), 'ns/none']);
+  return { ...snapshot, generation, changed: new Map([['endpointSlices', keys]]) };
+}
+
 const anyAddress = fc.integer({ min: 1, max: 4 }).map((last) => `10.0.0.${last}`);
 const anySlice = fc.record({
   ns: fc.constant('ns'),
@@ -163,7 +178,8 @@ describe('createServiceIndex over any history', () => {
         (history) => {
           const snapshots = history.map((slices) => clusterSnapshot({ slices }));
           const { store, index } = follow(EMPTY_SNAPSHOT);
-          for (const snapshot of snapshots) store.set(snapshot);
+          for (const [step, snapshot] of snapshots.entries())
+            store.set(numbered(store.get(), snapshot, step));
           const fresh = follow(store.get()).index;
           for (const last of [1, 2, 3, 4]) {
             expect(new Set(index.slicesAt(ip(`10.0.0.${last}`)))).toEqual(
