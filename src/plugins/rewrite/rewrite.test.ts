@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EdnsOption, Message, ResourceRecord } from '../../dns/message.ts';
+import type { ResourceRecord } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Query, Reply } from '../../server/handler.ts';
 import { formatRecordText, parseRecordText } from '../../zonefile/record-text.ts';
@@ -20,7 +20,6 @@ interface Case extends AskOptions {
   /** What the plugins behind answer with; by default nothing. */
   readonly answers?: readonly string[];
   readonly rcode?: number;
-  readonly options?: readonly EdnsOption[];
 }
 
 interface Run {
@@ -30,16 +29,14 @@ interface Run {
   readonly answers: readonly string[];
 }
 
-async function run({ rules, qname, qtype, answers = [], rcode = 0, options, ...from }: Case): Promise<Run> {
+async function run({ rules, qname, qtype, answers = [], rcode = 0, ...from }: Case): Promise<Run> {
   let seen: Query | undefined;
   const next = (query: Query): Reply => {
     seen = query;
     return { rcode, message: replyTo(query.message, { rcode, answers: answers.map(record) }) };
   };
   const { plugin } = setUp(setup, rules, { host: fakeHost() });
-  const plain = ask(qname, qtype, from);
-  const edns = options && { version: 0, udpSize: 1232, dnssecOk: false, options };
-  const reply = await plugin?.(next)(edns ? { ...plain, message: { ...plain.message, edns } } : plain);
+  const reply = await plugin?.(next)(ask(qname, qtype, from));
   if (reply === undefined) throw new Error('rewrite has no plugin');
   return { seen, reply, answers: (reply.message?.answers ?? []).map(formatRecordText) };
 }
@@ -381,175 +378,5 @@ describe('rewrite cname', () => {
     expect((await run({ rules: 'rewrite cname c. d.', qname: 'a', answers: behind })).answers).toEqual(
       behind,
     );
-  });
-});
-
-describe('rewrite edns0', () => {
-  const LOCAL = { code: 0xffee, data: new TextEncoder().encode('old') };
-  const bytes = (text: string) => new TextEncoder().encode(text);
-
-  it.each([
-    {
-      rules: 'edns0 local set 0xffee 0x61626364',
-      options: [],
-      becomes: [{ code: 0xffee, data: bytes('abcd') }],
-    },
-    {
-      rules: 'edns0 local set 0xffee abcd',
-      options: [LOCAL],
-      becomes: [{ code: 0xffee, data: bytes('abcd') }],
-    },
-    { rules: 'edns0 local append 65518 abcd', options: [], becomes: [{ code: 0xffee, data: bytes('abcd') }] },
-    { rules: 'edns0 local append 0xffee abcd', options: [LOCAL], becomes: [LOCAL] },
-    {
-      rules: 'edns0 local replace 0xffee abcd',
-      options: [LOCAL],
-      becomes: [{ code: 0xffee, data: bytes('abcd') }],
-    },
-    { rules: 'edns0 local replace 0xffee abcd', options: [], becomes: [] },
-    { rules: 'edns0 local unset 0xffee', options: [LOCAL], becomes: [] },
-    {
-      rules: 'edns0 nsid set',
-      options: [{ code: 3, data: bytes('x') }],
-      becomes: [{ code: 3, data: bytes('') }],
-    },
-    { rules: 'edns0 nsid unset', options: [{ code: 3, data: bytes('x') }], becomes: [] },
-    {
-      rules: 'edns0 subnet set 24 56',
-      options: [],
-      becomes: [{ code: 8, data: Uint8Array.of(0, 1, 24, 0, 10, 1, 2) }],
-    },
-    {
-      rules: 'edns0 subnet set 20 56',
-      options: [],
-      becomes: [{ code: 8, data: Uint8Array.of(0, 1, 20, 0, 10, 1, 0) }],
-    },
-    { rules: 'edns0 subnet set 0 0', options: [], becomes: [{ code: 8, data: Uint8Array.of(0, 1, 0, 0) }] },
-    {
-      rules: 'edns0 subnet set 24 44',
-      options: [],
-      client: '2001:db8:1234:5678::1',
-      becomes: [{ code: 8, data: Uint8Array.of(0, 2, 44, 0, 0x20, 0x01, 0x0d, 0xb8, 0x12, 0x30) }],
-    },
-    { rules: 'edns0 local set 1 {qname}', options: [], becomes: [{ code: 1, data: bytes('a.') }] },
-    { rules: 'edns0 local set 1 {qtype}', options: [], becomes: [{ code: 1, data: Uint8Array.of(0, 1) }] },
-    {
-      rules: 'edns0 local set 1 {client_ip}',
-      options: [],
-      becomes: [{ code: 1, data: Uint8Array.of(10, 1, 2, 3) }],
-    },
-    {
-      rules: 'edns0 local set 1 {client_port}',
-      options: [],
-      becomes: [{ code: 1, data: Uint8Array.of(0x9c, 0x40) }],
-    },
-    { rules: 'edns0 local set 1 {protocol}', options: [], becomes: [{ code: 1, data: bytes('udp') }] },
-    {
-      rules: 'edns0 local set 1 {server_ip}',
-      options: [],
-      becomes: [{ code: 1, data: Uint8Array.of(10, 0, 0, 2) }],
-    },
-    {
-      rules: 'edns0 local set 1 {server_port}',
-      options: [],
-      becomes: [{ code: 1, data: Uint8Array.of(0, 53) }],
-    },
-    { rules: 'edns0 local set 1 {some/label}', options: [], becomes: [{ code: 1, data: bytes('') }] },
-  ])('$rules', async ({ rules, options, becomes, client = '10.1.2.3' }) => {
-    const { seen } = await run({ rules: `rewrite ${rules}`, qname: 'a', options, client });
-    expect(seen?.message.edns?.options).toEqual(becomes);
-  });
-
-  it('puts metadata into options', async () => {
-    const { plugin } = setUp(setup, 'rewrite edns0 local set 1 {k/ns}');
-    const query = ask('a', 'A', { udpSize: 1232 });
-    query.metadata.set('k/ns', 'default');
-    let seen: Message | undefined;
-    await plugin?.((behind) => {
-      seen = behind.message;
-      return { rcode: 0 };
-    })(query);
-    expect(seen?.edns?.options).toEqual([{ code: 1, data: bytes('default') }]);
-  });
-
-  it('gives a query without EDNS an OPT record, and its answer none', async () => {
-    const { seen, reply } = await run({ rules: 'rewrite edns0 nsid set', qname: 'a' });
-    expect(seen?.message.edns).toEqual({
-      version: 0,
-      udpSize: 4096,
-      dnssecOk: false,
-      options: [{ code: 3, data: bytes('') }],
-    });
-    expect(reply.message?.edns).toBeUndefined();
-  });
-
-  it('shows the client its own option as changed, and with revert as it was', async () => {
-    const changed = await run({ rules: 'rewrite edns0 local set 0xffee new', qname: 'a', options: [LOCAL] });
-    expect(changed.reply.message?.edns?.options).toEqual([{ code: 0xffee, data: bytes('new') }]);
-    const reverted = await run({
-      rules: 'rewrite edns0 local set 0xffee new revert',
-      qname: 'a',
-      options: [LOCAL],
-    });
-    expect(reverted.seen?.message.edns?.options).toEqual([{ code: 0xffee, data: bytes('new') }]);
-    expect(reverted.reply.message?.edns).toBeUndefined();
-    const host = fakeHost();
-    setUp(setup, 'rewrite edns0 local set 0xffee new revert', { host });
-    expect([...host.keptOptions]).toEqual([0xffee]);
-  });
-});
-
-describe('rewrite in a Corefile refuses', () => {
-  it.each([
-    { lines: 'rewrite', message: 'Corefile:2 - Error during parsing: no rule type specified for rewrite' },
-    { lines: 'rewrite continue', message: 'continue rule must begin with a rule type' },
-    { lines: 'rewrite nosuch a b', message: 'invalid rule type "nosuch"' },
-    { lines: 'rewrite answer name a b', message: 'response rewrites must begin with a name rule' },
-    { lines: 'rewrite name a', message: 'too few arguments for a name rule' },
-    { lines: 'rewrite name fuzzy a b', message: 'supports only exact, prefix, suffix, substring, and regex' },
-    { lines: 'rewrite name exact a b c', message: 'exceeded the number of arguments for a name rule: c' },
-    { lines: 'rewrite name regex (a b', message: 'invalid regex pattern in a name rule: "(a"' },
-    {
-      lines: 'rewrite name regex (a) {2}',
-      message: 'the replacement uses group {2}, but the regex pattern has 1',
-    },
-    {
-      lines: `rewrite name regex ${'a'.repeat(10_001)} b`,
-      message: 'regex pattern too long in a name rule: 10001 > 10000',
-    },
-    { lines: 'rewrite name regex a b answer', message: 'answer auto, answer name, answer value' },
-    { lines: 'rewrite name regex a b answer name c', message: 'too few arguments for answer name' },
-    {
-      lines: 'rewrite name suffix a b answer auto answer name c d',
-      message: 'cannot combine answer auto with answer name',
-    },
-    {
-      lines: 'rewrite name suffix a b answer name c d answer auto',
-      message: 'cannot combine answer auto with answer name',
-    },
-    { lines: 'rewrite type ANY', message: 'type rules must have exactly two arguments' },
-    { lines: 'rewrite type ANY NOSUCH', message: 'invalid type "NOSUCH"' },
-    { lines: 'rewrite class IN XX', message: 'invalid class "XX"' },
-    { lines: 'rewrite ttl a. 30-20', message: 'invalid TTL "30-20"' },
-    { lines: 'rewrite ttl a. -', message: 'invalid TTL "-"' },
-    { lines: 'rewrite ttl a. 1h', message: 'invalid TTL "1h"' },
-    { lines: 'rewrite ttl a.', message: 'too few arguments for a ttl rule' },
-    { lines: 'rewrite rcode a. NOERROR', message: 'too few arguments for a rcode rule' },
-    { lines: 'rewrite rcode a. NOERROR NOSUCH', message: 'invalid rcode "NOSUCH"' },
-    { lines: 'rewrite cname a', message: 'too few arguments for a cname rule' },
-    { lines: 'rewrite cname fuzzy a b', message: 'unknown cname rewrite type: fuzzy' },
-    { lines: 'rewrite edns0 local', message: 'too few arguments for an EDNS0 rule' },
-    { lines: 'rewrite edns0 local add 1 2', message: 'invalid action: "add"' },
-    { lines: 'rewrite edns0 local set 1', message: 'EDNS0 local rules require exactly three args' },
-    { lines: 'rewrite edns0 local set 65536 a', message: 'invalid EDNS0 option code "65536"' },
-    { lines: 'rewrite edns0 local set 1 0x123', message: 'invalid hexadecimal data "0x123"' },
-    { lines: 'rewrite edns0 local set 1 {nosuch}', message: 'unsupported variable name "{nosuch}"' },
-    { lines: 'rewrite edns0 nsid set x', message: 'EDNS0 NSID rules can not have args' },
-    { lines: 'rewrite edns0 subnet set 24', message: 'EDNS0 subnet rules require exactly three args' },
-    { lines: 'rewrite edns0 subnet set 33 56', message: 'invalid IPv4 bit mask length 33' },
-    { lines: 'rewrite edns0 subnet set 24 129', message: 'invalid IPv6 bit mask length 129' },
-    { lines: 'rewrite edns0 nosuch set', message: 'invalid rule type "nosuch"' },
-  ])('$lines', ({ lines, message }) => {
-    expect(() => setUp(setup, lines)).toThrow(message);
   });
 });
