@@ -72,6 +72,15 @@ describe('log', () => {
     expect(host.lines).toHaveLength(1);
   });
 
+  it.each([
+    { lines: 'log . "{name} {/kubernetes/client-namespace}"', answers: false },
+    { lines: 'log a.test\nlog . "{/view/name} {name}"', answers: false },
+    { lines: 'log . "{name} {/log/class}"', answers: true },
+    { lines: 'log . "{combined}"', answers: true },
+  ])('$lines: packet threads answer: $answers', ({ lines, answers }) => {
+    expect(setUp(setup, lines).replay !== undefined).toBe(answers);
+  });
+
   it('prints the line of the field reports', async () => {
     const [line] = await logged('log');
     // header 12, question 20, SOA record: owner 15, fixed 10, rdata with two names of 18 and 26 bytes and 20 more

@@ -19,6 +19,8 @@ export interface LogRule {
   readonly classes: 'all' | ReadonlySet<MessageClass>;
   /** The format prints `log/class` or `log/type`. */
   readonly tellsKind: boolean;
+  /** The format prints what other plugins know about a query, which only the chain can tell. */
+  readonly tellsMetadata: boolean;
 }
 
 export interface LogOutput {

@@ -13,7 +13,9 @@ const CLASSES: readonly string[] = ['success', 'denial', 'error'] satisfies Mess
 export const setup: Setup = ({ directives, host }) => {
   const rules = directives.flatMap(rulesOf);
   const output = { clock: host.clock, print: (line: string) => host.plainLog.info(line) };
-  return { plugin: logPlugin(rules, output), replay: { does: 'log', write: logWriter(rules, output) } };
+  const plugin = logPlugin(rules, output);
+  if (rules.some(({ tellsMetadata }) => tellsMetadata)) return { plugin };
+  return { plugin, replay: { does: 'log', write: logWriter(rules, output) } };
 };
 
 function rulesOf({ args, body = [] }: Directive): LogRule[] {
@@ -23,9 +25,10 @@ function rulesOf({ args, body = [] }: Directive): LogRule[] {
   const formatText = hasFormat ? last.text : COMMON;
   const format = compileFormat(formatText);
   const tellsKind = formatText.includes('{/log/');
+  const tellsMetadata = /\{\/(?!log\/)/.test(formatText);
   const classes = classesOf(body);
   const zones = names.length === 0 ? [ROOT] : names.flatMap(zonesNamed);
-  return zones.map((zone) => ({ zone, format, classes, tellsKind }));
+  return zones.map((zone) => ({ zone, format, classes, tellsKind, tellsMetadata }));
 }
 
 /** Several for a CIDR whose mask is not on a label boundary. */
