@@ -11,6 +11,7 @@ import type { Seat } from '../wirecache/contract.ts';
 import { RingReader, ringMemory } from './byte-ring.ts';
 import { type RingRecord, takeRecord } from './ring-record.ts';
 import { BATCHES, BUSY, COMMANDS, setLogged, stateMemory } from './shared-state.ts';
+import { clockOffsetMs } from './thread-clock.ts';
 import {
   type Command,
   type ThreadData,
@@ -168,7 +169,7 @@ export class PacketThread {
       sockets: this.#sockets,
       answerer: answers &&
         this.#seat && { module: answers.module, shared: answers.shared, seat: this.#seat.number },
-      clockOffsetMs: performance.now() - Number(process.hrtime.bigint()) / 1e6,
+      clockOffsetMs: clockOffsetMs(),
       deafMs: DEAF_MS,
     };
   }

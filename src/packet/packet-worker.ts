@@ -3,10 +3,12 @@
  * says that there are some, and for packets otherwise. What it throws ends it; the main thread starts another one on the
  * same descriptors.
  */
+import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PacketAnswerer, PacketAnswererOptions } from '../wirecache/contract.ts';
 import { PacketLoop } from './packet-loop.ts';
 import { COMMANDS } from './shared-state.ts';
+import { clockOffsetMs } from './thread-clock.ts';
 import { type Command, type ThreadData, type ThreadReport, WAKE } from './thread-messages.ts';
 
 interface AnswererModule {
@@ -15,12 +17,18 @@ interface AnswererModule {
 
 if (parentPort === null) throw new Error('This is no program: it is started as a thread');
 const port = parentPort;
-const { state: memory, ring, sockets, answerer, clockOffsetMs, deafMs } = workerData as ThreadData;
+const {
+  state: memory,
+  ring,
+  sockets,
+  answerer,
+  clockOffsetMs: mainOffsetMs,
+  deafMs,
+} = workerData as ThreadData;
 const state = new Int32Array(memory);
 const report = (what: ThreadReport) => port.postMessage(what);
 
-/** What `CLOCK_MONOTONIC` and this thread's own clock differ by; neither ever jumps. */
-const offsetMs = clockOffsetMs + Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const offsetMs = mainOffsetMs - clockOffsetMs();
 const module = answerer && ((await import(answerer.module)) as AnswererModule);
 const loop = new PacketLoop({
   state: memory,

@@ -21,7 +21,7 @@ export interface ThreadData {
   readonly answerer:
     | { readonly module: string; readonly shared: SharedArrayBuffer; readonly seat: number }
     | undefined;
-  /** `performance.now()` of the main thread, less what `CLOCK_MONOTONIC` said at that moment, milliseconds. */
+  /** Of the main thread. */
   readonly clockOffsetMs: number;
   /** How long a blocking read lasts at most. */
   readonly deafMs: number;
