@@ -24,6 +24,11 @@ const ECHOED: ReadonlySet<number> = new Set([
   EDNS_OPTION.PADDING,
 ]);
 
+/** Whether an option with this code goes back to the client that sent it. */
+export function isEchoedOption(code: number): boolean {
+  return ECHOED.has(code);
+}
+
 export interface Delivery {
   readonly client: SocketAddress;
   readonly transport: 'udp' | 'tcp';
@@ -61,6 +66,6 @@ export function replyLimit(query: Message, transport: 'udp' | 'tcp'): number {
 /** A plugin's own OPT record keeps its options: they are answers of this server or of its upstream. */
 function answerEdns(client: Edns, own: Edns | undefined, kept: ReadonlySet<number> | undefined): Edns {
   const options =
-    own?.options ?? client.options.filter(({ code }) => ECHOED.has(code) || kept?.has(code) === true);
+    own?.options ?? client.options.filter(({ code }) => isEchoedOption(code) || kept?.has(code) === true);
   return { version: 0, udpSize: client.udpSize, dnssecOk: client.dnssecOk, options };
 }

@@ -5,7 +5,11 @@
 import { className, rcodeName, typeName } from '../../dns/codes.ts';
 import { messageLength } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
+import { isEchoedOption } from '../../server/finish.ts';
 import type { Query } from '../../server/handler.ts';
+
+/** Code and length (RFC 6891 section 6.1.2). */
+const OPTION_HEAD_BYTES = 4;
 
 export const COMMON =
   '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
@@ -28,7 +32,7 @@ const PLACEHOLDERS: Readonly<Record<string, Piece>> = {
   remote: ({ query }) => bracketed(query.client.address),
   local: ({ query }) => bracketed(query.local.address),
   port: ({ query }) => String(query.client.port),
-  size: ({ query }) => String(query.wire.length),
+  size: ({ query, message }) => String(query.wire.length - (message.edns ? 0 : removedBytes(query))),
   '>id': ({ query }) => String(query.message.id),
   '>opcode': ({ query }) => String(query.message.opcode),
   '>do': ({ query }) => String(query.message.edns?.dnssecOk ?? false),
@@ -61,6 +65,18 @@ export function compileFormat(format: string): (entry: Logged) => string {
 function placeholder(word: string): Piece | undefined {
   if (word.startsWith('/')) return ({ query }) => query.metadata.get(word.slice(1)) ?? '-';
   return Object.hasOwn(PLACEHOLDERS, word) ? PLACEHOLDERS[word] : undefined;
+}
+
+/**
+ * CoreDNS prints the size of the query as it has made it into the head of its reply: without the options that do not go
+ * back, unless a plugin brought an OPT record of its own (dns-server 3.12).
+ */
+function removedBytes({ message }: Query): number {
+  let bytes = 0;
+  for (const { code, data } of message.edns?.options ?? []) {
+    if (!isEchoedOption(code)) bytes += OPTION_HEAD_BYTES + data.length;
+  }
+  return bytes;
 }
 
 function literal(text: string): Piece {

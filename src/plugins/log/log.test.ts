@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { encodeMessage } from '../../dns/encode-message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { finishReply } from '../../server/finish.ts';
 import type { Handler, Query } from '../../server/handler.ts';
@@ -35,6 +36,18 @@ function found(query: Query) {
 }
 
 describe('log', () => {
+  it('prints the size of a query without the options that do not go back, as CoreDNS does', async () => {
+    const host = fakeHost();
+    const option = (code: number) => ({ code, data: new Uint8Array(8) });
+    const plain = ask('a.test.', 'A', { udpSize: 1232 });
+    const edns = { version: 0, udpSize: 1232, dnssecOk: false, options: [option(10), option(8)] };
+    const message = { ...plain.message, edns };
+    const query = { ...plain, message, wire: encodeMessage(message) };
+    await setUp(setup, 'log . {size}', { host }).plugin?.(found)(query);
+    // header 12, question 12, OPT 11, cookie 4 + 8; the client subnet is not counted
+    expect(host.lines).toEqual(['[INFO] 47']);
+  });
+
   it('tells what kind of reply it was', async () => {
     const lines = await logged('log . "{name} {/log/class} {/log/type} {/no/such}"');
     expect(lines).toEqual(['[INFO] www.google.com. denial NXDOMAIN -']);
