@@ -61,6 +61,17 @@ describe('the probe', () => {
     expect(question?.name).toMatch(/^\d+\.\d+\.example\.org\.$/);
   });
 
+  it('has a name of two numbers of 62 bits that is never the same', async () => {
+    const { port, probes } = await listener();
+    for (let i = 0; i < 20; i++) started(port);
+    await until(() => probes.length === 20);
+    const names = probes.map(({ questions }) => questions[0]?.name ?? '');
+    expect(new Set(names).size).toBe(20);
+    const numbers = names.flatMap((text) => text.split('.').slice(0, 2).map(BigInt));
+    for (const number of numbers) expect(number).toBeLessThan(2n ** 62n);
+    expect(numbers.some((number) => number > 2n ** 61n)).toBe(true);
+  });
+
   it('is repeated every second until something answers, for 30 seconds at most', async () => {
     const { port, probes } = await listener(false);
     const { host } = started(port);

@@ -1,4 +1,5 @@
 /** `loop` takes nothing and may stand once in a block. Only the block's first zone is probed, as in CoreDNS. */
+import { randomBytes } from 'node:crypto';
 import { joinName, type Name, ROOT } from '../../dns/name.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, expectNoOptions, onlyDirective } from '../directive.ts';
@@ -10,7 +11,7 @@ export const setup: Setup = ({ directives, block, host }) => {
   expectArgs('loop', directive, 0);
   expectNoOptions('loop', directive);
   const zone = block.zones[0] ?? ROOT;
-  const watch: Watch = { zone, qname: probeName(zone, host.random), listener: '', seen: 0, over: false };
+  const watch: Watch = { zone, qname: probeName(zone), listener: '', seen: 0, over: false };
   let stop: () => void = () => undefined;
   return {
     plugin: loop(watch, host.log),
@@ -29,12 +30,12 @@ export const setup: Setup = ({ directives, block, host }) => {
 };
 
 /** `R1.R2.ZONE`, two decimal numbers of 62 bits. A zone too long to prefix is probed under the root. */
-function probeName(zone: Name, random: () => number): Name {
-  const labels = [randomLabel(random), randomLabel(random)];
+function probeName(zone: Name): Name {
+  const labels = [randomLabel(), randomLabel()];
   return joinName(labels, zone) ?? joinName(labels, ROOT) ?? ROOT;
 }
 
-function randomLabel(random: () => number): string {
-  const half = () => BigInt(Math.floor(random() * 2 ** 31));
-  return String((half() << 31n) | half());
+/** Nobody may foretell the name: who asked for it three times would end the process. */
+function randomLabel(): string {
+  return String(randomBytes(8).readBigUInt64BE() >> 2n);
 }

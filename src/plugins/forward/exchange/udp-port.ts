@@ -49,7 +49,7 @@ export class UdpPort {
     this.#socket = openSocket(upstream);
     // Without callbacks of their own, `bind` and `connect` report their failures here as well.
     // A tick later, because a wrong source address is reported before there is a question to fail.
-    this.#socket.on('error', (cause) => process.nextTick(() => this.#fail(cause)));
+    this.#socket.on('error', (cause) => process.nextTick(() => this.#failed(cause)));
     this.#socket.on('message', (bytes, from) => {
       // Between the opening of the port and `connect` anybody could have sent something.
       if (from.port === upstream.port && isSame(from.address, upstream.address)) this.#receive(bytes);
@@ -88,23 +88,34 @@ export class UdpPort {
   }
 
   readonly #sent = (cause: Error | null): void => {
-    if (cause !== null && !this.#isClosed) this.#fail(cause);
+    if (cause !== null) this.#failed(cause);
   };
 
   #receive(bytes: Uint8Array): void {
     this.#outstanding.receive(bytes);
-    if (this.#outstanding.flooded) this.#fail(new Error('too many answers to questions never asked'));
+    if (this.#outstanding.flooded) this.#giveUp(new Error('too many answers to questions never asked'));
   }
 
-  /** What the kernel says of one packet holds for all: they go to the same place. */
-  #fail(cause: unknown): void {
+  /**
+   * What the kernel says of one packet holds for all that wait: they went to the same place. It does the socket no harm;
+   * only one that never came to be connected is of no use.
+   */
+  #failed(cause: unknown): void {
     if (this.#isClosed) return;
     const path = this.#path();
+    if (this.#backlog !== undefined) {
+      this.#giveUp(dialFailure(path, cause));
+      return;
+    }
     // A refusal is told at the next system call, whichever that is; it is the answer to what was sent before.
-    const isAnswer = errorCode(cause) === 'ECONNREFUSED';
-    const failure = this.#backlog !== undefined ? dialFailure : isAnswer ? readFailure : writeFailure;
+    const error = errorCode(cause) === 'ECONNREFUSED' ? readFailure(path, cause) : writeFailure(path, cause);
+    this.#outstanding.settleAll(() => ({ ok: false, error }));
+  }
+
+  #giveUp(error: Error): void {
+    if (this.#isClosed) return;
     this.#withdraw();
-    this.#outstanding.settleAll(() => ({ ok: false, error: failure(path, cause) }));
+    this.#outstanding.settleAll(() => ({ ok: false, error }));
     this.#close();
   }
 
