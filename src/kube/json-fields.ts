@@ -34,5 +34,6 @@ export function parsedItems<T>(value: unknown, parse: (item: unknown) => T | und
     const result = parse(item);
     if (result !== undefined) parsed.push(result);
   }
-  return parsed;
+  // An array that grew keeps room for 17 items, which for an address on each of fifty thousand endpoints is 7 MB.
+  return parsed.slice();
 }

@@ -59,6 +59,8 @@ function endpointOf(item: unknown, namespace: string): EndpointRow | undefined {
   const ready = conditions.ready !== false;
   const target = recordOf(fields.targetRef);
   const podName = target.kind === 'Pod' ? (textOf(target.name) ?? '') : '';
+  // One text for all endpoints of a slice, not one for each.
+  const podNamespace = target.namespace === namespace ? namespace : (textOf(target.namespace) ?? namespace);
   return {
     addresses,
     ready,
@@ -69,7 +71,7 @@ function endpointOf(item: unknown, namespace: string): EndpointRow | undefined {
     ...optionalText('zone', fields.zone),
     ...(podName === ''
       ? {}
-      : { targetPod: { namespace: textOf(target.namespace) ?? namespace, name: podName } }),
+      : { targetPod: { namespace: podNamespace, name: podName } }),
   };
 }
 
