@@ -46,7 +46,7 @@ export function matchRule(rule: TemplateRule, { question }: Query): RuleOutcome 
       type: question.type === TYPE.ANY ? rule.type : question.type,
       regex: source,
       match,
-      groupNames: pattern.names,
+      groupNames: pattern.groupNames,
     };
     return { kind: 'match', matched };
   }
