@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../telemetry/clock.ts';
-import { POLL_MS, readDirectory, watchDirectory } from './directory-watch.ts';
+import { POLL_MS, readDirectory, SETTLE_MS, watchDirectory } from './directory-watch.ts';
 
 let directory = '';
 beforeEach(() => {
@@ -71,6 +71,38 @@ describe('watchDirectory', () => {
   it('takes text that is not UTF-8 for a failure', () => {
     writeFileSync(join(directory, 'a'), Uint8Array.of(0xff));
     expect(start().errors).toHaveLength(1);
+  });
+
+  it('looks sooner when something happens, once for all that happens at a time', () => {
+    writeFileSync(join(directory, 'a'), '1');
+    const timers = new Map<() => void, number>();
+    let [onEvent, stopped] = [(): void => undefined, 0];
+    const versions: string[] = [];
+    const stop = watchDirectory({
+      clock: {
+        nowMs: () => 0,
+        monotonicMs: () => 0,
+        after(delayMs, run) {
+          timers.set(run, delayMs);
+          return { cancel: () => timers.delete(run) };
+        },
+      },
+      read: () => readDirectory(directory),
+      notify(heard) {
+        onEvent = heard;
+        return () => stopped++;
+      },
+      onChange: ({ files }) => versions.push(files.get('a') ?? ''),
+      onError: () => undefined,
+    });
+    writeFileSync(join(directory, 'a'), '2');
+    for (let i = 0; i < 3; i++) onEvent();
+    expect([...timers.values()]).toEqual([SETTLE_MS]);
+    for (const run of [...timers.keys()]) run();
+    expect(versions).toEqual(['1', '2']);
+    expect([...timers.values()]).toEqual([POLL_MS]);
+    stop();
+    expect([timers.size, stopped]).toEqual([0, 2]);
   });
 
   it('ends when told to', () => {

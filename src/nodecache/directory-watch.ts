@@ -1,13 +1,16 @@
 /**
  * A mounted directory as a value with a version (dns-server 4.5), looked at every ten seconds. A ConfigMap mount swaps a
- * symbolic link, which file notifications see differently on every platform; looking always works.
+ * symbolic link, which file notifications see differently on every platform, and some file systems have none: looking
+ * always works. What notifications there are make it look sooner.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 
 export const POLL_MS = 10_000;
+/** Whoever writes files writes several; a file that is half written is looked at again when it is whole. */
+export const SETTLE_MS = 100;
 /** A ConfigMap holds at most a mebibyte. */
 const MAX_FILE_BYTES = 2 << 20;
 
@@ -43,18 +46,32 @@ export interface DirectoryWatchOptions {
   readonly read: () => DirectoryContent;
   /** Also called for the first content. */
   readonly onChange: (content: DirectoryContent) => void;
+  /** Calls back when something has happened, until told to stop; undefined when it cannot. */
+  readonly notify?: (onEvent: () => void) => (() => void) | undefined;
   /** A failure is told once until something else happens; the looking goes on. */
   readonly onError: (error: unknown) => void;
 }
 
 /** Looks at once; returns the way to stop. */
-export function watchDirectory({ clock, read, onChange, onError }: DirectoryWatchOptions): () => void {
+export function watchDirectory({
+  clock,
+  read,
+  onChange,
+  onError,
+  notify,
+}: DirectoryWatchOptions): () => void {
   let timer: Timer | undefined;
   let version: string | undefined;
   let failing = false;
+  let stopNotifying: (() => void) | undefined;
+  let soon = false;
 
   function look(): void {
-    timer = clock.after(POLL_MS, look);
+    soon = false;
+    lookAfter(POLL_MS);
+    // Before reading, so that nothing is missed; anew each time, because the directory may be another by now.
+    stopNotifying?.();
+    stopNotifying = notify?.(lookSoon);
     try {
       const content = read();
       failing = false;
@@ -66,7 +83,34 @@ export function watchDirectory({ clock, read, onChange, onError }: DirectoryWatc
       failing = true;
     }
   }
+  /** Not put off by further events: somebody may write all the time. */
+  function lookSoon(): void {
+    if (soon) return;
+    soon = true;
+    lookAfter(SETTLE_MS);
+  }
+  function lookAfter(delayMs: number): void {
+    timer?.cancel();
+    timer = clock.after(delayMs, look);
+  }
 
   look();
-  return () => timer?.cancel();
+  return () => {
+    timer?.cancel();
+    stopNotifying?.();
+  };
+}
+
+/** By the file system; does not keep the process alive. */
+export function directoryEvents(path: string): NonNullable<DirectoryWatchOptions['notify']> {
+  return (onEvent) => {
+    try {
+      const watcher = watch(path, { persistent: false }, onEvent);
+      watcher.on('error', () => watcher.close());
+      return () => watcher.close();
+    } catch {
+      // There is no such directory, or no notification left to be had: looking goes on.
+      return undefined;
+    }
+  };
 }

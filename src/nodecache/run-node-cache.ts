@@ -14,7 +14,7 @@ import type { ServerSignals } from '../serve/process/signals.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Counter, EXPOSITION_TYPE, type Family } from '../telemetry/metrics.ts';
 import { writeCorefile } from './corefile-writer.ts';
-import { type DirectoryContent, readDirectory, watchDirectory } from './directory-watch.ts';
+import { type DirectoryContent, directoryEvents, readDirectory, watchDirectory } from './directory-watch.ts';
 import type { NodeCacheErrorCode } from './errors.ts';
 import type { NodeCacheSpec } from './flags.ts';
 import { EMPTY_CONFIG, type KubeDnsConfig, parseKubeDnsConfig } from './kube-dns-config.ts';
@@ -192,6 +192,7 @@ class Wrapper {
     return watchDirectory({
       clock: this.#environment.clock,
       read: () => readDirectory(path),
+      notify: directoryEvents(path),
       onChange: (content) => {
         if (seen) watch.onChange(content);
         seen = true;
