@@ -9,7 +9,6 @@ import { COUNTED_TYPES, COUNTER, countedType, sizeBucket } from './counter-layou
 import { FoldedName } from './folded-name.ts';
 import {
   BITS,
-  CHUNK_BYTES,
   CHUNK_WORDS,
   COUNTER_WORDS,
   ENTRY,
@@ -54,9 +53,8 @@ class SharedReader implements PacketAnswerer {
   readonly #name: FoldedName;
   readonly #finder: EntryFinder;
   readonly #builder: ReplyBuilder;
-  /** What is looked up: changed for each packet, so that none is made. */
-  readonly #owner = { partition: 0, bits: 0 };
-  readonly #plan = { entry: 0, ttlSeconds: 0, shuffles: false };
+  /** Seconds that the entry in hand has left. */
+  #remaining = 0;
   #routesNumber = 0;
   #routes: RouteCopy;
 
@@ -97,40 +95,40 @@ class SharedReader implements PacketAnswerer {
     if (route === undefined || route.partition === 0) return 0;
     const entry = this.#find(route, nowMs);
     if (entry === 0 || !this.#fits(entry, route, clientFamily)) return 0;
-    const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
-    const remaining = this.#remaining(entry, nowMs);
-    if (route.prefetchHits !== 0 && this.#isDue(entry, route, { remaining, nowMs })) return 0;
-    const marks = 4 * this.#memory.geometry.data + entry * CHUNK_BYTES + MARK_BYTE;
-    if (this.#memory.bytes[marks] !== MARKS.BOTH) this.#memory.bytes[marks] = MARKS.BOTH;
-    this.#plan.entry = entry;
-    this.#plan.ttlSeconds = route.keepsTtl ? (this.#words[head + ENTRY.TTL] ?? 0) : remaining;
-    this.#plan.shuffles = route.shuffles;
-    const reply = this.#builder.build(at, query, this.#plan);
+    if (route.prefetchHits !== 0 && this.#isDue(entry, route, nowMs)) return 0;
+    const { bytes, geometry } = this.#memory;
+    const head = geometry.data + entry * CHUNK_WORDS;
+    const marks = 4 * head + MARK_BYTE;
+    if (bytes[marks] !== MARKS.BOTH) bytes[marks] = MARKS.BOTH;
+    const ttlSeconds = route.keepsTtl ? (this.#words[head + ENTRY.TTL] ?? 0) : this.#remaining;
+    const reply = this.#builder.build(at, query, entry, ttlSeconds, route.shuffles);
     this.lastRoute = route.id;
-    if (route.counters >= 0) this.#count(route, { request: length, reply, head, clientFamily });
+    if (route.counters >= 0) this.#count(route.counters, head, clientFamily, length, reply);
     return reply;
   }
 
-  /** By the rules of the `cache` plugin; 0 when what there is has expired. */
+  /** By the rules of the `cache` plugin; 0 when what there is has expired. Leaves what remains of its TTL behind. */
   #find(route: LocalRoute, nowMs: number): number {
     const query = this.#query;
+    const finder = this.#finder;
     const checkingDisabled = (query.flagsLow & 0x10) !== 0 ? BITS.CHECKING_DISABLED : 0;
-    this.#owner.partition = route.partition;
-    this.#owner.bits = checkingDisabled | (query.dnssecOk ? BITS.DNSSEC_OK : 0);
-    this.#finder.find(this.#name, query.type | CLASS_IN, this.#owner);
-    const { success, denial } = this.#finder;
-    if (route.positiveFirst && success !== 0 && denial !== 0) return 0;
-    const denies = denial !== 0 && this.#remaining(denial, nowMs) > 0;
-    if (denies && !this.#isServerError(denial)) return denial;
-    if (success !== 0 && this.#remaining(success, nowMs) > 0) return success;
-    return denies ? denial : 0;
+    const bits = checkingDisabled | (query.dnssecOk ? BITS.DNSSEC_OK : 0);
+    finder.find(this.#name, query.type | CLASS_IN, route.partition, bits);
+    const { success, denial } = finder;
+    if (denial === 0) return success !== 0 && this.#isGood(success, nowMs) ? success : 0;
+    if (success === 0) return this.#isGood(denial, nowMs) ? denial : 0;
+    if (route.positiveFirst) return 0;
+    if (!this.#isServerError(denial) && this.#isGood(denial, nowMs)) return denial;
+    if (this.#isGood(success, nowMs)) return success;
+    return this.#isGood(denial, nowMs) ? denial : 0;
   }
 
-  /** Seconds; age counts in whole ones. */
-  #remaining(entry: number, nowMs: number): number {
+  /** Age counts in whole seconds. */
+  #isGood(entry: number, nowMs: number): boolean {
     const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
     const storedMs = this.#memory.doubles[(head + ENTRY.STORED) >> 1] ?? 0;
-    return (this.#words[head + ENTRY.TTL] ?? 0) - Math.floor((nowMs - storedMs) / 1000);
+    this.#remaining = (this.#words[head + ENTRY.TTL] ?? 0) - Math.floor((nowMs - storedMs) / 1000);
+    return this.#remaining > 0;
   }
 
   #isServerError(entry: number): boolean {
@@ -149,28 +147,25 @@ class SharedReader implements PacketAnswerer {
   }
 
   /** Counts the hit, unless it is one that should fetch the answer anew: that one the main thread counts. */
-  #isDue(
-    entry: number,
-    { prefetchGapMs, prefetchHits, prefetchPercent }: LocalRoute,
-    { remaining, nowMs }: { remaining: number; nowMs: number },
-  ): boolean {
+  #isDue(entry: number, route: LocalRoute, nowMs: number): boolean {
     const words = this.#words;
     const { geometry } = this.#memory;
     const side = geometry.side + entry * SIDE_WORDS;
     const pause = ((nowMs | 0) - (words[side + SIDE.LAST_HIT] ?? 0)) | 0;
-    const hits = pause >= 0 && pause < prefetchGapMs ? (words[side + SIDE.HITS] ?? 0) + 1 : 1;
+    const hits = pause >= 0 && pause < route.prefetchGapMs ? (words[side + SIDE.HITS] ?? 0) + 1 : 1;
     const ttlSeconds = words[geometry.data + entry * CHUNK_WORDS + ENTRY.TTL] ?? 0;
-    if (hits >= prefetchHits && remaining <= Math.ceil((prefetchPercent / 100) * ttlSeconds)) return true;
+    const threshold = Math.ceil((route.prefetchPercent / 100) * ttlSeconds);
+    if (hits >= route.prefetchHits && this.#remaining <= threshold) return true;
     words[side + SIDE.HITS] = hits;
     words[side + SIDE.LAST_HIT] = nowMs | 0;
     return false;
   }
 
-  #count(route: LocalRoute, { request, reply, head, clientFamily }: Answered): void {
+  /** Arguments one by one: an object would be garbage, and this is the hot path. */
+  #count(slot: number, head: number, clientFamily: 4 | 6, request: number, reply: number): void {
     const words = this.#words;
-    const { counters } = this.#memory.geometry;
     const { dnssecOk, hasOpt, type } = this.#query;
-    const base = counters + (this.#seatNumber * MAX_COUNTED + route.counters) * COUNTER_WORDS;
+    const base = this.#memory.geometry.counters + (this.#seatNumber * MAX_COUNTED + slot) * COUNTER_WORDS;
     const bits = words[head + ENTRY.BITS] ?? 0;
     // As the metrics want it: without the OPT record, which is between two neighbours.
     const bytes = hasOpt ? reply - OPT_BYTES : reply;
@@ -184,13 +179,6 @@ class SharedReader implements PacketAnswerer {
     add(words, base + COUNTER.REQUEST_SIZES + sizeBucket(request), 1);
     add(words, base + COUNTER.RESPONSE_SIZES + sizeBucket(bytes), 1);
   }
-}
-
-interface Answered {
-  readonly request: number;
-  readonly reply: number;
-  readonly head: number;
-  readonly clientFamily: 4 | 6;
 }
 
 /** Nobody else writes these words. */

@@ -28,6 +28,10 @@ export class EntryFinder {
   readonly #data: number;
   #table = 0;
   #setMask = 0;
+  /** What is looked for. */
+  #kind = 0;
+  #bits = 0;
+  #owner = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -43,34 +47,37 @@ export class EntryFinder {
     this.#setMask = (1 << level) - 1;
   }
 
-  find(name: FoldedName, kind: number, { partition, bits }: { partition: number; bits: number }): void {
+  /** Of `partition`, with these `KEY_BITS`. Arguments one by one: an object would be garbage, and this is the hot path. */
+  find(name: FoldedName, kind: number, partition: number, bits: number): void {
     this.success = 0;
     this.denial = 0;
+    this.#kind = kind;
+    this.#bits = bits;
+    this.#owner = partition | (name.length << NAME_LENGTH_SHIFT);
     const words = this.#words;
-    const refMask = this.#refMask;
+    const tagMask = ~this.#refMask;
     const hash = name.hash(kind, partition | (bits << 16));
+    const tag = hash & tagMask;
     const set = this.#table + (hash & this.#setMask) * SET_SLOTS;
     for (let at = set; at < set + SET_SLOTS; at++) {
       const glimpse = words[at] ?? 0;
       if (glimpse === 0) return;
-      if (((glimpse ^ hash) & ~refMask) !== 0) continue;
+      if ((glimpse & tagMask) !== tag) continue;
       // A glimpse may be older than the epoch that was noted. What this gives is not, and was whole before it was put
       // there. It costs a call, so only likely slots get it.
       const slot = Atomics.load(words, at);
-      if (((slot ^ hash) & ~refMask) !== 0 || (slot & refMask) === 0) continue;
-      this.#consider(slot & refMask, name, { kind, partition, bits });
+      if ((slot & tagMask) === tag && slot !== tag) this.#consider(slot & this.#refMask, name);
     }
   }
 
-  #consider(entry: number, name: FoldedName, { kind, partition, bits }: FoldedOwner): void {
+  #consider(entry: number, name: FoldedName): void {
     const words = this.#words;
     const head = this.#data + entry * CHUNK_WORDS;
-    const owner = partition | (name.length << NAME_LENGTH_SHIFT);
-    if (((words[head + ENTRY.OWNER] ?? 0) & OWNER_KEY_MASK) !== owner) return;
-    const entryBits = words[head + ENTRY.BITS] ?? 0;
-    if (words[head + ENTRY.KIND] !== kind || (entryBits & KEY_BITS) !== bits) return;
+    const bits = words[head + ENTRY.BITS] ?? 0;
+    if (((words[head + ENTRY.OWNER] ?? 0) & OWNER_KEY_MASK) !== this.#owner) return;
+    if (words[head + ENTRY.KIND] !== this.#kind || (bits & KEY_BITS) !== this.#bits) return;
     if (!this.#hasName(entry, name)) return;
-    if ((entryBits & BITS.DENIAL) === 0) this.success = entry;
+    if ((bits & BITS.DENIAL) === 0) this.success = entry;
     else this.denial = entry;
   }
 
@@ -116,10 +123,4 @@ export class EntryFinder {
     }
     return this.#data + chunk * CHUNK_WORDS + 1 + left;
   }
-}
-
-interface FoldedOwner {
-  readonly kind: number;
-  readonly partition: number;
-  readonly bits: number;
 }

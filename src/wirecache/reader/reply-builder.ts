@@ -23,6 +23,13 @@ export class ReplyBuilder {
   readonly #data: number;
   readonly #finder: EntryFinder;
   #random: number;
+  /** Of the reply being built: objects to pass around would be garbage, and this is the hot path. */
+  #entry = 0;
+  #head = 0;
+  /** Where the records begin in the packet, in bytes, and how many there are. */
+  #records = 0;
+  #count = 0;
+  #additionals = 0;
 
   constructor(
     memory: Memory,
@@ -38,39 +45,33 @@ export class ReplyBuilder {
     this.#random = seed | 1;
   }
 
-  /** Returns the length of the reply. The caller has made sure that it fits. `ttlSeconds` goes into every record. */
-  build(
-    at: number,
-    query: PacketQuery,
-    { entry, ttlSeconds, shuffles }: { entry: number; ttlSeconds: number; shuffles: boolean },
-  ): number {
-    const head = this.#data + entry * CHUNK_WORDS;
+  /** Returns the length of the reply; the caller has made sure that it fits. `ttlSeconds` goes into every record. */
+  build(at: number, query: PacketQuery, entry: number, ttlSeconds: number, shuffles: boolean): number {
     const source = this.#source;
-    const bits = source[head + ENTRY.BITS] ?? 0;
+    const head = this.#data + entry * CHUNK_WORDS;
+    const counts = source[head + ENTRY.COUNTS] ?? 0;
     const extent = source[head + ENTRY.EXTENT] ?? 0;
     const recordBytes = extent >>> 16;
-    this.#writeHeader(at, query, head);
-    const records = at + query.questionEnd;
-    this.#copyRecords(entry, query, { to: records, bytes: recordBytes });
-    const count = this.#recordCount(head);
-    if (ttlSeconds !== source[head + ENTRY.TTL]) this.#writeTtls(entry, { records, count, ttlSeconds });
-    if (shuffles && (bits & BITS.RUN) !== 0) this.#shuffle(entry, records, bits);
+    this.#entry = entry;
+    this.#head = head;
+    this.#records = at + query.questionEnd;
+    this.#additionals = extent & 0xffff;
+    this.#count = (counts & 0xffff) + (counts >>> 16) + (extent & 0xffff);
+    this.#writeHeader(at >> 2, query);
+    if (recordBytes !== 0) this.#copyRecords(query.nameLength >> 2, recordBytes);
+    if (ttlSeconds !== source[head + ENTRY.TTL]) this.#writeTtls(ttlSeconds);
+    const bits = source[head + ENTRY.BITS] ?? 0;
+    if (shuffles && (bits & BITS.RUN) !== 0) this.#shuffle(bits);
     if (!query.hasOpt) return query.questionEnd + recordBytes;
-    this.#writeOpt(records + recordBytes, query);
+    this.#writeOpt(this.#records + recordBytes, query);
     return query.questionEnd + recordBytes + OPT_BYTES;
   }
 
-  #recordCount(head: number): number {
-    const counts = this.#source[head + ENTRY.COUNTS] ?? 0;
-    return (counts & 0xffff) + (counts >>> 16) + ((this.#source[head + ENTRY.EXTENT] ?? 0) & 0xffff);
-  }
-
-  #writeHeader(at: number, query: PacketQuery, head: number): void {
+  #writeHeader(first: number, query: PacketQuery): void {
     const words = this.#words;
-    const first = at >> 2;
-    const bits = this.#source[head + ENTRY.BITS] ?? 0;
-    const counts = this.#source[head + ENTRY.COUNTS] ?? 0;
-    const additionals = ((this.#source[head + ENTRY.EXTENT] ?? 0) & 0xffff) + (query.hasOpt ? 1 : 0);
+    const bits = this.#source[this.#head + ENTRY.BITS] ?? 0;
+    const counts = this.#source[this.#head + ENTRY.COUNTS] ?? 0;
+    const additionals = this.#additionals + (query.hasOpt ? 1 : 0);
     const wantsAuthentic = query.dnssecOk || (query.flagsLow & AUTHENTIC_DATA) !== 0;
     const shown = BITS.RCODE | BITS.RECURSION_AVAILABLE | (wantsAuthentic ? BITS.AUTHENTIC_DATA : 0);
     const high = RESPONSE_AUTHORITATIVE | (query.flagsHigh & RECURSION_DESIRED);
@@ -80,36 +81,39 @@ export class ReplyBuilder {
     words[first + 2] = swapped(counts >>> 16) | (swapped(additionals) << 16);
   }
 
-  #copyRecords(entry: number, query: PacketQuery, { to, bytes }: { to: number; bytes: number }): void {
-    if (bytes === 0) return;
+  /** `nameWord` is the word of the name in which it ends, and the records begin. */
+  #copyRecords(nameWord: number, bytes: number): void {
     const words = this.#words;
     const source = this.#source;
-    const phase = to & 3;
-    let target = to >> 2;
-    let left = (phase + bytes + 3) >> 2;
-    let word = this.#finder.placeWords(entry) + (query.nameLength >> 2);
+    const phase = this.#records & 3;
+    const first = this.#records >> 2;
     const kept = (1 << (8 * phase)) - 1;
-    const question = (words[target] ?? 0) & kept;
-    const start = target;
-    while (left > 0) {
-      let from = this.#finder.placeOf(entry, word);
-      const room =
-        word < FIRST_STREAM_WORDS
-          ? FIRST_STREAM_WORDS - word
-          : NEXT_STREAM_WORDS - ((word - FIRST_STREAM_WORDS) % NEXT_STREAM_WORDS);
-      const count = Math.min(left, room);
-      for (let i = 0; i < count; i++) words[target++] = source[from++] ?? 0;
-      word += count;
-      left -= count;
+    const question = (words[first] ?? 0) & kept;
+    let word = this.#finder.placeWords(this.#entry) + nameWord;
+    let left = (phase + bytes + 3) >> 2;
+    let target = first;
+    let from = this.#head + ENTRY.STREAM + word;
+    let room = FIRST_STREAM_WORDS - word;
+    for (;;) {
+      if (room > 0) {
+        const count = Math.min(left, room);
+        for (let i = 0; i < count; i++) words[target + i] = source[from + i] ?? 0;
+        target += count;
+        word += count;
+        left -= count;
+      }
+      if (left === 0) break;
+      from = this.#finder.placeOf(this.#entry, word);
+      room = NEXT_STREAM_WORDS - ((word - FIRST_STREAM_WORDS) % NEXT_STREAM_WORDS);
     }
     // The first word may hold the end of the question as well.
-    if (phase !== 0) words[start] = ((words[start] ?? 0) & ~kept) | question;
+    if (phase !== 0) words[first] = ((words[first] ?? 0) & ~kept) | question;
   }
 
-  #writeTtls(entry: number, { records, count, ttlSeconds }: TtlPlan): void {
+  #writeTtls(ttlSeconds: number): void {
     const bytes = this.#bytes;
-    for (let i = 0; i < count; i++) {
-      const at = records + this.#ttlPlace(entry, i);
+    for (let i = 0; i < this.#count; i++) {
+      const at = this.#records + this.#ttlPlace(i);
       bytes[at] = ttlSeconds >>> 24;
       bytes[at + 1] = ttlSeconds >>> 16;
       bytes[at + 2] = ttlSeconds >>> 8;
@@ -117,30 +121,30 @@ export class ReplyBuilder {
     }
   }
 
-  #ttlPlace(entry: number, record: number): number {
-    const word =
-      record < 2
-        ? this.#source[this.#data + entry * CHUNK_WORDS + ENTRY.TTL_PLACES]
-        : this.#source[this.#finder.placeOf(entry, (record - 2) >> 1)];
-    return (record & 1) === 0 ? (word ?? 0) & 0xffff : (word ?? 0) >>> 16;
+  #ttlPlace(record: number): number {
+    const at =
+      record < 2 ? this.#head + ENTRY.TTL_PLACES : this.#finder.placeOf(this.#entry, (record - 2) >> 1);
+    const word = this.#source[at] ?? 0;
+    return (record & 1) === 0 ? word & 0xffff : word >>> 16;
   }
 
   /** Every order is equally likely. The records of the run differ in nothing but their data, so only that moves. */
-  #shuffle(entry: number, records: number, bits: number): void {
-    const bytes = this.#bytes;
+  #shuffle(bits: number): void {
     const first = (bits >>> BITS.RUN_FIRST_SHIFT) & BITS.RUN_MASK;
     const count = (bits >>> BITS.RUN_COUNT_SHIFT) & BITS.RUN_MASK;
-    const size = bytes[records + this.#ttlPlace(entry, first) + 5] ?? 0;
+    const size = this.#bytes[this.#records + this.#ttlPlace(first) + 5] ?? 0;
     for (let i = count - 1; i > 0; i--) {
       const other = this.#draw(i + 1);
-      if (other === i) continue;
-      const a = records + this.#ttlPlace(entry, first + i) + 6;
-      const b = records + this.#ttlPlace(entry, first + other) + 6;
-      for (let j = 0; j < size; j++) {
-        const byte = bytes[a + j] ?? 0;
-        bytes[a + j] = bytes[b + j] ?? 0;
-        bytes[b + j] = byte;
-      }
+      if (other !== i) this.#swap(this.#ttlPlace(first + i) + 6, this.#ttlPlace(first + other) + 6, size);
+    }
+  }
+
+  #swap(a: number, b: number, size: number): void {
+    const bytes = this.#bytes;
+    for (let i = this.#records; i < this.#records + size; i++) {
+      const byte = bytes[a + i] ?? 0;
+      bytes[a + i] = bytes[b + i] ?? 0;
+      bytes[b + i] = byte;
     }
   }
 
@@ -168,12 +172,6 @@ export class ReplyBuilder {
     bytes[at + 9] = 0;
     bytes[at + 10] = 0;
   }
-}
-
-interface TtlPlan {
-  readonly records: number;
-  readonly count: number;
-  readonly ttlSeconds: number;
 }
 
 function swapped(u16: number): number {
