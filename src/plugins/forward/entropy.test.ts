@@ -5,47 +5,26 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RCODE } from '../../dns/codes.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
-import { recordAddress } from '../../dns/rdata/address.ts';
 import { replyTo } from '../../dns/reply.ts';
-import type { Query, Reply } from '../../server/handler.ts';
-import { type FakeHost, fakeHost, name, setUp } from '../fake-host.ts';
+import { fakeHost, name } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
 import { DeadlineQueue } from './exchange/deadline-queue.ts';
 import type { Exchanged } from './exchange/exchange.ts';
 import { RandomWords } from './exchange/random-words.ts';
 import { UdpPort } from './exchange/udp-port.ts';
-import { answering, FakeUpstream, type Script, silent } from './fake-upstream.ts';
-import { setup } from './setup.ts';
+import { answering, type FakeUpstream, silent } from './fake-upstream.ts';
+import { addressOf, ForwardRig, until } from './forward-rig.ts';
 import { parseUpstream, type UpstreamAddress } from './upstream-address.ts';
 
-const cleanUps: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+const rig = new ForwardRig();
+afterEach(() => rig.close());
 
-async function upstream(script: Script): Promise<FakeUpstream> {
-  const server = await FakeUpstream.start(script);
-  cleanUps.push(() => server.close());
-  return server;
-}
-
-function forwarder(server: FakeUpstream, lines = ''): { host: FakeHost; run(query: Query): Promise<Reply> } {
-  const host = fakeHost();
-  const instance = setUp(setup, `forward . ${server.text} {\nmax_fails 0\n${lines}\n}`, { host });
-  cleanUps.push(() => instance.onShutdown?.());
-  const handler = instance.plugin?.(() => ({ rcode: RCODE.NXDOMAIN }));
-  if (handler === undefined) throw new Error('no plugin');
-  return { host, run: async (query) => handler(query) };
-}
-
-async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  if (!reached()) throw new Error('what the test waits for did not happen');
-}
+/** Every attempt counts, and nothing else asks. */
+const forwarder = (server: FakeUpstream, lines = '') =>
+  rig.forwarder(`forward . ${server.text} {\nmax_fails 0\n${lines}\n}`);
 
 const TRUE = [record('example.org. 300 A 192.0.2.1')];
 const FALSE = [record('example.org. 300 A 203.0.113.66')];
-const addressOf = ({ message }: Reply) => message?.answers[0] && recordAddress(message.answers[0]);
 const forged = (query: Message, change: Partial<Message> = {}) =>
   encodeMessage({ ...replyTo(query, { answers: FALSE }), ...change });
 
@@ -58,7 +37,7 @@ function localUpstream(port: number): UpstreamAddress {
 async function stranger(): Promise<Socket> {
   const socket = createSocket('udp4');
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  cleanUps.push(() => new Promise((resolve) => socket.close(() => resolve())));
+  rig.atEnd(() => new Promise<void>((resolve) => socket.close(() => resolve())));
   return socket;
 }
 
@@ -66,7 +45,7 @@ describe('ports and ids', () => {
   const ASKED = 2000;
 
   async function sample(): Promise<{ ports: number[]; ids: number[] }> {
-    const server = await upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
+    const server = await rig.upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
     const { run } = forwarder(server);
     for (let i = 0; i < ASKED; i += 20) {
       await Promise.all(Array.from({ length: 20 }, (_, j) => run(ask(`n${i + j}.example.`))));
@@ -101,7 +80,7 @@ describe('ports and ids', () => {
   });
 
   it('are replaced: after some hundred questions a port, and all of them after ten seconds', async () => {
-    const server = await upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
+    const server = await rig.upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
     const { host, run } = forwarder(server);
     for (let i = 0; i < 200; i++) await run(ask(`n${i}.example.`));
     const before = new Set(server.asked.map(({ sourcePort }) => sourcePort));
@@ -112,7 +91,7 @@ describe('ports and ids', () => {
   });
 
   it('are a new port for each question when nothing is to be kept', async () => {
-    const server = await upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
+    const server = await rig.upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
     const { run } = forwarder(server, 'expire 0s');
     for (let i = 0; i < 100; i++) await run(ask(`n${i}.example.`));
     expect(new Set(server.asked.map(({ sourcePort }) => sourcePort)).size).toBeGreaterThan(95);
@@ -138,7 +117,7 @@ describe('a forged answer', () => {
     ['cut short within the question', (query) => forged(query).subarray(0, 20)],
     ['of eleven bytes', (query) => forged(query).subarray(0, 11)],
   ])('%s is not believed, and the true one behind it is', async (_case, forge) => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       send(forge(query));
       send(encodeMessage(replyTo(query, { answers: TRUE })));
     });
@@ -148,7 +127,7 @@ describe('a forged answer', () => {
 
   it('from another port of the upstream is not believed', async () => {
     const socket = await stranger();
-    const server = await upstream(({ query, sourcePort, send }) => {
+    const server = await rig.upstream(({ query, sourcePort, send }) => {
       socket.send(forged(query), sourcePort, '127.0.0.1', () => answering(TRUE)({ query, send } as never));
     });
     const { run } = forwarder(server);
@@ -156,7 +135,7 @@ describe('a forged answer', () => {
   });
 
   it('in another letter case is an answer all the same (RFC 4343)', async () => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       const [question] = query.questions;
       if (question === undefined) return;
       const questions = [{ ...question, name: name(question.name.toUpperCase()) }];
@@ -169,7 +148,7 @@ describe('a forged answer', () => {
   });
 
   it('does not end by guessing: a port that hears many wrong ids is given up', async () => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       for (let guess = 1; guess <= 1000; guess++) send(forged(query, { id: (query.id + guess) & 0xffff }));
     });
     const { host, run } = forwarder(server, 'max_connect_attempts 1');
@@ -184,7 +163,9 @@ describe('a forged answer', () => {
 
   it('is not what late answers are taken for: a port stays as long as its upstream is only slow', async () => {
     const held: (() => void)[] = [];
-    const server = await upstream(({ query, send }) => held.push(() => send(encodeMessage(replyTo(query)))));
+    const server = await rig.upstream(({ query, send }) =>
+      held.push(() => send(encodeMessage(replyTo(query)))),
+    );
     const { clock } = fakeHost();
     const port = new UdpPort({
       clock,
@@ -195,7 +176,7 @@ describe('a forged answer', () => {
       questions: 1000,
       onRetired: () => undefined,
     });
-    cleanUps.push(() => port.retire());
+    rig.atEnd(() => port.retire());
     const outcomes: Exchanged[] = [];
     for (let asked = 0; asked < 400; asked += 100) {
       for (let i = 0; i < 100; i++)
@@ -215,7 +196,7 @@ describe('a forged answer', () => {
   });
 
   it('has no second question to aim at: equal ones share one query', async () => {
-    const server = await upstream(silent);
+    const server = await rig.upstream(silent);
     const { host, run } = forwarder(server);
     const waiting = Array.from({ length: 100 }, (_, id) => run(ask('example.org.', 'A', { id })));
     await until(() => server.asked.length === 1);

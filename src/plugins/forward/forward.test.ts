@@ -3,61 +3,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RCODE } from '../../dns/codes.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
-import { recordAddress } from '../../dns/rdata/address.ts';
 import { replyTo } from '../../dns/reply.ts';
-import type { Handler, Query, Reply } from '../../server/handler.ts';
-import { type FakeHost, fakeHost, name, setUp } from '../fake-host.ts';
+import type { Query, Reply } from '../../server/handler.ts';
+import { name } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { answering, FakeUpstream, type Script, silent } from './fake-upstream.ts';
-import { setup } from './setup.ts';
+import { answering, FakeUpstream, silent } from './fake-upstream.ts';
+import { addressOf, ForwardRig, settledBy, until } from './forward-rig.ts';
 
 const ONE = [record('example.org. 300 A 192.0.2.1')];
-const cleanUps: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function upstream(script: Script, port?: number): Promise<FakeUpstream> {
-  const server = await FakeUpstream.start(script, port);
-  cleanUps.push(() => server.close());
-  return server;
-}
-
-interface Forwarder {
-  readonly host: FakeHost;
-  run(query: Query): Promise<Reply>;
-}
-
-const nothingBehind: Handler = () => ({ rcode: RCODE.NXDOMAIN });
-
-function forwarder(lines: string, next: Handler = nothingBehind): Forwarder {
-  const host = fakeHost();
-  const instance = setUp(setup, lines, { host });
-  if (instance.plugin === undefined) throw new Error('no plugin');
-  cleanUps.push(() => instance.onShutdown?.());
-  const handler = instance.plugin(next);
-  return { host, run: async (query) => handler(query) };
-}
-
-/** Waits for what happens on real sockets; time-outs are the virtual clock's, this bound is only for a broken test. */
-async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  if (!reached()) throw new Error('what the test waits for did not happen');
-}
-
-/** Lets time pass until the answer is there, a little for the sockets and then a lot for the clock. */
-async function settledBy<T>(host: FakeHost, answer: Promise<T>): Promise<T> {
-  for (let tries = 0; tries < 20; tries++) {
-    const pause = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 20));
-    const settled = await Promise.race([answer.then((value) => ({ value })), pause]);
-    if (settled !== undefined) return settled.value;
-    host.clock.pass(2000);
-  }
-  throw new Error('what the test waits for did not happen');
-}
-
-const addressOf = ({ message }: Reply) => message?.answers[0] && recordAddress(message.answers[0]);
+const rig = new ForwardRig();
+afterEach(() => rig.close());
 
 /** A port where nobody listens: a server had it a moment ago. */
 async function closedPort(): Promise<number> {
@@ -69,8 +24,8 @@ async function closedPort(): Promise<number> {
 
 describe('forward by UDP', () => {
   it("relays the upstream's answer, its own flags, and the client's id and spelling", async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text}`);
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     const query = ask('eXample.ORG.', 'A', { id: 99 });
     const reply = await run(query);
     expect(addressOf(reply)).toBe('192.0.2.1');
@@ -80,8 +35,8 @@ describe('forward by UDP', () => {
   });
 
   it('passes EDNS, DO, CD and RD on as they came', async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text}`);
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     await run(ask('example.org.', 'A', { dnssecOk: true, checkingDisabled: true, recursionDesired: false }));
     expect(server.asked[0]?.query).toMatchObject({
       edns: { udpSize: 1232, dnssecOk: true },
@@ -90,35 +45,35 @@ describe('forward by UDP', () => {
   });
 
   it('asks from a new port and with a new id each time', async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text}`);
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     for (let i = 0; i < 20; i++) await run(ask('example.org.', 'A', { id: 1 }));
     expect(new Set(server.asked.map((asked) => asked.sourcePort)).size).toBeGreaterThan(15);
     expect(new Set(server.asked.map((asked) => asked.query.id)).size).toBeGreaterThan(15);
   });
 
   it('ignores a reply with a wrong id and takes the right one behind it', async () => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       const forged = [record('example.org. 300 A 203.0.113.66')];
       const wrong = { ...replyTo(query, { answers: forged }), id: query.id ^ 1 };
       send(encodeMessage(wrong));
       send(new Uint8Array(3));
       send(encodeMessage(replyTo(query, { answers: ONE })));
     });
-    const { run } = forwarder(`forward . ${server.text}`);
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
   });
 
   it('ignores a reply from another address, whatever it knows', async () => {
     const spoofer = createSocket('udp4');
-    cleanUps.push(() => void spoofer.close());
-    const server = await upstream(({ query, sourcePort, send }) => {
+    rig.atEnd(() => spoofer.close());
+    const server = await rig.upstream(({ query, sourcePort, send }) => {
       const forged = replyTo(query, { answers: [record('example.org. 300 A 203.0.113.66')] });
       spoofer.send(encodeMessage(forged), sourcePort, '127.0.0.1', () => {
         send(encodeMessage(replyTo(query, { answers: ONE })));
       });
     });
-    const { run } = forwarder(`forward . ${server.text}`);
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
   });
 
@@ -127,8 +82,8 @@ describe('forward by UDP', () => {
     ['another type', { questions: [{ name: name('example.org.'), type: 28, class: 1 }] }],
     ['no question', { questions: [] }],
   ])('does not believe a reply to %s, waits on, and then tells the client FORMERR', async (_case, change) => {
-    const server = await upstream(answering(ONE, change));
-    const { host, run } = forwarder(`forward . ${server.text}`);
+    const server = await rig.upstream(answering(ONE, change));
+    const { host, run } = rig.forwarder(`forward . ${server.text}`);
     const waiting = run(ask('example.org.'));
     await until(() => server.asked.length === 1);
     const reply = await settledBy(host, waiting);
@@ -137,10 +92,10 @@ describe('forward by UDP', () => {
   });
 
   it('sends the client to TCP when the reply carries its id and does not decode', async () => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       send(encodeMessage(replyTo(query, { answers: ONE })).subarray(0, -2));
     });
-    const { run } = forwarder(`forward . ${server.text}`);
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     const { message } = await run(ask('example.org.'));
     expect(message?.flags.truncated).toBe(true);
     expect(message?.answers).toEqual([]);
@@ -148,7 +103,7 @@ describe('forward by UDP', () => {
 
   it('survives an upstream that answers with noise under the right id', async () => {
     let round = 0;
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       const noise = Uint8Array.from(
         { length: 12 + ((round * 7) % 90) },
         (_, i) => (i * 31 + round * 17) & 0xff,
@@ -157,7 +112,7 @@ describe('forward by UDP', () => {
       round++;
       send(noise);
     });
-    const { host, run } = forwarder(`forward . ${server.text}`);
+    const { host, run } = rig.forwarder(`forward . ${server.text}`);
     const waiting = Array.from({ length: 200 }, (_, i) => run(ask(`n${i}.example.`)));
     await until(() => server.asked.length >= 200);
     for (const { rcode, message } of await settledBy(host, Promise.all(waiting))) {
@@ -166,18 +121,18 @@ describe('forward by UDP', () => {
   });
 
   it('passes a truncated reply on and does not ask again', async () => {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       const reply = replyTo(query, { answers: ONE });
       send(encodeMessage({ ...reply, flags: { ...reply.flags, truncated: true } }));
     });
-    const { run } = forwarder(`forward . ${server.text}`);
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     expect((await run(ask('example.org.'))).message?.flags.truncated).toBe(true);
     expect(server.asked).toHaveLength(1);
   });
 
   it('gives up on a silent upstream after two attempts of two seconds, in the words of Go', async () => {
-    const server = await upstream(silent);
-    const { host, run } = forwarder(`forward . ${server.text} {\nmax_fails 0\n}`);
+    const server = await rig.upstream(silent);
+    const { host, run } = rig.forwarder(`forward . ${server.text} {\nmax_fails 0\n}`);
     const waiting = run(ask('example.org.'));
     await until(() => server.asked.length === 1);
     host.clock.pass(2000);
@@ -193,7 +148,7 @@ describe('forward by UDP', () => {
 
   it('says connection refused where nobody listens', async () => {
     const port = await closedPort();
-    const { run } = forwarder(`forward . 127.0.0.1:${port}`);
+    const { run } = rig.forwarder(`forward . 127.0.0.1:${port}`);
     const { rcode, error } = await run(ask('example.org.'));
     expect(rcode).toBe(RCODE.SERVFAIL);
     expect(error?.message).toMatch(
@@ -203,7 +158,7 @@ describe('forward by UDP', () => {
 
   it('says that an address cannot be reached, and goes on', async () => {
     // The kernel refuses to connect to the broadcast address; nothing is sent.
-    const { run } = forwarder('forward . 255.255.255.255');
+    const { run } = rig.forwarder('forward . 255.255.255.255');
     for (let i = 0; i < 2; i++) {
       const { rcode, error } = await run(ask('example.org.'));
       expect(rcode).toBe(RCODE.SERVFAIL);
@@ -213,18 +168,18 @@ describe('forward by UDP', () => {
 
   it('tries the next upstream after a failure', async () => {
     const port = await closedPort();
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . 127.0.0.1:${port} ${server.text} {\npolicy sequential\n}`);
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(`forward . 127.0.0.1:${port} ${server.text} {\npolicy sequential\n}`);
     expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');
   });
 
   it('keeps a thousand different questions under way at once', async () => {
     const held: (() => void)[] = [];
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       const answers = [record(`${query.questions[0]?.name} 60 A 192.0.2.1`)];
       held.push(() => send(encodeMessage(replyTo(query, { answers }))));
     });
-    const { run } = forwarder(`forward . ${server.text}`);
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     const waiting: Promise<Reply>[] = [];
     for (let i = 0; i < 1000; i++) {
       waiting.push(run(ask(`n${i}.example.org.`)));
@@ -239,10 +194,10 @@ describe('forward by UDP', () => {
 
 describe('equal questions at the same time', () => {
   async function gathering(queries: readonly Query[], lines = ''): Promise<FakeUpstream> {
-    const server = await upstream(({ query, send }) => {
+    const server = await rig.upstream(({ query, send }) => {
       setTimeout(() => send(encodeMessage(replyTo(query, { answers: ONE }))), 20);
     });
-    const { run } = forwarder(`forward . ${server.text} {\n${lines}\n}`);
+    const { run } = rig.forwarder(`forward . ${server.text} {\n${lines}\n}`);
     const replies = await Promise.all(queries.map(run));
     replies.forEach((reply, i) => {
       expect(reply.message?.id).toBe(queries[i]?.message.id);
@@ -271,8 +226,8 @@ describe('equal questions at the same time', () => {
   });
 
   it('are asked anew once the answer has come', async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text}`);
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(`forward . ${server.text}`);
     await run(ask('example.org.'));
     await run(ask('example.org.'));
     expect(server.asked).toHaveLength(2);
@@ -304,16 +259,16 @@ describe('which queries are taken', () => {
     ['FROM itself, though excepted', 'forward internal UP {\nexcept internal\n}', 'db.internal.', true],
     ['a reverse name under a CIDR', 'forward 10.0.0.0/8 UP', '1.0.0.10.in-addr.arpa.', true],
   ])('%s', async (_case, lines, qname, taken) => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(lines.replace('UP', server.text));
+    const server = await rig.upstream(answering(ONE));
+    const { run } = rig.forwarder(lines.replace('UP', server.text));
     const reply = await run(ask(qname));
     expect(reply.rcode).toBe(taken ? RCODE.NOERROR : RCODE.NXDOMAIN);
     expect(server.asked).toHaveLength(taken ? 1 : 0);
   });
 
   it('go to the first line that fits', async () => {
-    const [inner, outer] = [await upstream(answering(ONE)), await upstream(answering(ONE))];
-    const { run } = forwarder(`forward internal ${inner.text}\nforward . ${outer.text}`);
+    const [inner, outer] = [await rig.upstream(answering(ONE)), await rig.upstream(answering(ONE))];
+    const { run } = rig.forwarder(`forward internal ${inner.text}\nforward . ${outer.text}`);
     await run(ask('db.internal.'));
     await run(ask('example.org.'));
     expect([inner.asked.length, outer.asked.length]).toEqual([1, 1]);
@@ -321,8 +276,11 @@ describe('which queries are taken', () => {
 
   it('go to the next line on the rcodes of next, and no further than the last line', async () => {
     const absent = { rcode: RCODE.NXDOMAIN };
-    const [first, last] = [await upstream(answering([], absent)), await upstream(answering([], absent))];
-    const { run } = forwarder(
+    const [first, last] = [
+      await rig.upstream(answering([], absent)),
+      await rig.upstream(answering([], absent)),
+    ];
+    const { run } = rig.forwarder(
       `forward . ${first.text} {\nnext NXDOMAIN\n}\nforward . ${last.text} {\nnext NXDOMAIN\n}`,
       () => ({ rcode: RCODE.NOERROR }),
     );
@@ -331,18 +289,18 @@ describe('which queries are taken', () => {
   });
 
   it('are passed over by failover, and answered by the last when all fail over', async () => {
-    const refusing = await upstream(answering([], { rcode: RCODE.REFUSED }));
-    const good = await upstream(answering(ONE));
+    const refusing = await rig.upstream(answering([], { rcode: RCODE.REFUSED }));
+    const good = await rig.upstream(answering(ONE));
     const options = '{\npolicy sequential\nfailover REFUSED\n}';
-    const mixed = forwarder(`forward . ${refusing.text} ${good.text} ${options}`);
+    const mixed = rig.forwarder(`forward . ${refusing.text} ${good.text} ${options}`);
     expect(addressOf(await mixed.run(ask('example.org.')))).toBe('192.0.2.1');
-    const alone = forwarder(`forward . ${refusing.text} ${options}`);
+    const alone = rig.forwarder(`forward . ${refusing.text} ${options}`);
     expect((await alone.run(ask('example.org.'))).rcode).toBe(RCODE.REFUSED);
   });
 
   it('are refused beyond max_concurrent, and counted', async () => {
-    const server = await upstream(silent);
-    const { host, run } = forwarder(`forward . ${server.text} {\nmax_concurrent 2\nmax_fails 0\n}`);
+    const server = await rig.upstream(silent);
+    const { host, run } = rig.forwarder(`forward . ${server.text} {\nmax_concurrent 2\nmax_fails 0\n}`);
     const waiting = [run(ask('a.example.')), run(ask('b.example.'))];
     const { rcode, error } = await run(ask('c.example.'));
     expect(rcode).toBe(RCODE.REFUSED);
@@ -353,100 +311,5 @@ describe('which queries are taken', () => {
     await until(() => server.asked.length === 4);
     host.clock.pass(2000);
     await Promise.all(waiting);
-  });
-});
-
-describe('next_on_nodata', () => {
-  it.each([
-    ['an empty answer', [], RCODE.NOERROR, 1],
-    ['an answer', ONE, RCODE.NOERROR, 0],
-    ['a denial', [], RCODE.NXDOMAIN, 0],
-  ])('after %s', async (_case, answers, rcode, others) => {
-    const first = await upstream(answering(answers, { rcode }));
-    const other = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${first.text} {\nnext_on_nodata\n}\nforward . ${other.text}`);
-    await run(ask('example.org.'));
-    expect(other.asked).toHaveLength(others);
-  });
-});
-
-describe('source_address', () => {
-  it.each([['udp'], ['tcp']] as const)('is where questions come from by %s', async (transport) => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text} {\nsource_address 127.0.0.9\n}`);
-    expect(addressOf(await run(ask('example.org.', 'A', { transport })))).toBe('192.0.2.1');
-    expect(server.asked.map(({ sourceAddress }) => sourceAddress)).toEqual(['127.0.0.9']);
-  });
-
-  it('that is not of this machine fails each query, and nothing else', async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text} {\nsource_address 192.0.2.99\n}`);
-    for (let i = 0; i < 3; i++) {
-      const { error, rcode } = await run(ask('example.org.'));
-      expect(rcode).toBe(RCODE.SERVFAIL);
-      expect(error?.message).toBe(`dial udp ${server.text}: connect: cannot assign requested address`);
-    }
-    expect(server.asked).toEqual([]);
-  });
-
-  it('of another family than the upstream is refused', () => {
-    expect(() => setUp(setup, 'forward . 127.0.0.1 {\nsource_address ::1\n}')).toThrow(
-      /source_address ::1 cannot reach 127\.0\.0\.1:53/,
-    );
-  });
-});
-
-describe('at shutdown', () => {
-  it('questions by UDP under way get their answers, and then nothing is left', async () => {
-    const held: (() => void)[] = [];
-    const server = await upstream(({ query, send }) => held.push(() => send(encodeMessage(replyTo(query)))));
-    const host = fakeHost();
-    const instance = setUp(setup, `forward . ${server.text}`, { host });
-    const handler = instance.plugin?.(nothingBehind);
-    const waiting = Array.from({ length: 100 }, (_, i) => handler?.(ask(`n${i}.example.`)));
-    await until(() => held.length === 100);
-    await instance.onShutdown?.();
-    for (const answer of held) answer();
-    for (const reply of await Promise.all(waiting)) expect(reply?.rcode).toBe(RCODE.NOERROR);
-    host.clock.pass(10_000);
-    expect(host.clock.pending).toBe(0);
-  });
-});
-
-describe('metrics', () => {
-  it('tell of each upstream how long it took, by rcode, and whether a port was open', async () => {
-    const server = await upstream(answering([], { rcode: RCODE.NXDOMAIN }));
-    const { host, run } = forwarder(`forward . ${server.text}`);
-    for (let i = 0; i < 100; i++) await run(ask(`n${i}.example.`));
-    const to = `to="${server.text}"`;
-    const duration = 'coredns_proxy_request_duration_seconds';
-    const labels = `proxy_name="forward",rcode="NXDOMAIN",${to}`;
-    expect(await host.metric(`${duration}_count{${labels}}`)).toBe(100);
-    const pool = `{proto="udp",proxy_name="forward",${to}}`;
-    expect(await host.metric(`coredns_proxy_conn_cache_misses_total${pool}`)).toBe(64);
-    expect(await host.metric(`coredns_proxy_conn_cache_hits_total${pool}`)).toBe(36);
-  });
-});
-
-describe('prefer_udp', () => {
-  it('asks by TCP what is too long for a datagram', async () => {
-    const server = await upstream(answering(ONE));
-    const { run } = forwarder(`forward . ${server.text} {\nprefer_udp\n}`);
-    const query = ask('example.org.', 'A', { transport: 'tcp', udpSize: 1232 });
-    const options = [{ code: 12, data: new Uint8Array(60_000) }];
-    const edns = { version: 0, udpSize: 1232, dnssecOk: false, options };
-    expect(addressOf(await run({ ...query, message: { ...query.message, edns } }))).toBe('192.0.2.1');
-    expect(server.asked.map(({ transport }) => transport)).toEqual(['tcp']);
-  });
-
-  it('asks by UDP for a TCP client, and by TCP after all when the reply is truncated', async () => {
-    const server = await upstream(({ query, transport, send }) => {
-      const reply = replyTo(query, { answers: transport === 'tcp' ? ONE : [] });
-      send(encodeMessage({ ...reply, flags: { ...reply.flags, truncated: transport === 'udp' } }));
-    });
-    const { run } = forwarder(`forward . ${server.text} {\nprefer_udp\n}`);
-    const reply = await run(ask('example.org.', 'A', { transport: 'tcp' }));
-    expect(server.asked.map((asked) => asked.transport)).toEqual(['udp', 'tcp']);
-    expect(addressOf(reply)).toBe('192.0.2.1');
   });
 });
