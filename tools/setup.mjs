@@ -21,6 +21,7 @@ export const TEST_TOOLS = [
   ...STORY_TOOLS,
   ['kubectl', 'kubernetes-client', "talks to the lab's API server as users do"],
   ['kdig', 'knot-dnsutils', 'asks over TLS'],
+  ['musl-gcc', 'musl-tools', 'brings the resolver that programs in Alpine images have'],
   ['unbound', 'unbound', 'is the upstream whose answers are not ours'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
   ['iptables', 'iptables', 'keeps the rules of the node cache, in both of its flavours'],
