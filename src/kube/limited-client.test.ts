@@ -40,6 +40,16 @@ describe('limitClient', () => {
     expect(waits).toEqual([0, 0, 0, 0.5, 1]);
   });
 
+  it('takes the usual rate when only a burst is given', async () => {
+    const { clock, asked, limited, turns } = setUp({ burst: 1 });
+    for (const path of ['a', 'b']) void limited.get(path);
+    await turns();
+    expect(asked).toEqual(['a']);
+    clock.advance(200);
+    await turns();
+    expect(asked).toEqual(['a', 'b']);
+  });
+
   it('has no more requests without an answer than allowed', async () => {
     const { asked, answers, limited, turns } = setUp({ inFlight: 2 });
     for (const path of ['a', 'b', 'c']) void limited.get(path);

@@ -7,7 +7,7 @@ import type { KubeClient } from './client.ts';
 import { pause } from './watch/pause.ts';
 
 export interface ClientLimits {
-  /** Requests a second on average, above 0; absent or 0 means as many as there are. */
+  /** Requests a second on average; 0 means as many as there are, absent means so too unless there is a burst. */
   readonly perSecond?: number;
   /** Requests that may go at once after a rest; at least 1. */
   readonly burst?: number;
@@ -22,8 +22,9 @@ export interface LimitedClientSpec {
   readonly onWait?: (verb: string, seconds: number) => void;
 }
 
-/** What CoreDNS's client has when only the rate is given. */
+/** What Kubernetes' own client takes for the one when only the other is given. */
 const DEFAULT_BURST = 10;
+const DEFAULT_PER_SECOND = 5;
 const NEVER = new AbortController().signal;
 
 /** `client` behind the limits; closing it closes `client`. Waiting ends early when a request's signal is aborted. */
@@ -57,7 +58,7 @@ export function limitClient(client: KubeClient, spec: LimitedClientSpec): KubeCl
 }
 
 function tokenBucket(limits: ClientLimits, clock: Clock): (signal: AbortSignal) => Promise<void> {
-  const { perSecond = 0, burst = DEFAULT_BURST } = limits;
+  const { perSecond = limits.burst ? DEFAULT_PER_SECOND : 0, burst = DEFAULT_BURST } = limits;
   if (perSecond <= 0) return () => Promise.resolve();
   const room = Math.max(1, burst);
   let tokens = room;

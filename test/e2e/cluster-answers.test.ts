@@ -318,6 +318,19 @@ describe('answers through a cache', () => {
   });
 });
 
+describe('metadata of kubernetes', () => {
+  it('stands in the query log of a block that asks for it', async () => {
+    const api = await startApi();
+    api.store.apply(service('web', '10.96.0.1'));
+    const { dig, environment } = await serve(
+      api,
+      `${STOCK}\n metadata\n log . "asked for {/kubernetes/service} in {/kubernetes/namespace}"`,
+    );
+    await dig('web.shop.svc.cluster.local.');
+    expect(environment.lines).toContain('[INFO] asked for web in shop');
+  });
+});
+
 describe('k8s_external and autopath beside kubernetes', () => {
   it('answer for services outside the cluster, and walk the search path of a pod', async () => {
     const api = await startApi();

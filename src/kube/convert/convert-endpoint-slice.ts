@@ -69,9 +69,7 @@ function endpointOf(item: unknown, namespace: string): EndpointRow | undefined {
     ...optionalText('hostname', fields.hostname),
     ...optionalText('nodeName', fields.nodeName),
     ...optionalText('zone', fields.zone),
-    ...(podName === ''
-      ? {}
-      : { targetPod: { namespace: podNamespace, name: podName } }),
+    ...(podName === '' ? {} : { targetPod: { namespace: podNamespace, name: podName } }),
   };
 }
 

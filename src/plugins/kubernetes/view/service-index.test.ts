@@ -80,6 +80,29 @@ describe('createServiceIndex', () => {
   });
 });
 
+describe('pods of createServiceIndex', () => {
+  const pod = (deleting: boolean, app = 'a') => {
+    const row = { ...podRow({ ns: 'ns', name: 'p', ips: ['10.0.0.9'], labels: { app } }), deleting };
+    return { ...EMPTY_SNAPSHOT, pods: new Map([[objectKey(row), row]]) };
+  };
+  const known = (...history: readonly ClusterSnapshot[]) => {
+    const { store, index } = follow(EMPTY_SNAPSHOT);
+    for (const snapshot of history) store.set(snapshot);
+    return index.podsAt(ip('10.0.0.9')).length;
+  };
+
+  it.each([
+    ['one that runs', [pod(false)], 1],
+    ['one that goes, until it is gone', [pod(false), pod(true)], 1],
+    ['none that is gone', [pod(false), pod(true), EMPTY_SNAPSHOT], 0],
+    ['none that was going when it was first seen', [pod(true)], 0],
+    ['none that was going when it was first seen, whatever changes on it', [pod(true), pod(true, 'b')], 0],
+    ['one that came back under its name', [pod(true), EMPTY_SNAPSHOT, pod(false)], 1],
+  ])('are known: %s', (_case, history, count) => {
+    expect(known(...history)).toBe(count);
+  });
+});
+
 describe('the serial of createServiceIndex', () => {
   it('is 0 before anything is known, and the time of the change afterwards', () => {
     const { clock, store, index } = follow(EMPTY_SNAPSHOT);

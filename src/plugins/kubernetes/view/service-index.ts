@@ -63,7 +63,10 @@ export function createServiceIndex(options: {
   const servicesByAddress = createRowIndex<ServiceRow>((row) => row.clusterIPs);
   const slicesByService = createRowIndex<EndpointSliceRow>((row) => [`${row.namespace}/${row.serviceName}`]);
   const slicesByAddress = createRowIndex<EndpointSliceRow>(readyAddresses);
-  const podsByAddress = createRowIndex<PodRow>((row) => (FINISHED_PHASES.has(row.phase) ? [] : row.podIPs));
+  const unknownPods = new WeakSet<PodRow>();
+  const podsByAddress = createRowIndex<PodRow>((row) =>
+    FINISHED_PHASES.has(row.phase) || unknownPods.has(row) ? [] : row.podIPs,
+  );
   const servicesByOutside = createRowIndex<ServiceRow>((row) => [
     ...row.externalIPs,
     ...(row.ingressIPs ?? []),
@@ -79,6 +82,11 @@ export function createServiceIndex(options: {
     }
     slicesByService.apply(changes.slices);
     slicesByAddress.apply(changes.slices);
+    // A pod that goes is known until it is gone, but not learnt of any more (dns-server 3.4, API client).
+    for (const { before, after } of changes.pods) {
+      if (after?.deleting === true && (before === undefined || unknownPods.has(before)))
+        unknownPods.add(after);
+    }
     podsByAddress.apply(changes.pods);
   }
 
