@@ -21,14 +21,7 @@ export interface ScriptedUpstream {
 
 export async function startUpstream(rules: readonly UpstreamRule[]): Promise<ScriptedUpstream> {
   const script = new Script(rules);
-  const tcp = createServer();
-  tcp.listen(0, '127.0.0.1');
-  await once(tcp, 'listening');
-  const address = tcp.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
-  const udp = createSocket('udp4');
-  udp.bind(port, '127.0.0.1');
-  await once(udp, 'listening');
+  const { tcp, udp, port } = await openOnePort();
   serveUdp(udp, script);
   serveTcp(tcp, script);
   return {
@@ -41,6 +34,27 @@ export async function startUpstream(rules: readonly UpstreamRule[]): Promise<Scr
       for (const socket of script.sockets) socket.destroy();
     },
   };
+}
+
+const PORT_ATTEMPTS = 8;
+
+/** A port that is free for TCP may be taken for UDP: then it is tried with another one. */
+async function openOnePort(): Promise<{ tcp: Server; udp: UdpSocket; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const tcp = createServer().listen(0, '127.0.0.1');
+    await once(tcp, 'listening');
+    const address = tcp.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    const udp = createSocket('udp4').bind(port, '127.0.0.1');
+    try {
+      await once(udp, 'listening');
+      return { tcp, udp, port };
+    } catch (error) {
+      tcp.close();
+      udp.close();
+      if (attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
 }
 
 class Script {
