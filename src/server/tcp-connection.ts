@@ -33,6 +33,8 @@ export interface TcpConnectionSpec {
   readonly serve: (arrival: Arrival) => Answer;
   /** The client spoke or was answered: it is not the one to evict. */
   readonly onActive: () => void;
+  /** What is held for the client has grown by so many bytes, or shrunk; false when that is too much for the listener. */
+  readonly onHeld: (bytes: number) => boolean;
 }
 
 export class TcpConnection {
@@ -43,6 +45,8 @@ export class TcpConnection {
   /** Answers of several messages, the first one being sent. */
   #long: LongAnswer['more'][] = [];
   #outstanding = 0;
+  /** Bytes of queries that wait and of answers that a stalled client leaves unread, as last told. */
+  #heldBytes = 0;
   /** Undefined: no limit. */
   #queriesLeft: number | undefined;
   #corked = false;
@@ -98,6 +102,7 @@ export class TcpConnection {
     socket.uncork();
     if (this.#waiting.length > 0 || this.#stallTimer !== undefined) socket.pause();
     else if (socket.isPaused()) socket.resume();
+    this.#tellHeld();
     this.#endWhenDone();
   }
 
@@ -161,6 +166,15 @@ export class TcpConnection {
         this.#write(next.value);
       }
     }
+    this.#tellHeld();
+  }
+
+  #tellHeld(): void {
+    let bytes = this.#stallTimer === undefined ? 0 : this.#spec.socket.writableLength;
+    for (const { length } of this.#waiting) bytes += length;
+    const grown = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    if (grown !== 0 && !this.#spec.onHeld(grown)) this.destroy();
   }
 
   #write(message: Uint8Array | undefined): void {
@@ -206,7 +220,10 @@ export class TcpConnection {
   #closed(): void {
     this.#idleTimer.cancel();
     this.#stallTimer?.cancel();
+    this.#stallTimer = undefined;
     this.#waiting = [];
+    this.#spec.onHeld(-this.#heldBytes);
+    this.#heldBytes = 0;
     for (const more of this.#long.splice(0)) more.return?.();
   }
 }

@@ -5,9 +5,8 @@ import { afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { frameMessage } from '../dns/frames.ts';
 import { ip, queryFor } from '../dns/testing/packets.ts';
-import type { ListenerTimeouts } from './listener-options.ts';
 import type { Answer } from './serve-query.ts';
-import { openTcp, type TcpListener } from './tcp.ts';
+import { openTcp, type TcpListener, type TcpListenerSpec } from './tcp.ts';
 import { HandClock } from './testing/clock.ts';
 
 const listeners: TcpListener[] = [];
@@ -26,20 +25,10 @@ interface Started {
   readonly port: number;
 }
 
-async function start(
-  serve: () => Answer,
-  maxConnections?: number,
-  timeouts: ListenerTimeouts = {},
-): Promise<Started> {
+async function start(serve: () => Answer, fields: Partial<TcpListenerSpec> = {}): Promise<Started> {
   const clock = new HandClock();
   const local = { address: ip('127.0.0.1'), port: 0 };
-  const listener = await openTcp({
-    local,
-    clock,
-    serve,
-    timeouts,
-    ...(maxConnections && { maxConnections }),
-  });
+  const listener = await openTcp({ local, clock, serve, ...fields });
   listeners.push(listener);
   return { clock, port: listener.local.port };
 }
@@ -101,7 +90,7 @@ test('bytes that trickle in without completing a query buy no time', async () =>
 });
 
 test('at the limit of connections the one silent longest makes room', async () => {
-  const server = await start(() => REPLY, 2);
+  const server = await start(() => REPLY, { maxConnections: 2 });
   const first = await dial(server);
   const second = await dial(server);
   await exchange(first);
@@ -144,7 +133,7 @@ test('a client may have 128 queries waiting; the others wait in its own connecti
 });
 
 test('the time bounds are those that the operator sets', async () => {
-  const server = await start(() => REPLY, undefined, { readMs: 60_000, idleMs: 30_000 });
+  const server = await start(() => REPLY, { timeouts: { readMs: 60_000, idleMs: 30_000 } });
   const client = await dial(server);
   server.clock.turn(50_000);
   await exchange(client);
@@ -156,7 +145,7 @@ test('the time bounds are those that the operator sets', async () => {
 });
 
 test('a connection ends with the answer to the last query that it may ask', async () => {
-  const server = await start(() => REPLY, undefined, { maxTcpQueries: 2 });
+  const server = await start(() => REPLY, { timeouts: { maxTcpQueries: 2 } });
   const client = await dial(server);
   await exchange(client);
   await exchange(client);
@@ -236,4 +225,22 @@ test('a long answer that cannot go on ends the connection', async () => {
   client.resume();
   client.write(QUERY);
   await closeOf(client);
+});
+
+test('who makes the listener hold too much loses his connection, and gives the room back to the others', async () => {
+  const waiting: ((bytes: Uint8Array) => void)[] = [];
+  const hold = () => new Promise<Uint8Array>((resolve) => waiting.push(resolve));
+  const server = await start(hold, { maxHeldBytes: 10_000 });
+  for (let round = 0; round < 3; round++) {
+    const greedy = await dial(server);
+    greedy.write(Buffer.concat(Array.from({ length: 1_000 }, () => QUERY)));
+    await closeOf(greedy);
+    await expect.poll(() => server.clock.pending).toBe(0);
+  }
+  const modest = await dial(server);
+  modest.write(Buffer.concat(Array.from({ length: 200 }, () => QUERY)));
+  waiting.length = 0;
+  await expect.poll(() => waiting.length).toBe(128);
+  for (const answer of waiting.splice(0)) answer(REPLY);
+  await expect.poll(() => waiting.length).toBe(72);
 });

@@ -17,6 +17,11 @@ import { TlsGate } from './tls-gate.ts';
 export const MAX_CONNECTIONS = 4096;
 /** Of DoT, about 60 KB each. */
 export const MAX_SECURE_CONNECTIONS = 1024;
+/**
+ * Queries that wait and answers that are not read, of all connections together. One may hold some 64 KB of each; who takes
+ * the last of the room loses his connection.
+ */
+export const MAX_HELD_BYTES = 32 << 20;
 /** Not yet accepted ones, in the kernel. */
 const BACKLOG = 1024;
 
@@ -34,6 +39,8 @@ export interface TcpListenerSpec extends StreamConduct {
   readonly serve: (arrival: Arrival) => Answer;
   /** Default `MAX_CONNECTIONS` in clear, `MAX_SECURE_CONNECTIONS` with `tls`. */
   readonly maxConnections?: number;
+  /** Default `MAX_HELD_BYTES`. */
+  readonly maxHeldBytes?: number;
 }
 
 export interface TcpListener {
@@ -80,6 +87,7 @@ class Connections implements TcpListener {
   readonly #spec: TcpListenerSpec;
   /** Longest silent first. */
   readonly #open = new Set<Held>();
+  #heldBytes = 0;
   #timeouts: ListenerTimeouts = {};
   #tls: ListenerTls | undefined;
   #gate: TlsGate | undefined;
@@ -146,6 +154,7 @@ class Connections implements TcpListener {
       serve,
       timeouts: this.#timeouts,
       onActive: () => this.#markActive(connection),
+      onHeld: (bytes) => this.#hold(bytes),
     });
     this.#open.add(connection);
     socket.on('close', () => this.#open.delete(connection));
@@ -156,6 +165,11 @@ class Connections implements TcpListener {
     if (oldest === undefined) return;
     this.#open.delete(oldest);
     oldest.destroy();
+  }
+
+  #hold(bytes: number): boolean {
+    this.#heldBytes += bytes;
+    return bytes < 0 || this.#heldBytes <= (this.#spec.maxHeldBytes ?? MAX_HELD_BYTES);
   }
 
   #markActive(connection: TcpConnection): void {
