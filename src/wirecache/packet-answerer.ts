@@ -123,11 +123,11 @@ class SharedReader implements PacketAnswerer {
     return this.#isGood(denial, nowMs) ? denial : 0;
   }
 
-  /** Age counts in whole seconds. */
+  /** Age counts in whole seconds, and is not below zero if a batch began before the answer came. */
   #isGood(entry: number, nowMs: number): boolean {
     const head = this.#memory.geometry.data + entry * CHUNK_WORDS;
     const storedMs = this.#memory.doubles[(head + ENTRY.STORED) >> 1] ?? 0;
-    this.#remaining = (this.#words[head + ENTRY.TTL] ?? 0) - Math.floor((nowMs - storedMs) / 1000);
+    this.#remaining = (this.#words[head + ENTRY.TTL] ?? 0) - (((nowMs - storedMs) / 1000) | 0);
     return this.#remaining > 0;
   }
 

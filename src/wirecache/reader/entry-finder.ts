@@ -40,7 +40,12 @@ export class EntryFinder {
     this.#data = memory.geometry.data;
   }
 
-  /** At the start of a batch, after the epoch was noted: the table in use then is good until the batch ends. */
+  /**
+   * At the start of a batch, after the epoch was noted: the table in use then is good until the batch ends. The atomic
+   * load cannot pass the atomic store of the epoch before it, and no plain load of the batch can pass the atomic load. So
+   * the slots that `find` reads plainly are no older than the epoch; and what they lead to was written before them and is
+   * read at an address made of them, which arm64 keeps in order as well.
+   */
   begin(): void {
     const level = Atomics.load(this.#words, HEAD.LEVEL);
     this.#table = this.#memory.geometry.index + tableOffset(level);
@@ -60,13 +65,9 @@ export class EntryFinder {
     const tag = hash & tagMask;
     const set = this.#table + (hash & this.#setMask) * SET_SLOTS;
     for (let at = set; at < set + SET_SLOTS; at++) {
-      const glimpse = words[at] ?? 0;
-      if (glimpse === 0) return;
-      if ((glimpse & tagMask) !== tag) continue;
-      // A glimpse may be older than the epoch that was noted. What this gives is not, and was whole before it was put
-      // there. It costs a call, so only likely slots get it.
-      const slot = Atomics.load(words, at);
-      if ((slot & tagMask) === tag && slot !== tag) this.#consider(slot & this.#refMask, name);
+      const slot = words[at] ?? 0;
+      if (slot === 0) return;
+      if ((slot & tagMask) === tag) this.#consider(slot & this.#refMask, name);
     }
   }
 

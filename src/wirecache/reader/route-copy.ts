@@ -26,6 +26,8 @@ interface Listener {
   readonly routes: readonly LocalRoute[];
   /** 1 where there is a zone of so many bytes. */
   readonly lengths: Uint8Array;
+  /** Bytes of the longest zone. */
+  readonly longest: number;
 }
 
 export class RouteCopy {
@@ -46,7 +48,7 @@ export class RouteCopy {
       });
       const lengths = new Uint8Array(256);
       for (const { zone } of routes) lengths[zone.length] = 1;
-      return { routes, lengths };
+      return { routes, lengths, longest: Math.max(0, ...routes.map(({ zone }) => zone.length)) };
     });
   }
 
@@ -55,6 +57,8 @@ export class RouteCopy {
     const of = this.#listeners[listener];
     if (of === undefined) return undefined;
     const { bytes, length } = name;
+    // Most listeners have the root and nothing else.
+    if (of.longest === 1) return of.routes[0];
     for (let at = 0; at < length; at += 1 + (bytes[at] ?? 0)) {
       if (of.lengths[length - at] !== 1) continue;
       for (const route of of.routes) if (endsWith(bytes, at, length, route.zone)) return route;
