@@ -139,6 +139,21 @@ describe('node-cache at its end', () => {
     expect(node.leftovers()).toEqual([]);
   });
 
+  it('leaves nothing when it is interrupted again while it takes things down', async () => {
+    const cache = await serving(node.start({ args: BOTH }), '10.96.0.10');
+    void cache.end('SIGINT');
+    await cache.says('Tearing down');
+    expect(await cache.end('SIGINT')).toBe(2);
+    expect(node.leftovers()).toEqual([]);
+  });
+
+  it('leaves nothing when it is told to end before it serves', async () => {
+    const cache = node.start({ args: BOTH });
+    await cache.says('Added interface');
+    expect(await cache.end('SIGTERM')).toBe(0);
+    expect(node.leftovers()).toEqual([]);
+  });
+
   it('removes duplicates of its rules as well', async () => {
     const cache = await serving(node.start({ args: ONE }));
     const [rule = ''] = node.rules('filter');
