@@ -14,10 +14,15 @@ export class Flights<T> {
     }
     const waiting = [land];
     this.#waiting.set(key, waiting);
-    start((landed) => {
+    try {
+      start((landed) => {
+        this.#waiting.delete(key);
+        for (const tell of waiting) tell(landed);
+      });
+    } catch (error) {
       this.#waiting.delete(key);
-      for (const tell of waiting) tell(landed);
-    });
+      throw error;
+    }
   }
 
   get size(): number {

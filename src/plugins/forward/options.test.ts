@@ -26,6 +26,18 @@ describe('next_on_nodata', () => {
   });
 });
 
+it('a handler that throws behind next spoils its own query only', async () => {
+  const first = await rig.upstream(answering([], { rcode: RCODE.NXDOMAIN }));
+  const { run } = rig.forwarder(
+    `forward . ${first.text} {\nnext NXDOMAIN\n}\nforward other.example 127.0.0.1`,
+    () => {
+      throw new Error('a bug');
+    },
+  );
+  await expect(run(ask('example.org.'))).rejects.toThrow('a bug');
+  await expect(run(ask('example.org.'))).rejects.toThrow('a bug');
+});
+
 describe('source_address', () => {
   it.each([['udp'], ['tcp']] as const)('is where questions come from by %s', async (transport) => {
     const server = await rig.upstream(answering(ONE));

@@ -55,12 +55,17 @@ export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
   }
 
   function answer(query: Query, other: Handler | undefined): Promise<Reply> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       underway++;
-      ask(query, (relayed) => {
+      try {
+        ask(query, (relayed) => {
+          underway--;
+          resolve(replyOf(query, relayed, { options, other }));
+        });
+      } catch (error) {
         underway--;
-        resolve(replyOf(query, relayed, { options, other }));
-      });
+        reject(error);
+      }
     });
   }
 
@@ -87,7 +92,8 @@ function replyOf(
   }
   const { reply, upstream } = relayed;
   query.metadata.set('forward/upstream', upstream);
-  if (other !== undefined && goesOn(reply, options)) return other(query);
+  // A handler that throws must not do so in the upstream's socket.
+  if (other !== undefined && goesOn(reply, options)) return Promise.try(other, query);
   return { rcode: reply.rcode, message: addressed(reply, query.message) };
 }
 

@@ -9,7 +9,6 @@ import { expectArgs, wrongDirective } from '../directive.ts';
 import { zonesOfArgument } from '../zones.ts';
 import { RandomWords } from './exchange/random-words.ts';
 import type { TlsIdentity } from './exchange/stream-dialer.ts';
-import { resolveTargets } from './host-names.ts';
 import { type ForwardMetrics, forwardMetrics } from './metrics.ts';
 import { type ForwardSpec, readForwardSpec } from './options.ts';
 import { type ForwardOptions, forward } from './plugin.ts';
@@ -82,6 +81,7 @@ class ForwardLine {
 
   async start(): Promise<void> {
     if (this.#upstreams.length > 0) return;
+    const { resolveTargets } = await import('./host-names.ts');
     const addresses = await resolveTargets(this.#targets, this.#spec.resolvers);
     const { sourceAddress } = this.#spec;
     // A name may have addresses of both families; those that the source cannot reach are left out.

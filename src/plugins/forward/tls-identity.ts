@@ -5,7 +5,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import type { Token } from '../../corefile/ast.ts';
 import { errorCode, errorText } from '../../fault/app-error.ts';
 import { quote, wrongDirective } from '../directive.ts';
@@ -39,7 +38,8 @@ function readPem(token: Token, directory: string): Buffer {
 
 function tryOut(identity: TlsIdentity, culprit: Token): void {
   try {
-    createSecureContext({ ...identity });
+    // Not imported above: whoever does not use it shall not load it.
+    process.getBuiltinModule('node:tls').createSecureContext({ ...identity });
     // A file of authorities in which there is none would be taken in silence, and trust nobody.
     if (identity.ca !== undefined) new X509Certificate(identity.ca);
   } catch (error) {

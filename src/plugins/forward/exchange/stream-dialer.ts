@@ -4,7 +4,7 @@
  * exchange and the certificates.
  */
 import { connect, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Ip } from '../../../net/ip.ts';
 import type { UpstreamAddress } from '../upstream-address.ts';
 
@@ -38,18 +38,19 @@ export function tcpDialer({ upstream, sourceAddress }: DialSpec): Dialer {
 /** `serverName` is what the certificate must be for; without one, the address. */
 export function tlsDialer(spec: DialSpec, identity: TlsIdentity, serverName: string | undefined): Dialer {
   const { sourceAddress, upstream } = spec;
+  const tls = loadTls();
   let session: Buffer | undefined;
   const options: TlsOptions = {
     ...placeOf(upstream),
-    ...identity,
+    // Made once: it reads all authorities of the system, or those of the file.
+    secureContext: tls.createSecureContext({ ...identity, minVersion: 'TLSv1.2' }),
     ...(sourceAddress && { localAddress: sourceAddress }),
     ...(serverName !== undefined && expecting(serverName)),
-    minVersion: 'TLSv1.2',
   };
   return {
     ready: 'secureConnect',
     open() {
-      const socket = connectTls({ ...options, ...(session && { session }) });
+      const socket = tls.connect({ ...options, ...(session && { session }) });
       socket.on('session', (ticket) => {
         session = ticket;
       });
@@ -66,8 +67,13 @@ export function tlsDialer(spec: DialSpec, identity: TlsIdentity, serverName: str
 function expecting(serverName: string): TlsOptions {
   return {
     servername: isIP(serverName) === 0 ? serverName : '',
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+    checkServerIdentity: (_host, certificate) => loadTls().checkServerIdentity(serverName, certificate),
   };
+}
+
+/** Only where it is used: it takes four megabytes. */
+function loadTls() {
+  return process.getBuiltinModule('node:tls');
 }
 
 function placeOf({ address, port }: UpstreamAddress) {
