@@ -96,6 +96,17 @@ describe('kubernetes tells caches', () => {
     ]);
   });
 
+  it('aliases into a namespace that went', () => {
+    const services = [
+      { ns: 'a', name: 'alias', externalName: 'web.b.svc.cluster.local' },
+      ...(base.services ?? []),
+    ];
+    const { namespaces: _, ...rest } = base;
+    expect(
+      changed({ ...rest, services, namespaces: ['ns', 'b'] }, { ...rest, services, namespaces: ['ns'] }),
+    ).toEqual(['alias.a.svc.cluster.local.', 'b.pod.cluster.local.', 'b.svc.cluster.local.']);
+  });
+
   it('the pods that are verified', () => {
     const pod = { ns: 'ns', name: 'p', ips: ['10.1.0.9', 'fd00::9'] };
     const lines = `${DIRECTIVE} {\n pods verified\n}`;

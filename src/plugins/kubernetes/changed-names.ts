@@ -28,29 +28,32 @@ export interface ChangeScope {
 
 /** In lower case, each once; empty when no answer of ours is concerned. */
 export function changedNames(scope: ChangeScope, change: ClusterChange): readonly Name[] {
-  const { options } = scope;
-  const rows = change.services.length + change.slices.length + change.pods.length + change.namespaces.length;
-  if (change.becameSynced || rows > MAX_NAMES) return options.zones;
+  const { zones } = scope.options;
+  if (change.becameSynced) return zones;
   const names = new Set<Name>();
+  for (const _step of collect(scope, change, names)) if (names.size > MAX_NAMES) return zones;
+  return [...names];
+}
+
+/** Step by step, so that a change of everything is not worked out to its end. */
+function* collect(scope: ChangeScope, change: ClusterChange, names: Set<Name>): Iterable<undefined> {
+  const { options } = scope;
   const zones = forwardZones(scope);
-  for (const row of services(change)) addService(scope, row, { names, zones });
+  for (const row of services(change)) yield addService(scope, row, { names, zones });
   for (const { before, after } of change.namespaces) {
     const namespace = after?.name ?? before?.name ?? '';
-    addBelow(
-      names,
-      [
-        [namespace, 'svc'],
-        [namespace, 'pod'],
-      ],
-      zones,
-    );
+    for (const branch of ['svc', 'pod']) yield addBelow(names, [namespace, branch], zones);
+    const below = zones.flatMap((zone) => joinName([namespace, 'svc'], zone) ?? []);
+    const aliases = below.flatMap((name) => scope.view.aliasesTo(canonicalName(name)));
+    for (const row of aliases) yield addService(scope, row, { names, zones });
   }
   const everyZone = options.zones.filter((zone) => !isReverseName(zone));
-  for (const { before, after } of change.pods) addPods(names, [before, after], everyZone);
-  if (!scope.imports) {
-    for (const address of changedAddresses(options, change)) addPointer(options, names, address);
+  for (const { before, after } of change.pods) yield addPods(names, [before, after], everyZone);
+  if (scope.imports) return;
+  for (const { before, after } of change.services) {
+    yield addPointers(options, names, [...addressesOf(before), ...addressesOf(after)]);
   }
-  return names.size > MAX_NAMES ? options.zones : [...names];
+  for (const slices of change.slices) yield addPointers(options, names, changedEndpoints(options, slices));
 }
 
 interface ServiceKey {
@@ -84,7 +87,7 @@ function addService(
   { view }: ChangeScope,
   service: ServiceKey,
   { names, zones }: { names: Set<Name>; zones: readonly Name[] },
-): void {
+): undefined {
   let found: readonly ServiceKey[] = [service];
   for (let i = 0; i < MAX_ALIASES && found.length > 0; i++) {
     const fresh = found
@@ -97,40 +100,28 @@ function addService(
   }
 }
 
-function addBelow(names: Set<Name>, labels: readonly (readonly string[])[], zones: readonly Name[]): void {
+function addBelow(names: Set<Name>, labels: readonly string[], zones: readonly Name[]): undefined {
   for (const zone of zones) {
-    for (const front of labels) {
-      const name = joinName(front, zone);
-      if (name !== undefined) names.add(canonicalName(name));
-    }
+    const name = joinName(labels, zone);
+    if (name !== undefined) names.add(canonicalName(name));
   }
 }
 
 /** An IPv6 address can be spelt in many ways, so that its whole namespace goes. */
-function addPods(names: Set<Name>, rows: readonly (PodRow | undefined)[], zones: readonly Name[]): void {
+function addPods(names: Set<Name>, rows: readonly (PodRow | undefined)[], zones: readonly Name[]): undefined {
   for (const row of rows) {
     for (const address of row?.podIPs ?? []) {
       const namespace = [row?.namespace ?? '', 'pod'];
-      addBelow(names, [ipFamily(address) === 4 ? [dashedAddress(address), ...namespace] : namespace], zones);
+      addBelow(names, ipFamily(address) === 4 ? [dashedAddress(address), ...namespace] : namespace, zones);
     }
   }
 }
 
-function addPointer({ zones }: KubernetesOptions, names: Set<Name>, address: Ip): void {
-  const name = reverseName(address);
-  if (zones.some((zone) => isSubdomain(zone, name))) names.add(name);
-}
-
-/** Addresses whose PTR answer is another one now. */
-function changedAddresses(options: KubernetesOptions, change: ClusterChange): Iterable<Ip> {
-  const addresses = new Set<Ip>();
-  for (const { before, after } of change.services) {
-    for (const address of [...addressesOf(before), ...addressesOf(after)]) addresses.add(address);
+function addPointers({ zones }: KubernetesOptions, names: Set<Name>, addresses: readonly Ip[]): undefined {
+  for (const address of addresses) {
+    const name = reverseName(address);
+    if (zones.some((zone) => isSubdomain(zone, name))) names.add(name);
   }
-  for (const slices of change.slices) {
-    for (const address of changedEndpoints(options, slices)) addresses.add(address);
-  }
-  return addresses;
 }
 
 function addressesOf(row: ServiceRow | undefined): readonly Ip[] {
