@@ -1,7 +1,7 @@
 /** DNS over TLS as clients meet it: kdig and openssl against a server whose Corefile names certificates made here. */
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -34,10 +34,12 @@ function makeCertificate(name: string): void {
 }
 for (const name of ['dns.test', 'other.test', 'client.test']) makeCertificate(name);
 
+const children: ChildProcess[] = [];
 const servers: DnsServer[] = [];
 const sockets: { destroy(): void }[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
+  for (const child of children.splice(0)) child.kill('SIGKILL');
   for (const server of servers.splice(0)) await server.closeListeners();
 });
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -88,6 +90,17 @@ async function dial(port: number, name?: string): Promise<TLSSocket> {
   return socket;
 }
 
+/** Nobody has it at this moment. */
+function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
 function receive(socket: TLSSocket, count: number): Promise<number> {
   const splitter = new FrameSplitter();
   let seen = 0;
@@ -102,7 +115,7 @@ function receive(socket: TLSSocket, count: number): Promise<number> {
 
 const query = frameMessage(encodeMessage(ask('a.test.').message));
 
-describe('DNS over TLS', () => {
+describe('DNS over TLS', { timeout: 30_000 }, () => {
   it('answers kdig, which has checked the certificate, and is counted under tls://', async () => {
     const { port, environment } = await start(block(`${GOOD}\n prometheus 127.0.0.1:0`));
     const strict = [`+tls-ca=${at('dns.test.crt')}`, '+tls-hostname=dns.test'];
@@ -111,6 +124,38 @@ describe('DNS over TLS', () => {
       'coredns_dns_requests_total{family="1",proto="tcp",server="tls://127.0.0.1:0",type="A",view="",zone="."} 1',
     );
     expect(await kdig(port, 'a.test', `+tls-ca=${at('other.test.crt')}`)).not.toContain('status:');
+  });
+
+  it('is the upstream of an unbound that forwards over TLS', async () => {
+    const { port, environment } = await start(block(`${GOOD}\n prometheus 127.0.0.1:0\n log`));
+    const own = await freePort();
+    writeFileSync(
+      at('unbound.conf'),
+      `server:
+  chroot: ""
+  username: ""
+  directory: "${directory}"
+  pidfile: ""
+  use-syslog: no
+  interface: 127.0.0.1@${own}
+  do-not-query-localhost: no
+  module-config: "iterator"
+  tls-cert-bundle: "${at('dns.test.crt')}"
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-tls-upstream: yes
+  forward-addr: 127.0.0.1@${port}#dns.test
+`,
+    );
+    children.push(spawn('unbound', ['-d', '-c', at('unbound.conf')], { stdio: 'ignore' }));
+    await expect
+      .poll(() => run('dig', ['@127.0.0.1', '-p', String(own), '+time=2', '+tries=1', 'a.example.org']), {
+        timeout: 20_000,
+      })
+      .toContain('status: NOERROR');
+    expect(environment.lines).toContainEqual(expect.stringMatching(/"A IN a\.example\.org\. tcp /));
   });
 
   it('speaks TLS 1.2 and 1.3, and nothing older', async () => {
