@@ -10,7 +10,7 @@
  * stays in force meanwhile: a lost API server is not an empty cluster (design invariant 3).
  */
 
-import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
+import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName, type KindRows } from '../cluster/snapshot.ts';
 import { AppError } from '../fault/app-error.ts';
 import { createStore, type Readable } from '../store/store.ts';
 import type { Clock } from '../telemetry/clock.ts';
@@ -85,6 +85,7 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
       outages,
       clock: spec.clock,
       random: spec.random,
+      known: (key): KindRows[K] | undefined => snapshot.get()[kind].get(key) as KindRows[K] | undefined,
       onList: (rows) => batch.replace(kind, rows),
       onRow: (key, row) => batch.change(kind, key, row),
       onMissing: (isMissing) => setMissing(kind, isMissing),

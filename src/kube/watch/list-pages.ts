@@ -1,23 +1,35 @@
 /**
  * A complete list, page by page. Pages are converted as they come, so that only slim rows are held; the rows of a list
- * that fails half-way are dropped with it.
+ * that fails half-way are dropped with it. Others get their turn in between, and a row that came again stays the object
+ * it was: who takes the list over then sees at a glance what is new in it.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ObjectKey } from '../../cluster/rows.ts';
 import { AppError, errorCode } from '../../fault/app-error.ts';
+import type { Clock } from '../../telemetry/clock.ts';
 import type { KubeClient } from '../client.ts';
 import type { NamedRow } from '../convert/conversion.ts';
 import type { KubeErrorCode } from '../errors.ts';
 import { recordOf, textOf } from '../json-fields.ts';
+import { sameRow } from '../same-row.ts';
 
 const PAGE_LIMIT = 500;
 
-export interface ListPagesSpec {
+/** So many milliseconds of converting, then others get their turn. */
+const TURN_MS = 2;
+
+export interface ListPagesSpec<Row> {
   readonly client: KubeClient;
   readonly path: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** The row that is in force. */
+  readonly known?: ((key: ObjectKey) => Row | undefined) | undefined;
 }
+
+type Listing = Pick<ListPagesSpec<never>, 'client' | 'path'>;
 
 export interface ListPages<Row> {
   readonly rows: ReadonlyMap<ObjectKey, Row>;
@@ -27,7 +39,7 @@ export interface ListPages<Row> {
 
 /** Throws `AppError` as the client does. */
 export async function listAll<Row>(
-  spec: ListPagesSpec,
+  spec: ListPagesSpec<Row>,
   convert: (object: unknown) => NamedRow<Row> | undefined,
 ): Promise<ListPages<Row>> {
   try {
@@ -40,7 +52,7 @@ export async function listAll<Row>(
 }
 
 async function listPaged<Row>(
-  spec: ListPagesSpec,
+  spec: ListPagesSpec<Row>,
   convert: (object: unknown) => NamedRow<Row> | undefined,
   limit: number | undefined,
 ): Promise<ListPages<Row>> {
@@ -54,9 +66,13 @@ async function listPaged<Row>(
       spec.signal,
     );
     const page = parsePage(answer, spec);
+    let turnMs = spec.clock.monotonicMs();
     for (const object of page.items) {
       const named = convert(object);
-      if (named?.row !== undefined) rows.set(named.key, named.row);
+      if (named?.row !== undefined) rows.set(named.key, asKnown(spec, named.key, named.row));
+      if (spec.clock.monotonicMs() - turnMs < TURN_MS) continue;
+      await nextTurn();
+      turnMs = spec.clock.monotonicMs();
     }
     if (page.token === '') return { rows, resourceVersion: page.resourceVersion };
     // A proxy that answers every page from its cache would have us list for ever.
@@ -65,9 +81,14 @@ async function listPaged<Row>(
   }
 }
 
+function asKnown<Row>({ known }: ListPagesSpec<Row>, key: ObjectKey, row: Row): Row {
+  const old = known?.(key);
+  return old !== undefined && sameRow(old, row) ? old : row;
+}
+
 function parsePage(
   answer: unknown,
-  spec: ListPagesSpec,
+  spec: Listing,
 ): { items: readonly unknown[]; token: string; resourceVersion: string } {
   const list = recordOf(answer);
   const metadata = recordOf(list.metadata);
@@ -78,7 +99,7 @@ function parsePage(
   return { items, token: textOf(metadata.continue) ?? '', resourceVersion };
 }
 
-function notAList(answer: unknown, spec: ListPagesSpec): AppError {
+function notAList(answer: unknown, spec: Listing): AppError {
   const code: KubeErrorCode = 'KUBE_BAD_ANSWER';
   const received = JSON.stringify(answer)?.slice(0, 80) ?? 'nothing';
   return new AppError(

@@ -52,6 +52,8 @@ export interface ListWatchSpec<Row> {
   readonly outages: OutageLog;
   readonly clock: Clock;
   readonly random: () => number;
+  /** The row that is in force, so that a list can tell what is new in it. */
+  readonly known?: (key: ObjectKey) => Row | undefined;
   /** A complete list; the map is the receiver's. */
   readonly onList: (rows: ReadonlyMap<ObjectKey, Row>) => void;
   /** One change; undefined means the object has gone or is of no interest any more. */
