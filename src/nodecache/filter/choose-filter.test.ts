@@ -68,6 +68,22 @@ describe('chooseFilter', () => {
     ['nftables where there is no iptables', { programs: ['nft'] }, 'nft v1.0.6 (Lester Gooch #5)'],
     ['nothing where there is nothing', { programs: [] }, undefined],
   ];
+  it('does not list the tables of a service proxy where the kubelet has said enough', () => {
+    const fake = fakeIptables(VERSIONS);
+    fake.chains.set('iptables-nft mangle x', ['-N KUBE-IPTABLES-HINT']);
+    const log = () => {
+      throw new Error('nothing is to be said');
+    };
+    const steps = chooseFilter({
+      families: new Set([4]),
+      report: { log, failed: log, interfaceName: 'nodelocaldns' },
+      hasProgram: (name) => ALL.includes(name),
+      legacyTables: () => ['nat'],
+    });
+    expect(driveBy(fake, steps)?.name).toBe('iptables-nft v1.8.9 (nf_tables)');
+    expect(fake.commands).toEqual(['iptables-nft -t mangle -S', 'iptables-nft --version']);
+  });
+
   it.each(samples)('takes %s', (_name, node, expected) => {
     expect(choose(node)).toBe(expected);
   });

@@ -19,7 +19,8 @@ export interface ChooseOptions {
 }
 
 const HINTS = /KUBE-(IPTABLES-HINT|KUBELET-CANARY)/;
-const TABLES: readonly string[] = ['raw', 'nat', 'filter', 'mangle'];
+/** The kubelet's chains are in the first, which is small; the others may hold thousands of rules. */
+const TABLES: readonly (readonly string[])[] = [['mangle'], ['raw', 'filter', 'nat']];
 
 /** Undefined when the node has no program for any. */
 export function* chooseFilter({
@@ -53,11 +54,18 @@ function* chooseFlavour(
   const suffixes = ['', '-nft', '-legacy'].filter((suffix) => hasProgram(`iptables${suffix}`));
   const [first] = suffixes;
   if (!suffixes.includes('-nft') || !suffixes.includes('-legacy')) return first;
-  const legacy = { text: '', rules: 0 };
-  for (const table of legacyTables()) yield* lookAt('-legacy', table, legacy);
-  const nft = { text: '', rules: 0 };
-  for (const table of TABLES) yield* lookAt('-nft', table, nft);
-  if (HINTS.test(nft.text) !== HINTS.test(legacy.text)) return HINTS.test(nft.text) ? '-nft' : '-legacy';
+  const inUse = legacyTables();
+  const [legacy, nft] = [
+    { text: '', rules: 0 },
+    { text: '', rules: 0 },
+  ];
+  for (const tables of TABLES) {
+    for (const table of tables) {
+      if (inUse.includes(table)) yield* lookAt('-legacy', table, legacy);
+      yield* lookAt('-nft', table, nft);
+    }
+    if (HINTS.test(nft.text) !== HINTS.test(legacy.text)) return HINTS.test(nft.text) ? '-nft' : '-legacy';
+  }
   if (nft.rules === legacy.rules) return first;
   return nft.rules > legacy.rules ? '-nft' : '-legacy';
 }

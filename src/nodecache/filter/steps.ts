@@ -63,7 +63,7 @@ function abandoned<T>(steps: Steps<T>): undefined {
 function runCommand({ file, args, stdin }: Command, timeoutMs: number): Promise<CommandResult> {
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   const child = spawn(file, args, {
-    stdio: 'pipe',
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     timeout: Math.ceil(timeoutMs),
     killSignal: 'SIGKILL',
   });
@@ -71,11 +71,11 @@ function runCommand({ file, args, stdin }: Command, timeoutMs: number): Promise<
   const gather = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
     if (output[stream].length < MAX_OUTPUT_BYTES) output[stream] += chunk.toString();
   };
-  child.stdout.on('data', gather('stdout'));
-  child.stderr.on('data', gather('stderr'));
+  child.stdout?.on('data', gather('stdout'));
+  child.stderr?.on('data', gather('stderr'));
   // A program that ends without reading its input is told of by its exit code.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(stdin ?? '');
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(stdin);
   child.once('error', (error) => resolve({ ...output, code: NOT_RUN, stderr: error.message }));
   child.once('close', (code) => resolve(code === null ? killed(output.stdout) : { ...output, code }));
   return promise;
