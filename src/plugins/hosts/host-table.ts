@@ -44,7 +44,9 @@ export interface HostTableOptions {
 }
 
 export class HostTable {
-  readonly #addresses = new Map<Name, Ip[]>();
+  readonly #addresses = new Map<Name, readonly Ip[]>();
+  /** Lists of one address, which a list of blocked names has a million times. */
+  readonly #single = new Map<Ip, readonly Ip[]>();
   readonly #names = new Map<Ip, Name[]>();
   readonly #options: HostTableOptions;
   #entries = 0;
@@ -58,15 +60,17 @@ export class HostTable {
     return this.#entries;
   }
 
-  /** False when the table is full. For its maker only. */
-  add({ ip, names }: HostsLine): boolean {
+  get isFull(): boolean {
+    return this.#entries >= MAX_ENTRIES;
+  }
+
+  /** For the table's maker only. What is more than it holds is left out. */
+  add({ ip, names }: HostsLine): void {
     for (const name of names) {
-      if (matchingZone(this.#options.zones, name) === undefined) continue;
-      if (this.#entries >= MAX_ENTRIES) return false;
-      this.#entries += append(this.#addresses, name, ip);
-      if (this.#options.reverse && !name.startsWith(WILDCARD)) this.#entries += append(this.#names, ip, name);
+      if (this.isFull || matchingZone(this.#options.zones, name) === undefined) continue;
+      this.#addAddress(name, ip);
+      if (this.#options.reverse && !name.startsWith(WILDCARD)) this.#addName(ip, name);
     }
-    return true;
   }
 
   addresses(name: Name): readonly Ip[] | undefined {
@@ -82,6 +86,29 @@ export class HostTable {
 
   names(ip: Ip): readonly Name[] {
     return this.#names.get(ip) ?? [];
+  }
+
+  #addAddress(name: Name, ip: Ip): void {
+    const known = this.#addresses.get(name);
+    if (known !== undefined && (known.length >= MAX_PER_KEY || known.includes(ip))) return;
+    this.#addresses.set(name, known === undefined ? this.#listOf(ip) : [...known, ip]);
+    this.#entries++;
+  }
+
+  #listOf(ip: Ip): readonly Ip[] {
+    const known = this.#single.get(ip);
+    if (known !== undefined) return known;
+    const list = [ip];
+    this.#single.set(ip, list);
+    return list;
+  }
+
+  #addName(ip: Ip, name: Name): void {
+    const known = this.#names.get(ip);
+    if (known === undefined) this.#names.set(ip, [name]);
+    else if (known.length >= MAX_PER_KEY || known.includes(name)) return;
+    else known.push(name);
+    this.#entries++;
   }
 
   /** Every name whose answer differs between the two tables, wildcards as the name above them. */
@@ -100,14 +127,6 @@ export function hostTable(lines: readonly HostsLine[], options: HostTableOptions
   const table = new HostTable(options);
   for (const line of lines) table.add(line);
   return table;
-}
-
-function append<K, V>(map: Map<K, V[]>, key: K, value: V): number {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else if (list.length >= MAX_PER_KEY || list.includes(value)) return 0;
-  else list.push(value);
-  return 1;
 }
 
 function changedKeys<K, V>(a: ReadonlyMap<K, readonly V[]>, b: ReadonlyMap<K, readonly V[]>): K[] {

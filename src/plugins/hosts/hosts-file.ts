@@ -98,22 +98,21 @@ export class HostsFile {
 
   async #read(): Promise<HostTable> {
     const { path, log } = this.#options;
-    const table = new HostTable(this.#options);
-    let lines = 0;
-    let ignored = 0;
-    let firstIgnored = 0;
-    for await (const line of linesOf(path)) {
-      lines++;
-      const parsed = parseHostsLine(line);
-      if (parsed === false) {
-        ignored++;
-        firstIgnored ||= lines;
-      } else if (parsed !== undefined && !table.add(parsed)) {
-        log.warning(
-          `Hosts file ${path} has more than ${MAX_ENTRIES} entries: the rest, from line ${lines}, is ignored`,
-        );
-        break;
-      }
+    const reading = { table: new HostTable(this.#options), lines: 0, ignored: 0, firstIgnored: 0 };
+    let rest = '';
+    // A pause for queries after each piece; within one, a line costs no more than its text.
+    for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MAX_LINE_CHARACTERS) rest = '';
+      if (!takeLines(reading, lines)) break;
+    }
+    takeLines(reading, [rest]);
+    const { table, ignored, firstIgnored } = reading;
+    if (table.isFull) {
+      log.warning(
+        `Hosts file ${path} has more than ${MAX_ENTRIES} entries: those from line ${reading.lines} on are ignored`,
+      );
     }
     if (ignored > 0) {
       log.warning(
@@ -124,13 +123,24 @@ export class HostsFile {
   }
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE_CHARACTERS) rest = '';
-    yield* lines;
+interface Reading {
+  readonly table: HostTable;
+  lines: number;
+  ignored: number;
+  /** From 1. */
+  firstIgnored: number;
+}
+
+/** False when the table is full. */
+function takeLines(reading: Reading, lines: readonly string[]): boolean {
+  for (const line of lines) {
+    if (reading.table.isFull) return false;
+    reading.lines++;
+    const parsed = parseHostsLine(line);
+    if (parsed === false) {
+      reading.ignored++;
+      reading.firstIgnored ||= reading.lines;
+    } else if (parsed !== undefined) reading.table.add(parsed);
   }
-  if (rest !== '') yield rest;
+  return true;
 }
