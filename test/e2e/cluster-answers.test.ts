@@ -343,7 +343,7 @@ describe('k8s_external and autopath beside kubernetes', () => {
     );
     const { dig, environment } = await serve(
       api,
-      ' autopath @kubernetes\n k8s_external example.org\n kubernetes cluster.local {\n  endpoint API\n  pods verified\n }',
+      ' autopath @kubernetes\n cache 30\n k8s_external example.org\n kubernetes cluster.local {\n  endpoint API\n  pods verified\n }',
     );
     expect(said(await dig('web.shop.example.org.'))).toEqual([0, '192.0.2.1']);
     expect(said(await dig('web.shop.default.svc.cluster.local.'))).toEqual([
@@ -351,6 +351,10 @@ describe('k8s_external and autopath beside kubernetes', () => {
       '10.96.0.1',
       'web.shop.svc.cluster.local.',
     ]);
+    api.store.apply(service('web', '10.96.0.1', { externalIPs: ['192.0.2.2'] }));
+    await expect
+      .poll(async () => said(await dig('web.shop.example.org.')), { timeout: CHANGE_MS, interval: 20 })
+      .toEqual([0, '192.0.2.2']);
     expect(await environment.metrics.text()).toContain(
       'coredns_autopath_success_total{server="dns://127.0.0.1:0"} 1',
     );
