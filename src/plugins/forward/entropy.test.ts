@@ -90,6 +90,28 @@ describe('ports and ids', () => {
     expect([...after].filter((port) => before.has(port)).length).toBeLessThan(4);
   });
 
+  it('become more ports while many questions wait, within bounds', async () => {
+    const held: (() => void)[] = [];
+    const server = await rig.upstream(({ query, send }) =>
+      held.push(() => send(encodeMessage(replyTo(query)))),
+    );
+    const { run } = forwarder(server);
+    const waiting: Promise<unknown>[] = [];
+    for (let i = 0; i < 2000; i++) {
+      waiting.push(run(ask(`n${i}.example.`)));
+      // A socket's receive buffer holds some 200 packets: more in one go would be lost on the way.
+      if (i % 100 === 99) await until(() => held.length > i);
+    }
+    const ports = new Set(server.asked.map(({ sourcePort }) => sourcePort)).size;
+    expect(ports).toBeGreaterThan(200);
+    expect(ports).toBeLessThanOrEqual(512);
+    for (const [i, answer] of held.entries()) {
+      answer();
+      if (i % 100 === 99) await new Promise(setImmediate);
+    }
+    await Promise.all(waiting);
+  });
+
   it('are a new port for each question when nothing is to be kept', async () => {
     const server = await rig.upstream(({ query, send }) => send(encodeMessage(replyTo(query))));
     const { run } = forwarder(server, 'expire 0s');

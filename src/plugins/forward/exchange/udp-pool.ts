@@ -19,7 +19,7 @@ import { UdpPort } from './udp-port.ts';
 
 export const MIN_PORTS = 64;
 const MAX_PORTS = 512;
-/** Questions under way per port before another is opened. */
+/** A question that draws a port with so many under way opens another one. */
 const LOAD_PER_PORT = 8;
 /** Questions of one port: a number drawn between these, so that ports do not come and go together. */
 const MIN_QUESTIONS = 256;
@@ -40,7 +40,6 @@ export class UdpPool {
   readonly #maxAgeMs: number;
   /** Those that take questions, in no order. Retired ones close by themselves. */
   readonly #ports: UdpPort[] = [];
-  #underway = 0;
   #isSweeping = false;
   #isClosed = false;
 
@@ -54,12 +53,8 @@ export class UdpPool {
   }
 
   ask(query: Message, done: Done): void {
-    this.#underway++;
     const port = this.#pick();
-    port.ask(query, (outcome) => {
-      this.#underway--;
-      done(outcome);
-    });
+    port.ask(query, done);
     if (this.#isClosed) port.retire();
   }
 
@@ -70,11 +65,11 @@ export class UdpPool {
   }
 
   #pick(): UdpPort {
-    const wanted = Math.min(MAX_PORTS, Math.max(MIN_PORTS, this.#underway / LOAD_PER_PORT));
-    const isFull = this.#ports.length >= wanted;
-    const port = isFull ? this.#ports[this.#options.random.below(this.#ports.length)] : undefined;
-    this.#options.onPick(port !== undefined);
-    return port ?? this.#open();
+    const ports = this.#ports;
+    const drawn = ports.length < MIN_PORTS ? undefined : ports[this.#options.random.below(ports.length)];
+    const isBusy = drawn === undefined || (drawn.load >= LOAD_PER_PORT && ports.length < MAX_PORTS);
+    this.#options.onPick(!isBusy);
+    return isBusy ? this.#open() : drawn;
   }
 
   #open(): UdpPort {
