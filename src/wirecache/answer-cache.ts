@@ -56,6 +56,7 @@ class SharedAnswerCache implements AnswerCache {
     const number = Array.from({ length: MAX_SEATS }, (_, i) => i).find((seat) => !this.#seats.has(seat));
     if (number === undefined) return undefined;
     this.#seats.add(number);
+    this.#vault.watchSeats(Math.max(...this.#seats) + 1);
     const { words, geometry } = this.#vault.memory;
     return {
       number,

@@ -3,7 +3,7 @@
  * between two batches since: a reader may be copying from them, and on arm64 no look at the entry afterwards could tell
  * it that they changed meanwhile. The writer waits for nobody: what is not free yet is not given.
  */
-import { CHUNK_WORDS, ENTRY, HEAD, MAX_SEATS, SEAT_WORDS, SIDE, SIDE_WORDS } from './layout.ts';
+import { CHUNK_WORDS, ENTRY, HEAD, SEAT_WORDS, SIDE, SIDE_WORDS } from './layout.ts';
 import type { Memory } from './memory.ts';
 
 export class ChunkPool {
@@ -15,9 +15,15 @@ export class ChunkPool {
   #waitingHead = 0;
   #waitingTail = 0;
   #waiting = 0;
+  #seats = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
+  }
+
+  /** Seats from this number on are empty. */
+  watchSeats(count: number): void {
+    this.#seats = count;
   }
 
   /** In entries or waiting. */
@@ -93,7 +99,7 @@ export class ChunkPool {
   #mostBehind(epoch: number): number {
     const { words, geometry } = this.#memory;
     let behind = 0;
-    for (let seat = 0; seat < MAX_SEATS; seat++) {
+    for (let seat = 0; seat < this.#seats; seat++) {
       const noted = Atomics.load(words, geometry.seats + seat * SEAT_WORDS);
       if (noted !== 0) behind = Math.min(behind, (noted - 1 - epoch) | 0);
     }

@@ -46,16 +46,20 @@ export function placeWords(records: number): number {
   return records <= 2 ? 0 : (records - 1) >> 1;
 }
 
+/** A name and 65,535 bytes of records, with room for where their TTLs stand. */
+export const MAX_STREAM_WORDS = (0x1_0000 + 256) / 4 + 0x1_0000 / 16;
+
 /** Chunks an answer takes. */
 export function chunksFor(nameBytes: number, records: number, recordBytes: number): number {
   const words = placeWords(records) + ((nameBytes + recordBytes + 3) >> 2);
   return words <= FIRST_STREAM_WORDS ? 1 : 1 + Math.ceil((words - FIRST_STREAM_WORDS) / NEXT_STREAM_WORDS);
 }
 
-/** Into a chain that is long enough and that nobody can find yet. */
+/** Into a chain that is long enough and that nobody can find yet. `stream` is `MAX_STREAM_WORDS` to work with. */
 export function writeEntry(
   memory: Memory,
   entry: number,
+  stream: Int32Array,
   { key, share, answer, layout }: { key: FoldedKey; share: Share; answer: WireAnswer; layout: RecordLayout },
 ): void {
   const { words, doubles, geometry } = memory;
@@ -73,15 +77,15 @@ export function writeEntry(
   words[head + ENTRY.COUNTS] = counts.answers | (counts.authorities << 16);
   words[head + ENTRY.EXTENT] = counts.additionals | (records.length << 16);
   const places = placeWords(layout.ttlPlaces.length);
-  const stream = new Int32Array(places + ((key.name.length + records.length + 3) >> 2));
   for (let i = 0; i < further.length; i += 2) {
     stream[i >> 1] = (further[i] ?? 0) | ((further[i + 1] ?? 0) << 16);
   }
   const bytes = new Uint8Array(stream.buffer, 4 * places);
-  bytes.set(key.name.bytes.subarray(0, key.name.length));
+  for (let i = 0; i < key.name.length; i++) bytes[i] = key.name.bytes[i] ?? 0;
   bytes.set(records, key.name.length);
-  forEachPiece(memory, entry, stream.length, (at, from, count) => {
-    words.set(stream.subarray(from, from + count), at);
+  const total = places + ((key.name.length + records.length + 3) >> 2);
+  forEachPiece(memory, entry, total, (at, from, count) => {
+    for (let i = 0; i < count; i++) words[at + i] = stream[from + i] ?? 0;
   });
 }
 
@@ -102,7 +106,11 @@ export function matchesKey(memory: Memory, entry: number, key: FoldedKey, share:
   if (words[head + ENTRY.KIND] !== key.kind) return false;
   const bits = (words[head + ENTRY.BITS] ?? 0) & (KEY_BITS | BITS.DENIAL);
   if (bits !== (key.bits | shareBit(share))) return false;
-  return entryName(memory, entry).every((byte, i) => byte === key.name.bytes[i]);
+  const at = nameAt(memory, entry);
+  const bytes = at < 0 ? entryName(memory, entry) : memory.bytes;
+  const from = Math.max(at, 0);
+  for (let i = 0; i < key.name.length; i++) if (bytes[from + i] !== key.name.bytes[i]) return false;
+  return true;
 }
 
 export function partitionOf({ words, geometry }: Memory, entry: number): number {
@@ -112,6 +120,15 @@ export function partitionOf({ words, geometry }: Memory, entry: number): number 
 export function shareOf({ words, geometry }: Memory, entry: number): Share {
   const bits = words[geometry.data + entry * CHUNK_WORDS + ENTRY.BITS] ?? 0;
   return (bits & BITS.DENIAL) === 0 ? 'success' : 'denial';
+}
+
+/** Where the name begins in the shared bytes; -1 when it does not lie in one piece. */
+export function nameAt(memory: Memory, entry: number): number {
+  const { words, geometry } = memory;
+  const head = geometry.data + entry * CHUNK_WORDS;
+  const length = ((words[head + ENTRY.OWNER] ?? 0) >>> NAME_LENGTH_SHIFT) & 0xff;
+  const from = placeWords(recordCount(memory, head));
+  return 4 * from + length <= 4 * FIRST_STREAM_WORDS ? 4 * (head + ENTRY.STREAM + from) : -1;
 }
 
 /** In lower case. */

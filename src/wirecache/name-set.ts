@@ -14,13 +14,14 @@ const MAX_LABELS = 128;
 
 export class NameSet {
   readonly #hashes = new Set<number>();
-  readonly #starts = new Uint8Array(MAX_LABELS);
+  /** Where the labels of the name in hand begin. */
+  readonly #starts = new Uint32Array(MAX_LABELS);
 
   constructor(names: readonly Name[]) {
     for (const name of names) {
       const bytes = encodeLowerName(name);
       let last = 0;
-      this.#walk(bytes, (hash) => {
+      this.#walk(bytes, 0, (hash) => {
         last = hash;
         return false;
       });
@@ -28,16 +29,18 @@ export class NameSet {
     }
   }
 
-  /** Whether the name, in lower case on the wire, is one of these or below one. */
-  holds(bytes: Uint8Array): boolean {
-    return this.#walk(bytes, (hash) => this.#hashes.has(hash));
+  /** Whether the name, in lower case on the wire, is one of these or below one. It begins at `from`. */
+  holds(bytes: Uint8Array, from = 0): boolean {
+    return this.#walk(bytes, from, this.#isOne);
   }
 
+  readonly #isOne = (hash: number): boolean => this.#hashes.has(hash);
+
   /** From the root to the whole name, until `visit` says that it is enough. */
-  #walk(bytes: Uint8Array, visit: (hash: number) => boolean): boolean {
+  #walk(bytes: Uint8Array, from: number, visit: (hash: number) => boolean): boolean {
     const starts = this.#starts;
     let labels = 0;
-    for (let at = 0; (bytes[at] ?? 0) !== 0; at += 1 + (bytes[at] ?? 0)) starts[labels++] = at;
+    for (let at = from; (bytes[at] ?? 0) !== 0; at += 1 + (bytes[at] ?? 0)) starts[labels++] = at;
     let hash = FNV_BASIS;
     if (visit(hash & KEPT_BITS)) return true;
     for (let label = labels - 1; label >= 0; label--) {

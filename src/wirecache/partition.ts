@@ -3,7 +3,7 @@
  * reached. Each share has its own list, so that a flood of denials costs no success.
  */
 import type { AnswerKey, Partition, PartitionSpec, Share, StoredAnswer, WireAnswer } from './contract.ts';
-import { entryName, readAnswer, readKey } from './entry.ts';
+import { entryName, nameAt, readAnswer, readKey } from './entry.ts';
 import { CHUNK_BYTES, MARKS, SIDE, SIDE_WORDS } from './layout.ts';
 import { NameSet } from './name-set.ts';
 import { SieveList } from './sieve-list.ts';
@@ -84,7 +84,7 @@ export class WirePartition implements Partition, Owner {
 
   purge(names: readonly AnswerKey['name'][]): number {
     const set = new NameSet(names);
-    const purged = [...this.#all()].filter((entry) => set.holds(entryName(this.#vault.memory, entry)));
+    const purged = [...this.#all()].filter((entry) => this.#isNamed(entry, set));
     for (const entry of purged) this.#vault.takeOut(entry);
     return purged.length;
   }
@@ -107,6 +107,12 @@ export class WirePartition implements Partition, Owner {
   onEvicted(share: Share): void {
     if (this.#evicted !== undefined) this.#evicted[share]++;
     else this.spec.onCrowdedOut?.(share);
+  }
+
+  #isNamed(entry: number, set: NameSet): boolean {
+    const { memory } = this.#vault;
+    const at = nameAt(memory, entry);
+    return at < 0 ? set.holds(entryName(memory, entry)) : set.holds(memory.bytes, at);
   }
 
   #find(key: AnswerKey, share: Share): number {

@@ -11,6 +11,7 @@ import {
   type FoldedKey,
   keyBitsOf,
   kindOf,
+  MAX_STREAM_WORDS,
   matchesKey,
   partitionOf,
   shareOf,
@@ -56,7 +57,9 @@ export class Vault {
   readonly #all: SieveList;
   readonly #owners = new Map<number, Owner>();
   readonly #name: FoldedName;
-  readonly #scratch = new Uint8Array(256);
+  readonly #scratch = new Int32Array(64);
+  readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
+  readonly #stream = new Int32Array(MAX_STREAM_WORDS);
 
   constructor(memory: Memory) {
     this.memory = memory;
@@ -74,6 +77,11 @@ export class Vault {
     return this.#pool.used * (CHUNK_BYTES + 4 * SIDE_WORDS) + 4 * indexWords(this.#index.level);
   }
 
+  /** Seats from this number on are empty. */
+  watchSeats(count: number): void {
+    this.#pool.watchSeats(count);
+  }
+
   admit(owner: Owner): void {
     this.#owners.set(owner.id, owner);
   }
@@ -87,8 +95,8 @@ export class Vault {
 
   prepareKey(partition: number, key: AnswerKey): PreparedKey {
     const bytes = encodeLowerName(key.name);
-    this.#scratch.set(bytes);
-    this.#name.fold(new Int32Array(this.#scratch.buffer), 0, bytes.length);
+    this.#scratchBytes.set(bytes);
+    this.#name.fold(this.#scratch, 0, bytes.length);
     const kind = kindOf(key);
     const bits = keyBitsOf(key);
     return { name: this.#name, kind, partition, bits, hash: this.#name.hash(kind, partition | (bits << 16)) };
@@ -120,7 +128,7 @@ export class Vault {
     const { answer, layout, chunks } = prepared;
     const entry = this.#obtain(chunks);
     if (entry !== 0) {
-      writeEntry(this.memory, entry, { key, share, answer, layout });
+      writeEntry(this.memory, entry, this.#stream, { key, share, answer, layout });
       this.#setSide(entry, key.hash);
     }
     if (before !== 0) {
