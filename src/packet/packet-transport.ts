@@ -55,8 +55,10 @@ export class PacketTransport implements UdpService {
   readonly #addresses = new Map<number, { readonly address: OpenAddress; readonly fd: number }>();
   #lastId = 0;
 
+  /** Starts the threads: they make ready while the main thread still reads its configuration. */
   constructor(options: PacketTransportOptions) {
     this.#options = options;
+    this.#startThreads(options.threads);
   }
 
   get threads(): number {

@@ -10,7 +10,7 @@ import { systemClock } from '../telemetry/clock.ts';
 import { MainThreadService } from './main-thread-service.ts';
 import { PacketTransport, type PacketTransportOptions } from './packet-transport.ts';
 import { echoSource } from './testing/echo-answerer.ts';
-import { describeUdpService } from './testing/udp-conformance.ts';
+import { describeUdpService, PATIENTLY } from './testing/udp-conformance.ts';
 
 function options(fields: Partial<PacketTransportOptions> = {}): PacketTransportOptions {
   return {
@@ -57,7 +57,7 @@ describe('packet threads', () => {
       expect(await ask('hot', port)).toBe('HOT');
       const killer = createSocket('udp4');
       killer.send('die', port, '127.0.0.1');
-      await expect.poll(() => restarts).toBe(crash);
+      await expect.poll(() => restarts, PATIENTLY).toBe(crash);
       killer.close();
       // It waits in the kernel until the next thread is there.
       expect(await ask('hot again', port)).toBe('HOT again');
@@ -71,7 +71,7 @@ describe('packet threads', () => {
     ]);
     await socket.close();
     await transport.close();
-    await expect.poll(() => readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
+    await expect.poll(() => readdirSync('/proc/self/fd').length, PATIENTLY).toBeLessThanOrEqual(before);
   });
 
   test('without a seat at the answer cache everything is handed over, and the log says so', async () => {
@@ -117,16 +117,16 @@ describe('packet threads', () => {
         }
       }
     }, 4);
-    await expect.poll(() => answered).toBeGreaterThan(200);
+    await expect.poll(() => answered, PATIENTLY).toBeGreaterThan(200);
     const successor = await second?.open({ local: { ...local, port }, listener: 0 }, onArrival);
-    await expect.poll(() => answered).toBeGreaterThan(1500);
+    await expect.poll(() => answered, PATIENTLY).toBeGreaterThan(1500);
     await old?.stopTaking?.();
     await new Promise((resolve) => setImmediate(resolve));
     await old?.close();
     const since = answered;
-    await expect.poll(() => answered).toBeGreaterThan(since + 400);
+    await expect.poll(() => answered, PATIENTLY).toBeGreaterThan(since + 400);
     clearInterval(load);
-    await expect.poll(() => answered).toBe(sent);
+    await expect.poll(() => answered, PATIENTLY).toBe(sent);
     await successor?.close();
     for (const client of clients) client.close();
     for (const transport of transports) await transport.close();

@@ -20,6 +20,9 @@ afterEach(async () => {
   for (const resource of open.splice(0).reverse()) await resource.close();
 });
 
+/** A packet thread strips its sources of types before it reads its first packet. */
+const PATIENTLY = { timeout: 15_000 };
+
 type Way = 'packet threads' | 'the short way on the main thread' | 'chains alone';
 const WAYS: readonly Way[] = ['packet threads', 'the short way on the main thread', 'chains alone'];
 
@@ -67,7 +70,7 @@ async function dig(port: number, qname: string, options: AskOptions & { qtype?: 
   const socket = createSocket('udp4');
   try {
     socket.send(encodeMessage(ask(qname, options.qtype ?? 'A', options).message), port, '127.0.0.1');
-    const [bytes] = await once(socket, 'message', { signal: AbortSignal.timeout(5000) });
+    const [bytes] = await once(socket, 'message', { signal: AbortSignal.timeout(PATIENTLY.timeout) });
     const decoded = decodeMessage(bytes);
     if (!decoded.ok) throw new Error(decoded.code);
     return decoded.value;
@@ -141,7 +144,7 @@ describe('answers that no chain gives', () => {
         '"{proto} {type} {class} {name} {size} {>do} {>bufsize} {rcode} {>rflags} {rsize} {>id}"';
       const { environment, port } = await start(way, BLOCK(`log . ${format}`));
       await askAll(port);
-      await expect.poll(() => environment.lines.length).toBe(2 * QUESTIONS.length);
+      await expect.poll(() => environment.lines.length, PATIENTLY).toBe(2 * QUESTIONS.length);
       seen.push(environment.lines);
     }
     const [threads, short, chains] = seen;

@@ -13,6 +13,9 @@ import { ECHO_ROUTE } from './echo-answerer.ts';
 
 export type MakeService = (onAnswer: (answer: ShortcutAnswer) => void) => UdpService;
 
+/** A thread strips its sources of types before it reads its first packet, on a machine that may be busy. */
+export const PATIENTLY = { timeout: 15_000 };
+
 const LISTENER = 3;
 
 export function describeUdpService(name: string, make: MakeService): void {
@@ -87,9 +90,7 @@ export function describeUdpService(name: string, make: MakeService): void {
       for (const word of words) {
         for (const [i, socket] of clients.entries()) socket.send(`${word}-${i}`, local.port, '127.0.0.1');
       }
-      await expect
-        .poll(() => heard.map((texts) => texts.length), { timeout: 5000 })
-        .toEqual([150, 150, 150, 150]);
+      await expect.poll(() => heard.map((texts) => texts.length), PATIENTLY).toEqual([150, 150, 150, 150]);
       for (const [i, texts] of heard.entries()) {
         const expected = words.map((word) => `${word.replace('hot', 'HOT')}-${i}`);
         expect(texts.toSorted()).toEqual(expected.toSorted());
@@ -167,7 +168,7 @@ export function describeUdpService(name: string, make: MakeService): void {
       await ask('hot Query', local.port);
       await ask('grow', local.port);
       await ask('cold', local.port);
-      await expect.poll(() => logged.length).toBe(2);
+      await expect.poll(() => logged.length, PATIENTLY).toBe(2);
       on.setLogged(LISTENER, false);
       await ask('hot unseen', local.port);
       const told = logged.map(({ arrival, reply, route }) => [textOf(arrival.bytes), textOf(reply), route]);
@@ -191,7 +192,7 @@ export function describeUdpService(name: string, make: MakeService): void {
       const late: ((bytes: Uint8Array) => void)[] = [];
       const socket = await listen((_arrival, respond) => void late.push(respond));
       client().send('ping', socket.local.port, '127.0.0.1');
-      await expect.poll(() => late.length).toBe(1);
+      await expect.poll(() => late.length, PATIENTLY).toBe(1);
       await Promise.all([socket.close(), socket.close()]);
       expect(() => late[0]?.(new Uint8Array(1))).not.toThrow();
     });
@@ -219,7 +220,7 @@ export function describeUdpService(name: string, make: MakeService): void {
       await socket.stopTaking?.();
       await new Promise((resolve) => setImmediate(resolve));
       await socket.close();
-      await expect.poll(() => heard.length).toBe(50);
+      await expect.poll(() => heard.length, PATIENTLY).toBe(50);
     });
   });
 }
