@@ -235,6 +235,27 @@ forward-zone:
     expect(await receive(socket, 1)).toBe(1);
   });
 
+  it('lets go of who turns away during the handshake, whatever its time', async () => {
+    const { port } = await start(block(`${GOOD}\n timeouts {\n  read 1h\n }`));
+    const gone = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true }, () => gone.end());
+    sockets.push(gone);
+    await new Promise((resolve) =>
+      gone
+        .on('error', () => undefined)
+        .once('end', resolve)
+        .once('close', resolve)
+        .resume(),
+    );
+  });
+
+  it('answers who has said all and still reads', async () => {
+    const { port } = await start(block(GOOD));
+    const socket = await dial(port);
+    socket.allowHalfOpen = true;
+    socket.end(query);
+    expect(await receive(socket, 1)).toBe(1);
+  });
+
   it('closes a connection after as many queries as it may ask', async () => {
     const { port } = await start(block(`${GOOD}\n timeouts {\n  maxtcpqueries 3\n }`));
     const socket = await dial(port);

@@ -35,12 +35,12 @@ export class TlsGate {
       ...(ca === undefined ? {} : { ca }),
       minVersion: LEAST_VERSION,
       ALPNProtocols: ALPN,
-      allowHalfOpen: true,
       requestCert: clientAuth !== 'nocert',
       rejectUnauthorized: clientAuth === 'require_and_verify',
       handshakeTimeout: handshakeMs,
     });
     this.#server.on('secureConnection', (secured) => {
+      secured.allowHalfOpen = true;
       const admit = this.#waiting.get(keyOf(secured));
       if (admit === undefined || !isWelcome(secured, clientAuth)) secured.destroy();
       else admit(secured);
@@ -56,6 +56,8 @@ export class TlsGate {
     plain.once('close', () => {
       if (this.#waiting.get(key) === admit) this.#waiting.delete(key);
     });
+    // Who turns away during the handshake is gone; behind it a client may have said all and still read.
+    plain.allowHalfOpen = false;
     // What goes wrong on the way is the encrypted side's to see; here it must only not surface.
     plain.on('error', () => plain.destroy());
     this.#server.emit('connection', plain);
