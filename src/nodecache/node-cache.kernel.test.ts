@@ -9,6 +9,7 @@ import {
   type RunningCache,
   TestNode,
   until,
+  WITHOUT_RESTORE,
 } from './testing/test-node.ts';
 
 const SKIP = '-m comment --comment "NodeLocal DNS Cache: skip conntrack" -j NOTRACK';
@@ -271,6 +272,12 @@ describe('node-cache beside a server that is none of ours', () => {
 });
 
 describe('node-cache on a node with other programs', () => {
+  it('has the same rules where there is no iptables-restore', async () => {
+    await serving(node.start({ args: BOTH, programs: WITHOUT_RESTORE }), '10.96.0.10');
+    expect(node.rules('raw')).toEqual(REPORTED.raw);
+    expect(node.rules('filter')).toEqual(REPORTED.filter);
+  });
+
   it('makes a table of its own where only nft exists', async () => {
     const cache = node.start({
       args: ['-localip', '169.254.20.10,fd00::10', '-syncinterval', '1'],

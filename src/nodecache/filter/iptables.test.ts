@@ -55,6 +55,29 @@ describe('iptablesFilter', () => {
     expect(lines[0]).toMatch(/^debug iptables rule \{raw PREROUTING .*\} for nodelocaldns already exists$/);
   });
 
+  it('adds all rules of a family at once where it is told that there are none', () => {
+    const { filter, lines } = start();
+    const steps = filter.insert(rules('169.254.20.10', 'fd00::10'));
+    const first = steps.next().value;
+    expect(first).toMatchObject({ file: 'iptables-restore', args: ['-w', '5', '--noflush'] });
+    const script = typeof first === 'object' ? (first.stdin ?? '') : '';
+    expect(script.split('\n').filter((line) => /^[*C]/.test(line))).toEqual([
+      '*raw',
+      'COMMIT',
+      '*filter',
+      'COMMIT',
+    ]);
+    expect(script).toContain(
+      '\n-I PREROUTING -p tcp -d 169.254.20.10 --dport 53 -j NOTRACK -m comment --comment "NodeLocal DNS Cache: skip conntrack"\n',
+    );
+    expect(steps.next({ code: 0, stdout: '', stderr: '' }).value).toMatchObject({
+      file: 'ip6tables-restore',
+    });
+    expect(lines).toHaveLength(12);
+    expect(steps.next({ code: 127, stdout: '', stderr: 'no such program' }).done).toBe(true);
+    expect(lines).toHaveLength(12);
+  });
+
   it('gives IPv6 rules to the other program', () => {
     const fake = fakeIptables();
     driveBy(fake, start().filter.ensure(rules('169.254.20.10', 'fd00::10')));

@@ -41,19 +41,22 @@ export function nftFilter(version: string, report: FilterReport): PacketFilter {
     return parseNftTable(stdout);
   }
 
+  function* ensure(rules: readonly NodeRule[]): Steps<void> {
+    const inForce = yield* list();
+    const known = new Set(inForce.map(ruleKey));
+    const missing = rules.filter((rule) => !known.has(ruleKey(rule)));
+    if (missing.length === 0) return;
+    if (!(yield* replace([...inForce, ...missing], 'Error checking/adding'))) return;
+    for (const rule of missing) {
+      report.log().info(`Added back ${interfaceName} rule - ${formatRule(rule)}`);
+    }
+  }
+
   return {
     name: `nft ${version}`,
     list,
-    *ensure(rules) {
-      const inForce = yield* list();
-      const known = new Set(inForce.map(ruleKey));
-      const missing = rules.filter((rule) => !known.has(ruleKey(rule)));
-      if (missing.length === 0) return;
-      if (!(yield* replace([...inForce, ...missing], 'Error checking/adding'))) return;
-      for (const rule of missing) {
-        report.log().info(`Added back ${interfaceName} rule - ${formatRule(rule)}`);
-      }
-    },
+    ensure,
+    insert: ensure,
     *remove(rules) {
       if (rules.length === 0) return [];
       const inForce = yield* list();

@@ -9,6 +9,8 @@ export interface PacketFilter {
   readonly name: string;
   /** Adds those that are missing. */
   ensure(rules: readonly NodeRule[]): Steps<void>;
+  /** Adds rules that are known to be missing, fast; what it cannot add is left to `ensure` without a word. */
+  insert(rules: readonly NodeRule[]): Steps<void>;
   /** Removes them, and duplicates of them. Gives those that are still there, as far as one can know. */
   remove(rules: readonly NodeRule[]): Steps<readonly NodeRule[]>;
   /** All rules in force that a node cache has made, this one or another; undefined while somebody holds the lock. */

@@ -52,6 +52,8 @@ export class NodeSetup {
   #filter: PacketFilter | undefined;
   /** What an earlier run left has been looked for. */
   #isCleared = false;
+  /** The node has no rule of any node cache, unless another has added some since. */
+  #isBare = false;
   #timer: Timer | undefined;
   #work: Promise<void> = Promise.resolve();
   #phase: 'starting' | 'serving' | 'ending' | 'ended' = 'starting';
@@ -157,7 +159,11 @@ export class NodeSetup {
   *#ensureRules(): Steps<void> {
     const { log, failed, path } = this.#options;
     const filter = yield* this.#useFilter();
-    if (filter !== undefined) return yield* filter.ensure(this.#rules);
+    if (filter !== undefined) {
+      if (this.#isBare && !this.#isUsedByOthers()) yield* filter.insert(this.#rules);
+      this.#isBare = false;
+      return yield* filter.ensure(this.#rules);
+    }
     log().error(`Error checking/adding iptables rules, error - found neither iptables nor nft in ${path}`);
     failed('iptables');
   }
@@ -172,12 +178,22 @@ export class NodeSetup {
     const listed = yield* filter.list();
     if (listed === undefined) return;
     this.#isCleared = true;
-    if (listed.length === 0) return;
     const others = this.#claims.others();
     const left = listed.filter((rule) => !others.rule(rule));
-    if (left.length === 0) return;
-    yield* filter.remove(left);
+    const notRemoved = yield* this.#removeLeft(filter, left);
+    this.#isBare = left.length === listed.length && notRemoved.length === 0;
+  }
+
+  *#removeLeft(filter: PacketFilter, left: readonly NodeRule[]): Steps<readonly NodeRule[]> {
+    if (left.length === 0) return [];
+    const notRemoved = yield* filter.remove(left);
     this.#options.log().info(`Removed ${left.length} rules that an earlier run left behind`);
+    return notRemoved;
+  }
+
+  #isUsedByOthers(): boolean {
+    const others = this.#claims.others();
+    return this.#rules.some((rule) => others.rule(rule));
   }
 
   *#tearDown(): Steps<void> {

@@ -13,15 +13,11 @@ const IP = '/usr/sbin/ip';
 const WAIT_MS = 30_000;
 
 /** Program names that a node has; where they lead. */
-export const NFT_FLAVOUR = {
-  iptables: '/usr/sbin/xtables-nft-multi',
-  ip6tables: '/usr/sbin/xtables-nft-multi',
-};
-export const LEGACY_FLAVOUR = {
-  iptables: '/usr/sbin/xtables-legacy-multi',
-  ip6tables: '/usr/sbin/xtables-legacy-multi',
-};
+export const NFT_FLAVOUR = flavour('/usr/sbin/xtables-nft-multi');
+export const LEGACY_FLAVOUR = flavour('/usr/sbin/xtables-legacy-multi');
 export const ONLY_NFT = { nft: '/usr/sbin/nft' };
+/** As in images that have no more than they need. */
+export const WITHOUT_RESTORE = { iptables: '/usr/sbin/xtables-nft-multi' };
 export const NO_PROGRAMS = {};
 
 export interface StartOptions {
@@ -204,4 +200,9 @@ function run(file: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(file, args, { encoding: 'utf8' });
   if (status === 0) return stdout;
   throw new Error(`Cannot run ${[file, ...args].join(' ')}: ${stderr}${stdout}`);
+}
+
+function flavour(program: string): Readonly<Record<string, string>> {
+  const names = ['iptables', 'ip6tables', 'iptables-restore', 'ip6tables-restore'];
+  return Object.fromEntries(names.map((name) => [name, program]));
 }
