@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { canonicalName } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Handler, Reply } from '../../server/handler.ts';
 import { formatRecordText, parseRecordText } from '../../zonefile/record-text.ts';
@@ -170,6 +172,26 @@ describe('template answers', () => {
     expect(records(await run(lines, { qname: 'foogle.com', qtype: 'TXT', host }))).toEqual([alias]);
     expect(asked).toEqual(['google.com. 1']);
   });
+});
+
+it('template makes a record of any name, whatever bytes a client puts into it', async () => {
+  const label = fc.uint8Array({ minLength: 1, maxLength: 20 });
+  const names = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => {
+    const escaped = labels.map((bytes) =>
+      Array.from(bytes, (byte) => `\\${String(byte).padStart(3, '0')}`).join(''),
+    );
+    return escaped.join('.');
+  });
+  const lines =
+    'template IN A {\nmatch ^(?P<all>.*)$\nanswer "{{ .Group.all }} 60 IN A 10.0.0.1" "{{ .Name }} 60 IN A 10.0.0.2"\n}';
+  await fc.assert(
+    fc.asyncProperty(names, async (qname) => {
+      const reply = await run(lines, { qname });
+      expect(reply.error).toBeUndefined();
+      const owner = canonicalName(ask(qname).question.name);
+      expect(reply.message?.answers.map((record) => record.name)).toEqual([owner, owner]);
+    }),
+  );
 });
 
 describe('template leaves to others', () => {
