@@ -8,10 +8,11 @@ import type { Message } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { fakeHost, name } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
+import { Batch } from './exchange/batch.ts';
 import { DeadlineQueue } from './exchange/deadline-queue.ts';
 import type { Exchanged } from './exchange/exchange.ts';
 import { RandomWords } from './exchange/random-words.ts';
-import { UdpPort } from './exchange/udp-port.ts';
+import { type Arrival, type Departure, UdpPort } from './exchange/udp-port.ts';
 import { answering, type FakeUpstream, silent } from './fake-upstream.ts';
 import { addressOf, ForwardRig, until } from './forward-rig.ts';
 import { parseUpstream, type UpstreamAddress } from './upstream-address.ts';
@@ -195,6 +196,8 @@ describe('a forged answer', () => {
       deadlines: new DeadlineQueue(clock, 2000),
       upstream: localUpstream(server.port),
       sourceAddress: undefined,
+      arrivals: new Batch<Arrival>(setImmediate, (arrival) => arrival.port.receive(arrival.bytes)),
+      departures: new Batch<Departure>(process.nextTick, (leaving) => leaving.port.send(leaving.waiting)),
       questions: 1000,
       onRetired: () => undefined,
     });

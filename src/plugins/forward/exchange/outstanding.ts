@@ -78,6 +78,11 @@ export class Outstanding {
     return waiting;
   }
 
+  /** False once it has been settled. */
+  holds(waiting: Waiting): boolean {
+    return this.#byId.get(waiting.asked.id) === waiting;
+  }
+
   /** The bytes to send; time counts from now on. */
   send(waiting: Waiting): Uint8Array {
     waiting.deadline = this.#options.deadlines.add(() => this.#expire(waiting));

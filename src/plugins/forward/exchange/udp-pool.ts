@@ -14,8 +14,9 @@
 import type { Message } from '../../../dns/message.ts';
 import type { Ip } from '../../../net/ip.ts';
 import type { UpstreamAddress } from '../upstream-address.ts';
+import { Batch } from './batch.ts';
 import type { Done, ExchangeTools } from './exchange.ts';
-import { UdpPort } from './udp-port.ts';
+import { type Arrival, type Departure, UdpPort } from './udp-port.ts';
 
 export const MIN_PORTS = 64;
 const MAX_PORTS = 512;
@@ -40,6 +41,8 @@ export class UdpPool {
   readonly #maxAgeMs: number;
   /** Those that take questions, in no order. Retired ones close by themselves. */
   readonly #ports: UdpPort[] = [];
+  readonly #arrivals = new Batch<Arrival>(setImmediate, ({ port, bytes }) => port.receive(bytes));
+  readonly #departures = new Batch<Departure>(process.nextTick, ({ port, waiting }) => port.send(waiting));
   #isSweeping = false;
   #isClosed = false;
 
@@ -76,6 +79,8 @@ export class UdpPool {
     const { random } = this.#options;
     const port = new UdpPort({
       ...this.#options,
+      arrivals: this.#arrivals,
+      departures: this.#departures,
       questions: this.#maxAgeMs > 0 ? MIN_QUESTIONS + random.below(QUESTIONS_SPREAD) : 1,
       onRetired: (retired) => this.#remove(retired),
     });

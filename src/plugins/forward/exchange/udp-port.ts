@@ -9,6 +9,7 @@ import { errorCode } from '../../../fault/app-error.ts';
 import { type Ip, ipFamily, parseIp } from '../../../net/ip.ts';
 import { formatAddressPort } from '../../../net/port.ts';
 import type { UpstreamAddress } from '../upstream-address.ts';
+import type { Batch } from './batch.ts';
 import { type Done, type ExchangeTools, emptyTruncated } from './exchange.ts';
 import { dialFailure, type Path, readFailure, readTimeout, writeFailure } from './go-error.ts';
 import { Outstanding, type Waiting } from './outstanding.ts';
@@ -18,8 +19,21 @@ export interface UdpPortOptions extends ExchangeTools {
   readonly sourceAddress: Ip | undefined;
   /** Questions this port may ask. */
   readonly questions: number;
+  /** Brings what has come in back to `receive`, and what is to go out to `send`, at the end of the turn. */
+  readonly arrivals: Batch<Arrival>;
+  readonly departures: Batch<Departure>;
   /** It takes no more questions: called once, by itself or by `retire`. */
   readonly onRetired: (port: UdpPort) => void;
+}
+
+export interface Arrival {
+  readonly port: UdpPort;
+  readonly bytes: Uint8Array;
+}
+
+export interface Departure {
+  readonly port: UdpPort;
+  readonly waiting: Waiting;
 }
 
 export class UdpPort {
@@ -52,7 +66,9 @@ export class UdpPort {
     this.#socket.on('error', (cause) => process.nextTick(() => this.#failed(cause)));
     this.#socket.on('message', (bytes, from) => {
       // Between the opening of the port and `connect` anybody could have sent something.
-      if (from.port === upstream.port && isSame(from.address, upstream.address)) this.#receive(bytes);
+      if (from.port === upstream.port && isSame(from.address, upstream.address)) {
+        options.arrivals.add({ port: this, bytes });
+      }
     });
     this.#socket.on('connect', () => this.#connected());
     if (sourceAddress !== undefined) this.#socket.bind({ address: sourceAddress, port: 0, exclusive: true });
@@ -66,7 +82,7 @@ export class UdpPort {
   /** Only before it is retired. */
   ask(query: Message, done: Done): void {
     const waiting = this.#outstanding.enter(query, done);
-    if (this.#backlog === undefined) this.#send(waiting);
+    if (this.#backlog === undefined) this.#options.departures.add({ port: this, waiting });
     else this.#backlog.push(waiting);
     if (--this.#questionsLeft <= 0) this.retire();
   }
@@ -79,11 +95,13 @@ export class UdpPort {
   #connected(): void {
     const backlog = this.#backlog ?? [];
     this.#backlog = undefined;
-    if (!this.#isClosed) for (const waiting of backlog) this.#send(waiting);
+    for (const waiting of backlog) this.send(waiting);
   }
 
   /** One callback for all: the kernel also reports here that nobody listens at the other end. */
-  #send(waiting: Waiting): void {
+  send(waiting: Waiting): void {
+    // A refusal may have settled it meanwhile.
+    if (this.#isClosed || !this.#outstanding.holds(waiting)) return;
     this.#socket.send(this.#outstanding.send(waiting), this.#sent);
   }
 
@@ -91,7 +109,8 @@ export class UdpPort {
     if (cause !== null) this.#failed(cause);
   };
 
-  #receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
     this.#outstanding.receive(bytes);
     if (this.#outstanding.flooded) this.#giveUp(new Error('too many answers to questions never asked'));
   }
