@@ -4,6 +4,7 @@
  * allocates, so there is nothing to collect; the clock is read once a batch.
  */
 import { DatagramBatch, MSG_DONTWAIT, MSG_WAITFORONE } from '../sys/datagram-batch.ts';
+import { errnoName } from '../sys/errors.ts';
 import { PollSet } from '../sys/poll-set.ts';
 import { forgetInterface } from '../sys/sockaddr.ts';
 import { PACKET_SLOT_BYTES, type PacketAnswerer } from '../wirecache/contract.ts';
@@ -25,6 +26,10 @@ import { NO_LISTENER, type ThreadSocket } from './thread-messages.ts';
 const BATCH = 64;
 /** Of a socket that is to be emptied under full load: whoever comes after so many has come after the order to stop. */
 const MAX_DRAIN_BATCHES = 1024;
+
+/** In a row: errors of single packets come one by one, and are forgotten by the next read. */
+const MAX_FAILURES = 1000;
+const EAGAIN = 11;
 
 export interface PacketLoopOptions {
   readonly state: SharedArrayBuffer;
@@ -48,6 +53,7 @@ export class PacketLoop {
   #sockets: readonly ThreadSocket[] = [];
   #poll = new PollSet([]);
   #mustWake = false;
+  #failures = 0;
 
   constructor(options: PacketLoopOptions) {
     this.#options = options;
@@ -70,7 +76,7 @@ export class PacketLoop {
     const [first] = this.#sockets;
     if (first !== undefined && this.#sockets.length === 1) {
       this.#serve(first, MSG_WAITFORONE);
-    } else if (this.#poll.wait(this.#options.deafMs) > 0) {
+    } else if (this.#checkFailure(this.#poll.wait(this.#options.deafMs)) > 0) {
       for (let i = 0; i < this.#sockets.length; i++) {
         const socket = this.#sockets[i];
         if (socket !== undefined && this.#poll.isReady(i)) this.#serve(socket, MSG_DONTWAIT);
@@ -86,7 +92,8 @@ export class PacketLoop {
   /** How many packets came. */
   #serve(socket: ThreadSocket, flags: number): number {
     const count = this.#batch.receive(socket.fd, flags);
-    if (count <= 0) return count;
+    if (count <= 0) return this.#checkFailure(count);
+    this.#failures = 0;
     const state = this.#state;
     Atomics.store(state, BUSY, 1);
     const nowMs = this.#options.now();
@@ -100,6 +107,13 @@ export class PacketLoop {
     if (this.#mustWake) this.#options.wake();
     this.#mustWake = false;
     return count;
+  }
+
+  /** Nothing to read is no failure. A descriptor that never gives anything else must not keep a processor busy. */
+  #checkFailure(result: number): number {
+    if (result >= 0 || result === -EAGAIN) return result;
+    if (++this.#failures > MAX_FAILURES) throw new Error(`Cannot read packets: ${errnoName(result)}`);
+    return result;
   }
 
   #answer(socket: ThreadSocket, count: number, nowMs: number): void {

@@ -26,7 +26,8 @@ const ENTRY = new URL('./packet-worker.ts', import.meta.url);
 const RING_BYTES = 1 << 19;
 /** Handed over in one turn of the event loop; upstreams and timers have their turn in between. */
 const RECORDS_PER_TURN = 256;
-const DEAF_MS = 100;
+/** How long a read blocks at most: how late a thread hears what it is told. */
+export const DEAF_MS = 100;
 const FIRST_RESTART_MS = 50;
 const MAX_RESTART_MS = 5000;
 /** One that has worked for so long has not died of what its predecessor died of. */

@@ -18,7 +18,7 @@ import {
   packetInfoAddress,
   sockaddrBytes,
 } from '../sys/sockaddr.ts';
-import { PacketThread, type PacketThreadOptions } from './packet-thread.ts';
+import { DEAF_MS, PacketThread, type PacketThreadOptions } from './packet-thread.ts';
 import { type Addressed, ReplySender } from './reply-sender.ts';
 import type { RingRecord } from './ring-record.ts';
 import { ANSWERED, LOST_LOG_ENTRIES, OVERFLOWS, UNSENT } from './shared-state.ts';
@@ -146,7 +146,7 @@ export class PacketTransport implements UdpService {
         const fd = openDatagramSocket({
           family: ipFamily(address),
           address: encodeSockaddr(address, wanted),
-          receiveTimeoutMs: 100,
+          receiveTimeoutMs: DEAF_MS,
           receiveBufferBytes: this.#options.receiveBufferBytes,
           packetInfo: isWildcard(address),
         });

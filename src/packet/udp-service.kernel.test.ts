@@ -1,4 +1,5 @@
 /** Both ways of reading UDP with real sockets, and what only packet threads have: a life of their own. */
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
@@ -40,6 +41,20 @@ async function ask(text: string, port: number): Promise<string> {
   } finally {
     socket.close();
   }
+}
+
+/** From a process of its own that is waited for, so that this one does nothing meanwhile; no faster than is read. */
+function sendUnheard(word: string, { port, count }: { port: number; count: number }): void {
+  const program = `
+    const socket = require('node:dgram').createSocket('udp4');
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    let left = ${count};
+    const send = () => {
+      if (left % 100 === 0) Atomics.wait(pause, 0, 0, 3);
+      socket.send('${word}', ${port}, '127.0.0.1', () => --left > 0 ? send() : socket.close());
+    };
+    send();`;
+  execFileSync(process.execPath, ['-e', program]);
 }
 
 describe('packet threads', () => {
@@ -85,6 +100,41 @@ describe('packet threads', () => {
     expect(log.lines).toEqual([
       '[WARNING] A packet thread has no seat at the answer cache: it hands every packet over',
     ]);
+    await socket.close();
+    await transport.close();
+  });
+
+  test.each([
+    { name: 'queries are dropped and counted', word: 'cold', logged: false },
+    { name: 'lines of the query log are, and every query is answered', word: 'hot', logged: true },
+  ])('while the main thread does nothing, $name; then all is as before', async ({ word, logged }) => {
+    let told = 0;
+    const transport = new PacketTransport(options({ onAnswer: () => void told++ }));
+    let arrivals = 0;
+    const socket = await transport.open(
+      { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 },
+      ({ bytes }, respond) => {
+        arrivals++;
+        respond(bytes);
+      },
+    );
+    const { port } = socket.local;
+    transport.setLogged(0, logged);
+    expect(await ask(word, port)).toBe(logged ? 'HOT' : 'cold');
+    const sent = 20_000;
+    sendUnheard(word, { port, count: sent });
+    // Nobody waits: what is asked before the main thread has caught up may be dropped as well.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await ask('cold again', port)).toBe('cold again');
+    const counts = transport.counts();
+    if (logged) {
+      expect(counts.lostLogEntries).toBeGreaterThan(sent / 2);
+      expect(counts.answered).toBe(sent + 1);
+      expect(told + counts.lostLogEntries).toBe(sent + 1);
+    } else {
+      expect(counts.overflows).toBeGreaterThan(sent / 2);
+      expect(arrivals + counts.overflows).toBe(sent + 2);
+    }
     await socket.close();
     await transport.close();
   });
