@@ -79,6 +79,8 @@ function openTables(): OpenTables {
     nodes: new Map(),
     namespaces: new Map(),
     localRedirectPolicies: new Map(),
+    serviceImports: new Map(),
+    importedSlices: new Map(),
   };
 }
 
