@@ -15,11 +15,11 @@ export interface FindOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The socket of the one server that runs here. Throws ADMIN_NOBODY and ADMIN_SEVERAL. */
-export function findAdminSocket({ socket, env }: FindOptions): string {
+/** The socket of the one server that runs here. Rejects with ADMIN_NOBODY and ADMIN_SEVERAL. */
+export async function findAdminSocket({ socket, env }: FindOptions): Promise<string> {
   if (socket !== undefined) return socket;
   const directory = adminDirectory(env);
-  const alive = listSockets(directory).filter(({ isAlive }) => isAlive);
+  const alive = (await listSockets(directory)).filter(({ isAlive }) => isAlive);
   const [only, ...others] = alive;
   if (only === undefined) {
     throw new AppError('ADMIN_NOBODY', `Cannot find a running server: no socket is left in ${directory}`, {

@@ -3,7 +3,7 @@
  * as a table of commands; it knows none itself. Connections, requests and waiting are bounded, and nothing here can
  * keep the process alive or bring it down.
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { AppError, errorText } from '../fault/app-error.ts';
 import { ADMIN_ERRORS } from './errors.ts';
@@ -19,6 +19,8 @@ export interface AdminServerSpec {
 
 export interface AdminServer {
   readonly path: string;
+  /** Takes the socket away from the file system at once, for a process that is about to exit. */
+  remove(): void;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,10 @@ const IDLE_MS = 30_000;
 /** Lines written between two looks at whether the client keeps up. */
 const LINES_A_TURN = 256;
 
-/** Rejects with ADMIN_LISTEN. */
+/**
+ * Whatever stands at `path` is replaced, and never by a socket that does not listen yet: it gets its name when it does.
+ * Rejects with ADMIN_LISTEN.
+ */
 export function openAdminServer({ path, commands }: AdminServerSpec): Promise<AdminServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -41,23 +46,37 @@ export function openAdminServer({ path, commands }: AdminServerSpec): Promise<Ad
   server.maxConnections = MAX_CONNECTIONS;
   const { promise, resolve, reject } = Promise.withResolvers<AdminServer>();
   server.once('error', (error) => reject(cannotListen(path, error)));
+  const provisional = `${path}.${process.pid}`;
   // Nobody else may come in, not even in the moment before the mode is set.
   const mask = process.umask(0o177);
-  server.listen(path, () => {
-    chmodSync(path, 0o600);
-    server.on('error', () => undefined);
-    server.unref();
-    resolve({ path, close: () => closeServer() });
+  server.listen(provisional, () => {
+    try {
+      chmodSync(provisional, 0o600);
+      const { ino } = statSync(provisional);
+      renameSync(provisional, path);
+      server.on('error', () => undefined);
+      server.unref();
+      const remove = () => removeOwn(path, ino);
+      resolve({ path, remove, close: () => closeServer(remove) });
+    } catch (error) {
+      server.close();
+      reject(cannotListen(path, error));
+    }
   });
   process.umask(mask);
   return promise;
 
-  async function closeServer(): Promise<void> {
+  async function closeServer(remove: () => void): Promise<void> {
     const closed = new Promise<void>((done) => server.close(() => done()));
+    remove();
     for (const socket of sockets) socket.destroy();
     await closed;
-    rmSync(path, { force: true });
   }
+}
+
+/** Another process may have put its own there meanwhile. */
+function removeOwn(path: string, ino: number): void {
+  if (statSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
 }
 
 function readRequest(socket: Socket, done: (request: AdminRequest | undefined) => void): void {
@@ -133,8 +152,8 @@ function problemOf(error: unknown): { code: string; message: string; hint?: stri
   return { code, message, ...(hint !== undefined && { hint }) };
 }
 
-function cannotListen(path: string, error: Error): AppError {
-  return new AppError('ADMIN_LISTEN', `Cannot open the admin socket: ${error.message}: received ${path}`, {
+function cannotListen(path: string, error: unknown): AppError {
+  return new AppError('ADMIN_LISTEN', `Cannot open the admin socket: ${errorText(error)}: received ${path}`, {
     cause: error,
     hint: ADMIN_ERRORS.ADMIN_LISTEN.cure,
   });

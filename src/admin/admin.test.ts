@@ -1,5 +1,5 @@
 /** Server and client over real sockets. */
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,8 +26,6 @@ async function serve(commands: Readonly<Record<string, AdminCommand>>): Promise<
 async function ask(path: string, command: string, args = {}): Promise<string[]> {
   return Array.fromAsync(askAdmin(path, { command, args }));
 }
-
-const nobodyAlive = 4_194_304;
 
 describe('the admin socket', () => {
   it('gives the lines of a command, whatever stands in them', async () => {
@@ -88,34 +86,52 @@ describe('the admin socket', () => {
 });
 
 describe('findAdminSocket', () => {
-  const directoryWith = (name: string, pids: readonly number[]) => {
+  /** Files that nobody listens behind, and servers. */
+  async function directoryWith(name: string, dead: readonly number[], alive: readonly number[]) {
     const directory = join(scratch, name);
     mkdirSync(directory);
-    for (const pid of pids) writeFileSync(join(directory, `dns-${pid}.sock`), '');
+    for (const pid of dead) writeFileSync(join(directory, `dns-${pid}.sock`), '');
+    for (const pid of alive) {
+      open.push(await openAdminServer({ path: await prepareSocketPath(directory, pid), commands: {} }));
+      for (const left of dead) writeFileSync(join(directory, `dns-${left}.sock`), '');
+    }
     return directory;
-  };
+  }
 
-  it('finds the one server that runs', () => {
-    const directory = directoryWith('one', [process.pid, nobodyAlive]);
-    expect(findAdminSocket({ env: { ZEROHOP_RUN_DIR: directory } })).toBe(
+  it('finds the one server that runs', async () => {
+    const directory = await directoryWith('one', [7], [process.pid]);
+    await expect(findAdminSocket({ env: { ZEROHOP_RUN_DIR: directory } })).resolves.toBe(
       join(directory, `dns-${process.pid}.sock`),
     );
   });
 
-  it('says so when there is none, and when there are several', () => {
-    const none = directoryWith('none', [nobodyAlive]);
-    expect(() => findAdminSocket({ env: { ZEROHOP_RUN_DIR: none } })).toThrow('no socket is left');
-    const two = directoryWith('two', [process.pid, process.ppid]);
-    expect(() => findAdminSocket({ env: { ZEROHOP_RUN_DIR: two } })).toThrow('2 run here');
+  it('says so when there is none, and when there are several', async () => {
+    const none = await directoryWith('none', [process.pid], []);
+    await expect(findAdminSocket({ env: { ZEROHOP_RUN_DIR: none } })).rejects.toThrow('no socket is left');
+    const two = await directoryWith('two', [], [1, 1]);
+    await expect(findAdminSocket({ env: { ZEROHOP_RUN_DIR: two } })).rejects.toMatchObject({
+      message: expect.stringContaining('2 run here'),
+      hint: expect.stringContaining('dns-1-1.sock'),
+    });
   });
 
-  it('takes the one that is named', () => {
-    expect(findAdminSocket({ socket: '/x', env: {} })).toBe('/x');
+  it('takes the one that is named', async () => {
+    await expect(findAdminSocket({ socket: '/x', env: {} })).resolves.toBe('/x');
   });
 
-  it('leaves nothing behind of processes that are gone', () => {
-    const directory = directoryWith('stale', [nobodyAlive]);
-    prepareSocketPath(directory, process.pid);
-    expect(() => statSync(join(directory, `dns-${nobodyAlive}.sock`))).toThrow('ENOENT');
+  it('leaves nothing behind of processes that are gone, and everything of those that are not', async () => {
+    const directory = await directoryWith('stale', [7], [1]);
+    expect(await prepareSocketPath(directory, 1)).toBe(join(directory, 'dns-1-1.sock'));
+    expect(readdirSync(directory)).toEqual(['dns-1.sock']);
+  });
+});
+
+describe('a path that two servers have one after the other', () => {
+  it('stays with the one that came last', async () => {
+    const path = join(scratch, 'shared.sock');
+    const first = await openAdminServer({ path, commands: { who: () => ['first'] } });
+    open.push(await openAdminServer({ path, commands: { who: () => ['second'] } }));
+    await first.close();
+    expect(await ask(path, 'who')).toEqual(['second']);
   });
 });

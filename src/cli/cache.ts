@@ -37,6 +37,6 @@ export const run: Command = async (args) => {
 
 async function ask(flags: SocketFlag, request: AdminRequest): Promise<void> {
   endOnClosedPipe();
-  const path = findAdminSocket({ ...flags, env: process.env });
+  const path = await findAdminSocket({ ...flags, env: process.env });
   for await (const line of askAdmin(path, request)) await print(`${line}\n`);
 }
