@@ -125,10 +125,12 @@ export class PacketThread {
   }
 
   #order(spec: CommandSpec): Promise<void> {
+    // Between two lives nobody reads anything; the next one begins with the sockets that are left.
+    if (this.#worker === undefined) return Promise.resolve();
     const command: Command = { ...spec, token: ++this.#lastToken };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#orders.set(command.token, { command, obeyed: resolve });
-    if (this.#worker !== undefined) this.#post(command);
+    this.#post(command);
     return promise;
   }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ip } from '../dns/testing/packets.ts';
+import { HandClock } from '../server/testing/clock.ts';
 import { memoryLog } from '../server/testing/log.ts';
 import { RECEIVE_BUFFER_BYTES } from '../server/udp.ts';
 import { systemClock } from '../telemetry/clock.ts';
@@ -87,6 +88,27 @@ describe('packet threads', () => {
     await socket.close();
     await transport.close();
     await expect.poll(() => readdirSync('/proc/self/fd').length, PATIENTLY).toBeLessThanOrEqual(before);
+  });
+
+  test('one that waits to be started again keeps nobody from closing', async () => {
+    let restarts = 0;
+    const clock = new HandClock();
+    const transport = new PacketTransport(options({ clock, onRestart: () => restarts++ }));
+    const spec = { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 };
+    const socket = await transport.open(spec, () => undefined);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    const killer = createSocket('udp4');
+    killer.send('die', socket.local.port, '127.0.0.1');
+    await expect.poll(() => restarts, PATIENTLY).toBe(1);
+    killer.close();
+    const late = await transport.open(spec, ({ bytes }, respond) => respond(bytes));
+    await socket.stopTaking?.();
+    await socket.close();
+    clock.turn(50);
+    expect(await ask('hot', late.local.port)).toBe('HOT');
+    expect(await ask('cold', late.local.port)).toBe('cold');
+    await late.close();
+    await transport.close();
   });
 
   test('without a seat at the answer cache everything is handed over, and the log says so', async () => {
