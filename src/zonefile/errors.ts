@@ -21,6 +21,18 @@ export const ZONEFILE_ERRORS = {
     cause: "A record's data is not what its type asks for.",
     cure: 'Compare the data with the RFC of the type, or write it as bytes: \\# 4 0a000001.',
   },
+  ZONE_DIRECTIVE: {
+    cause: 'A line of a zone file starts with a dollar sign and a word that is no directive.',
+    cure: 'The directives are $ORIGIN, $TTL, $INCLUDE and $GENERATE; a name that starts with a dollar sign is written \\$name.',
+  },
+  ZONE_INCLUDE: {
+    cause: 'A file that a zone file includes cannot be read, or files include each other in a circle.',
+    cure: 'Paths of $INCLUDE are relative to the file they stand in; files may be seven deep.',
+  },
+  ZONE_GENERATE: {
+    cause: 'The range or a modifier of $GENERATE is not understood, or would make too many records.',
+    cure: 'Write it as $GENERATE 1-20/2 host-$ A 10.0.0.$; one line makes at most 65536 records.',
+  },
 } as const;
 
 export type ZonefileErrorCode = keyof typeof ZONEFILE_ERRORS;
