@@ -22,7 +22,7 @@ export function adminDirectory(env: Readonly<Record<string, string | undefined>>
  * the file system says.
  */
 export async function prepareSocketPath(directory: string, pid: number): Promise<string> {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  makeDirectory(directory);
   const found = await listSockets(directory);
   for (const { path, isAlive } of found) if (!isAlive) rmSync(path, { force: true });
   const taken = new Set(found.flatMap(({ path, isAlive }) => (isAlive ? [path] : [])));
@@ -31,6 +31,15 @@ export async function prepareSocketPath(directory: string, pid: number): Promise
     if (!taken.has(path)) return path;
   }
   throw new Error(`more than ${MAX_NAMESAKES} processes have the number ${pid} in ${directory}`);
+}
+
+/** Not with its parents: where none can be made, as in /proc, Node would try for ever. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o755 });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
 }
 
 export interface FoundSocket {

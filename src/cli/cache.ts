@@ -32,6 +32,11 @@ export const run: Command = async (args) => {
     .action((name: string, { below = false, ...flags }: SocketFlag & { below?: boolean }) =>
       ask(flags, { command: 'cache flush', args: { name, below } }),
     );
+  program
+    .command('stats')
+    .description('memory in use, and of each cache what it holds and what it was asked')
+    .option(...SOCKET)
+    .action((flags: SocketFlag) => ask(flags, { command: 'cache stats', args: {} }));
   return (await runProgram(program, args)) ?? 0;
 };
 

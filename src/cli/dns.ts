@@ -43,6 +43,7 @@ export async function run(args: readonly string[]): Promise<number> {
       conf: flags.text('conf'),
       pidfile: flags.text('pidfile'),
       quiet: flags.flag('quiet'),
+      adminSocket: flags.text('admin-socket'),
       env: process.env,
       environment,
       signals,

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./node-cache.ts'),
   },
   cache: { summary: 'what a running DNS server remembers', load: () => import('./cache.ts') },
+  log: { summary: 'how much a running DNS server tells', load: () => import('./log.ts') },
   agent: { summary: 'redirect and observe DNS on this node', load: () => import('./agent.ts') },
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },

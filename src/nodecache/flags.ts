@@ -52,6 +52,7 @@ export interface NodeCacheSpec {
   readonly metricsAddress: string;
   readonly pidfile: string;
   readonly quiet: boolean;
+  readonly adminSocket: string;
   readonly reloadWithSignal: boolean;
   /** At most 15 characters. */
   readonly interfaceName: string;
@@ -78,6 +79,7 @@ export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
     metricsAddress: flags.text('metrics-listen-address'),
     pidfile: flags.text('pidfile'),
     quiet: flags.flag('quiet'),
+    adminSocket: flags.text('admin-socket'),
     reloadWithSignal: flags.flag('reloadwithsignal'),
     interfaceName: interfaceName(flags.text('interfacename')),
     setupInterface: flags.flag('setupinterface'),

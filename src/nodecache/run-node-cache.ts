@@ -53,6 +53,7 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       conf: spec.corefile,
       pidfile: spec.pidfile,
       quiet: spec.quiet,
+      adminSocket: spec.adminSocket,
       env,
       // A DaemonSet that is rolled out with a surge has two of us on a node for a while.
       environment: { ...environment, sharesPages: true },

@@ -3,15 +3,22 @@ import type { AdminCommand } from '../admin/admin-server.ts';
 import { type Name, parseName } from '../dns/name.ts';
 import { AppError } from '../fault/app-error.ts';
 import type { CacheControl } from '../plugins/contract.ts';
+import { LOG_LEVELS, type LogLevel } from '../telemetry/line-log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { AnswerCache } from '../wirecache/contract.ts';
+import { cacheStats } from './cache-stats.ts';
 import type { Generation } from './generation.ts';
 
 export interface AdminSubject {
   /** The configuration in force. */
-  readonly current: Generation;
+  readonly current: () => Generation;
+  readonly metrics: Metrics;
+  readonly answers: AnswerCache;
+  readonly logLevel: { get(): LogLevel; set(level: LogLevel): void };
 }
 
 export function adminCommands(server: AdminSubject): Readonly<Record<string, AdminCommand>> {
-  const caches = () => cachesOf(server.current);
+  const caches = () => cachesOf(server.current());
   return {
     'cache dump': () => dumpAll(caches()),
     'cache lookup': ({ name }) => {
@@ -23,6 +30,11 @@ export function adminCommands(server: AdminSubject): Readonly<Record<string, Adm
       const wanted = nameOf(name);
       const gone = caches().reduce((sum, cache) => sum + cache.flush(wanted, { below: below === true }), 0);
       return [`flushed ${gone} ${gone === 1 ? 'entry' : 'entries'}`];
+    },
+    'cache stats': async () => cacheStats(server.answers, await server.metrics.text()),
+    'log level': ({ level }) => {
+      if (level !== undefined) server.logLevel.set(levelOf(level));
+      return [server.logLevel.get()];
     },
   };
 }
@@ -46,4 +58,12 @@ function nameOf(text: string | boolean | undefined): Name {
     'ADMIN_REQUEST',
     `Cannot look in the cache: no domain name: received ${JSON.stringify(text)}`,
   );
+}
+
+function levelOf(text: string | boolean): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level !== undefined) return level;
+  throw new AppError('ADMIN_REQUEST', `Cannot set the log level: there is no such level: received ${text}`, {
+    hint: `The levels are: ${LOG_LEVELS.join(', ')}`,
+  });
 }

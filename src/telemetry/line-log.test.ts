@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { createLineLog, createLineSink } from './line-log.ts';
+import { createLineLog, createLineSink, type LogLevel } from './line-log.ts';
 
 class Ended extends Error {}
 
-function setup(options: { prefix?: string; debug?: () => boolean } = {}) {
+function setup(options: { prefix?: string; debug?: () => boolean; level?: () => LogLevel | undefined } = {}) {
   const written: string[] = [];
   const sink = createLineSink((text) => written.push(text));
   const exit = (code: number): never => {
@@ -34,6 +34,23 @@ describe('createLineLog', () => {
     loud.log.debug('x');
     loud.sink.flush();
     expect(loud.written).toEqual(['[DEBUG] x\n']);
+  });
+
+  it.each<[level: LogLevel, lines: string]>([
+    ['debug', '[DEBUG] d\n[INFO] i\n[WARNING] w\n[ERROR] e\n'],
+    ['info', '[INFO] i\n[WARNING] w\n[ERROR] e\n'],
+    ['warning', '[WARNING] w\n[ERROR] e\n'],
+    ['error', '[ERROR] e\n'],
+  ])('writes from the level %s on, whatever `debug` says', (level, lines) => {
+    for (const debug of [true, false]) {
+      const { written, log, sink } = setup({ debug: () => debug, level: () => level });
+      log.debug('d');
+      log.info('i');
+      log.warning('w');
+      log.error('e');
+      sink.flush();
+      expect(written.join('')).toBe(lines);
+    }
   });
 
   it('gets a fatal line out before it ends the process', () => {

@@ -11,6 +11,10 @@ export interface LineSink {
   flush(): void;
 }
 
+/** From what tells most to what tells least; lines about the end of the process are always written. */
+export const LOG_LEVELS = ['debug', 'info', 'warning', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export interface LineLogOptions {
   readonly sink: LineSink;
   /** Ends the process; the line has been flushed. */
@@ -19,6 +23,8 @@ export interface LineLogOptions {
   readonly prefix?: string;
   /** Debug lines are dropped unless this says yes (the `debug` plugin). */
   readonly debug?: () => boolean;
+  /** The least that is written; goes before `debug` once it is not undefined any more. */
+  readonly level?: () => LogLevel | undefined;
 }
 
 const FLUSH_AT_CHARACTERS = 1 << 16;
@@ -45,15 +51,23 @@ export function createLineSink(output: (text: string) => void): LineSink {
   };
 }
 
-export function createLineLog({ sink, exit, prefix = '', debug = () => false }: LineLogOptions): Log {
-  const line = (level: string, text: string) => sink.write(`[${level}] ${prefix}${text}`);
+export function createLineLog({
+  sink,
+  exit,
+  prefix = '',
+  debug = () => false,
+  level = () => undefined,
+}: LineLogOptions): Log {
+  const line = (word: string, text: string) => sink.write(`[${word}] ${prefix}${text}`);
+  const at = (rank: LogLevel, word: string) => (text: string) => {
+    const least = level() ?? (debug() ? 'debug' : 'info');
+    if (LOG_LEVELS.indexOf(rank) >= LOG_LEVELS.indexOf(least)) line(word, text);
+  };
   return {
-    debug(text) {
-      if (debug()) line('DEBUG', text);
-    },
-    info: (text) => line('INFO', text),
-    warning: (text) => line('WARNING', text),
-    error: (text) => line('ERROR', text),
+    debug: at('debug', 'DEBUG'),
+    info: at('info', 'INFO'),
+    warning: at('warning', 'WARNING'),
+    error: at('error', 'ERROR'),
     fatal(text) {
       line('FATAL', text);
       sink.flush();

@@ -16,6 +16,11 @@ export const DNS_FLAGS: FlagTable = {
     help: 'receive buffer of a UDP socket, bytes',
   },
   'cache-memory': { kind: 'int', default: '64', help: 'MiB that the answers of all caches may take' },
+  'admin-socket': {
+    kind: 'string',
+    default: 'auto',
+    help: 'socket for zerohop cache and log; auto: by process id in $ZEROHOP_RUN_DIR or /run/zerohop; empty: none',
+  },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },

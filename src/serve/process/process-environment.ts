@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { setPriority } from 'node:os';
 import { openBoundedOutput } from '../../telemetry/bounded-output.ts';
 import { systemClock } from '../../telemetry/clock.ts';
-import { createLineLog, createLineSink, type LineSink } from '../../telemetry/line-log.ts';
+import { createLineLog, createLineSink, type LineSink, type LogLevel } from '../../telemetry/line-log.ts';
 import { processMetrics } from '../../telemetry/process-metrics.ts';
 import { createRegistry } from '../../telemetry/registry.ts';
 import { createAnswerCache } from '../../wirecache/answer-cache.ts';
@@ -14,6 +14,15 @@ import type { UdpSettings } from '../hot-answers.ts';
 
 export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;
+  readonly logLevel: LevelControl;
+}
+
+/** How much the process tells, for administrators. */
+export interface LevelControl {
+  /** As the configuration says, until it has been set. */
+  get(): LogLevel;
+  /** Until the process ends, whatever configurations say. */
+  set(level: LogLevel): void;
 }
 
 /** What a stuck reader of the log may cost the end of the process. */
@@ -47,13 +56,20 @@ export function processEnvironment({
   });
   const exit = (code: number): never => process.exit(code);
   let debug = false;
+  let level: LogLevel | undefined;
   const metrics = createRegistry(
     async (families) => (await import('../../telemetry/exposition.ts')).formatExposition(families),
     processMetrics,
   );
   return {
     sink,
-    log: (prefix) => createLineLog({ sink, exit, prefix, debug: () => debug }),
+    logLevel: {
+      get: () => level ?? (debug ? 'debug' : 'info'),
+      set(wanted) {
+        level = wanted;
+      },
+    },
+    log: (prefix) => createLineLog({ sink, exit, prefix, debug: () => debug, level: () => level }),
     setDebug(enabled) {
       debug = enabled;
     },

@@ -3,6 +3,7 @@
  * and the ways to end, each with its exit code.
  */
 import { rmSync, writeFileSync } from 'node:fs';
+import type { AdminServer } from '../../admin/admin-server.ts';
 import type { Corefile } from '../../corefile/ast.ts';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import { versionLines, zoneLines } from '../banner.ts';
@@ -18,6 +19,8 @@ export interface RunOptions {
   /** Empty: none. */
   readonly pidfile: string;
   readonly quiet: boolean;
+  /** `auto`, empty for none, or a path. */
+  readonly adminSocket: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
   /** Caught since before anything else was loaded. */
@@ -52,6 +55,7 @@ export async function runServer(options: RunOptions): Promise<number> {
     const ended = life.end(await signals.told);
     return await Promise.race([ended, signals.quit.then(() => life.endHooks())]);
   } finally {
+    await life.closeDoor();
     clearInterval(hold);
   }
 }
@@ -65,6 +69,7 @@ class ServerLife {
   #phase: 'starting' | 'running' | 'ending' = 'starting';
   #reloadAsked = false;
   #hooks: Promise<number> | undefined;
+  #door: AdminServer | undefined;
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
     this.#server = server;
@@ -77,6 +82,7 @@ class ServerLife {
     const corefile = this.#load();
     this.#options.onStarting?.();
     await this.#server.apply(corefile);
+    await this.#openDoor();
     this.#options.onServing?.();
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
@@ -124,6 +130,22 @@ class ServerLife {
     await onEnding?.();
     if (pidfile !== '') rmSync(pidfile, { force: true });
     return 0;
+  }
+
+  async closeDoor(): Promise<void> {
+    await this.#door?.close();
+  }
+
+  /** Loaded once the server answers: nobody waits for it. */
+  async #openDoor(): Promise<void> {
+    const { environment, adminSocket, env } = this.#options;
+    if (adminSocket === '') return;
+    const [{ openAdminDoor }, { adminCommands }] = await Promise.all([
+      import('./admin-door.ts'),
+      import('../admin-commands.ts'),
+    ]);
+    const commands = adminCommands({ ...environment, current: () => this.#server.current });
+    this.#door = await openAdminDoor({ socket: adminSocket, env, commands, log: environment.log('') });
   }
 
   #load(): Corefile {
