@@ -136,6 +136,7 @@ describe('a forged answer', () => {
     ],
     ['to two questions', (query) => forged(query, { questions: [...query.questions, ...other] })],
     ['without a question', (query) => forged(query, { questions: [] })],
+    ['to a message of another kind', (query) => forged(query, { opcode: 4 })],
     ['that is no answer', (query) => forged(query, { flags: query.flags })],
     ['cut short within the question', (query) => forged(query).subarray(0, 20)],
     ['of eleven bytes', (query) => forged(query).subarray(0, 11)],

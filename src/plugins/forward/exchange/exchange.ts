@@ -29,11 +29,15 @@ export interface ExchangeTools {
   readonly deadlines: DeadlineQueue;
 }
 
-/** An answer is believed only if it is one and repeats the question, names compared without case (RFC 5452 section 9.1). */
+/**
+ * An answer is believed only if it is one to such a message and repeats the question, names compared without case
+ * (RFC 5452 section 9.1).
+ */
 export function answersQuestion(query: Message, reply: Message): boolean {
   const [asked] = query.questions;
   const [echoed] = reply.questions;
   if (asked === undefined || echoed === undefined || !reply.flags.response) return false;
+  if (reply.opcode !== query.opcode) return false;
   if (reply.questions.length !== 1 || asked.type !== echoed.type || asked.class !== echoed.class)
     return false;
   return equalNames(asked.name, echoed.name);
