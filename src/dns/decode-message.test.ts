@@ -174,6 +174,8 @@ test.each([
     code: 'DNS_CUT',
   },
   { name: 'two OPT records', bytes: `0001 0100 0000 0000 0000 0002 ${OPT} ${OPT}`, code: 'DNS_OPT' },
+  { name: 'an OPT record as an answer', bytes: `0001 8100 0000 0001 0000 0000 ${OPT}`, code: 'DNS_OPT' },
+  { name: 'an OPT record as an authority', bytes: `0001 8100 0000 0000 0001 0000 ${OPT}`, code: 'DNS_OPT' },
   {
     name: 'an OPT record with an owner',
     bytes: '0001 0100 0000 0000 0000 0001 0161 00 0029 1000 00000000 0000',

@@ -111,6 +111,8 @@ function readQuestion(reader: Reader): Question {
 function readRecord(reader: Reader): ResourceRecord {
   const name = readName(reader);
   const type = readU16(reader);
+  // RFC 6891 section 6.1.1: it stands among the additional records, which look for it before they come here.
+  if (type === TYPE.OPT) failReader(reader, 'DNS_OPT');
   const recordClass = readU16(reader);
   const ttl = readU32(reader);
   const rdata = readRdata(reader, type);

@@ -22,8 +22,9 @@ export const DNS_ERRORS = {
     cure: 'None on this side: the sender must repair the record.',
   },
   DNS_OPT: {
-    cause: 'The message has two OPT records, or one that is not owned by the root (RFC 6891 section 6.1.1).',
-    cure: 'None on this side: the sender must send one OPT record.',
+    cause:
+      'The message has two OPT records, or one outside of its additional section or not owned by the root (RFC 6891 section 6.1.1).',
+    cure: 'None on this side: the sender must send one OPT record, in its place.',
   },
 } as const;
 
