@@ -7,7 +7,7 @@ import type { SocketAddress } from '../server/handler.ts';
 import { type ClusterSource, shareWatches } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
-import { HotAnswers, MAIN_THREAD } from './hot-answers.ts';
+import { HotAnswers, MAIN_THREAD } from './hot/hot-answers.ts';
 import { HttpHub } from './http-hub.ts';
 import { ListenerSet } from './listener-set.ts';
 import { ServeMetrics } from './serve-metrics.ts';

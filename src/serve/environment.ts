@@ -4,7 +4,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AnswerCache } from '../wirecache/contract.ts';
 import type { ClusterSource } from './cluster-source.ts';
-import type { UdpSettings } from './hot-answers.ts';
+import type { UdpSettings } from './hot/hot-answers.ts';
 
 export interface ServeEnvironment {
   /** `prefix` goes between level and text: `plugin/errors: `. */

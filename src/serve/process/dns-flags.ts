@@ -2,7 +2,7 @@
 import { AppError } from '../../fault/app-error.ts';
 import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
 import { versionLines } from '../banner.ts';
-import type { UdpSettings } from '../hot-answers.ts';
+import type { UdpSettings } from '../hot/hot-answers.ts';
 import { describeFlags, type FlagTable, type ParsedFlags } from './go-flags.ts';
 
 export const DNS_FLAGS: FlagTable = {

@@ -10,7 +10,7 @@ import { createRegistry } from '../../telemetry/registry.ts';
 import { createAnswerCache } from '../../wirecache/answer-cache.ts';
 import { loadClusterSource } from '../cluster-source.ts';
 import type { ServeEnvironment } from '../environment.ts';
-import type { UdpSettings } from '../hot-answers.ts';
+import type { UdpSettings } from '../hot/hot-answers.ts';
 
 export interface ProcessEnvironment extends ServeEnvironment {
   readonly sink: LineSink;

@@ -2,20 +2,20 @@
  * Answers that no chain gives: hands a configuration's hot routes to the answer cache, and tells its plugins what was
  * answered, so that metrics and query log say what they would have said. It outlives configurations, as sockets do.
  */
-import { decodeMessage } from '../dns/decode-message.ts';
-import { openUdpService } from '../packet/open-udp-service.ts';
-import type { ShortcutAnswer, UdpCounts, UdpService } from '../packet/udp-service.ts';
-import type { Query } from '../server/handler.ts';
-import { RECEIVE_BUFFER_BYTES } from '../server/udp.ts';
-import type { Clock, Timer } from '../telemetry/clock.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Counter, Metrics } from '../telemetry/metrics.ts';
-import type { AnswerCache, Route } from '../wirecache/contract.ts';
-import { createPacketAnswerer } from '../wirecache/packet-answerer.ts';
-import type { Generation } from './generation.ts';
-import { type HotRoute, hotRoutes } from './hot-routes.ts';
+import { decodeMessage } from '../../dns/decode-message.ts';
+import { openUdpService } from '../../packet/open-udp-service.ts';
+import type { ShortcutAnswer, UdpCounts, UdpService } from '../../packet/udp-service.ts';
+import type { Query } from '../../server/handler.ts';
+import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Counter, Metrics } from '../../telemetry/metrics.ts';
+import type { AnswerCache, Route } from '../../wirecache/contract.ts';
+import { createPacketAnswerer } from '../../wirecache/packet-answerer.ts';
+import type { Generation } from '../generation.ts';
+import { type HotRoute, hotRoutes } from '../hot-routes.ts';
 
-const ANSWERER = new URL('../wirecache/packet-answerer.ts', import.meta.url).href;
+const ANSWERER = new URL('../../wirecache/packet-answerer.ts', import.meta.url).href;
 /** How often totals are told when nobody scrapes. */
 const TELL_MS = 1000;
 

@@ -5,15 +5,15 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { decodeMessage } from '../dns/decode-message.ts';
-import { encodeMessage } from '../dns/encode-message.ts';
-import type { Message } from '../dns/message.ts';
-import { replyTo } from '../dns/reply.ts';
-import { type AskOptions, ask, record } from '../plugins/fake-query.ts';
-import { FakeUpstream } from '../plugins/forward/fake-upstream.ts';
-import { RECEIVE_BUFFER_BYTES } from '../server/udp.ts';
-import { DnsServer } from './dns-server.ts';
-import { corefile, type FakeEnvironment, fakeEnvironment } from './fake-environment.ts';
+import { decodeMessage } from '../../dns/decode-message.ts';
+import { encodeMessage } from '../../dns/encode-message.ts';
+import type { Message } from '../../dns/message.ts';
+import { replyTo } from '../../dns/reply.ts';
+import { type AskOptions, ask, record } from '../../plugins/fake-query.ts';
+import { FakeUpstream } from '../../plugins/forward/fake-upstream.ts';
+import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
+import { DnsServer } from '../dns-server.ts';
+import { corefile, type FakeEnvironment, fakeEnvironment } from '../fake-environment.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
