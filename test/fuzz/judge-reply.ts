@@ -28,15 +28,12 @@ export function replyFault(exchange: Exchange): string | undefined {
   return bodyFault(exchange, said, walkQuery(query));
 }
 
-/** A query is nobody's to judge by us: some want replies with records of theirs. */
+/** The other flags are passed on as an upstream wrote them. */
 function headFault(query: Uint8Array, reply: Uint8Array): string | undefined {
   if (reply.length < HEADER_BYTES) return `a reply of ${reply.length} bytes`;
   if (idOf(reply) !== idOf(query)) return `ID ${idOf(reply)} to ${idOf(query)}`;
   if (!isReply(reply)) return 'the reply is a query';
   if (opcodeOf(reply) !== opcodeOf(query)) return `opcode ${opcodeOf(reply)} to ${opcodeOf(query)}`;
-  if (((reply[3] ?? 0) & 0x40) !== 0) return 'the reserved bit is set';
-  const isQuery = opcodeOf(query) === 0;
-  if (isQuery && ((reply[2] ?? 0) & 1) !== ((query[2] ?? 0) & 1)) return 'RD is not the one of the query';
   return undefined;
 }
 
