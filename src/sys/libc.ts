@@ -34,6 +34,12 @@ export interface Libc {
   connect(fd: number, address: Uint8Array): number;
   /** Fills in as much of `address` as the socket's own has. */
   getsockname(fd: number, address: Uint8Array): number;
+  getpeername(fd: number, address: Uint8Array): number;
+  /** Fills in `value`. */
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
+  listen(fd: number, backlog: number): number;
+  /** A descriptor, with the flags of socket(2)'s type. */
+  accept(fd: number, flags: number): number;
   /** How many messages came. `messages` is the address of an array of `mmsghdr`. */
   recvmmsg(fd: number, messages: number, count: number, flags: number): number;
   /** How many went. */
@@ -106,6 +112,10 @@ function bindLibc(koffi: Koffi): Libc {
     setsockopt: bind('int setsockopt(int fd, int level, int option, void *value, unsigned int length)'),
     connect: bind('int connect(int fd, void *address, unsigned int length)'),
     getsockname: bind('int getsockname(int fd, void *address, void *length)'),
+    getpeername: bind('int getpeername(int fd, void *address, void *length)'),
+    getsockopt: bind('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    listen: bind('int listen(int fd, int backlog)'),
+    accept4: bind('int accept4(int fd, void *address, void *length, int flags)'),
     recvmmsg: bind(
       'int recvmmsg(int fd, intptr_t messages, unsigned int count, int flags, intptr_t timeout)',
     ),
@@ -137,6 +147,11 @@ function bindLibc(koffi: Koffi): Libc {
       call(native.setsockopt, fd, level, option, value, value.byteLength),
     connect: (fd, address) => call(native.connect, fd, address, address.byteLength),
     getsockname: (fd, address) => call(native.getsockname, fd, address, Uint32Array.of(address.byteLength)),
+    getpeername: (fd, address) => call(native.getpeername, fd, address, Uint32Array.of(address.byteLength)),
+    getsockopt: (fd, level, option, value) =>
+      call(native.getsockopt, fd, level, option, value, Uint32Array.of(value.byteLength)),
+    listen: (fd, backlog) => call(native.listen, fd, backlog),
+    accept: (fd, flags) => call(native.accept4, fd, null, null, flags),
     recvmmsg: (fd, messages, count, flags) => checked(native.recvmmsg(fd, messages, count, flags, 0)),
     sendmmsg: (fd, messages, count, flags) => checked(native.sendmmsg(fd, messages, count, flags)),
     poll: (fds, count, timeoutMs) => checked(native.poll(fds, count, timeoutMs)),
