@@ -7,12 +7,15 @@ export interface Seen {
   readonly flags: readonly string[];
   /** Lines of `ANSWER`, `AUTHORITY`, `ADDITIONAL` and of the OPT pseudo section, blanks made single. */
   readonly sections: Readonly<Record<string, readonly string[]>>;
+  /** Length of the reply on the wire; 0 when none came. */
+  readonly bytes: number;
   /** As printed, for people. */
   readonly text: string;
 }
 
 /** Later arguments win: what a case says overrides these. */
-const QUIET = '+noedns +nocookie +tries=1 +time=5 +noall +comments +answer +authority +additional'.split(' ');
+const QUIET =
+  '+noedns +nocookie +tries=1 +time=5 +noall +comments +stats +answer +authority +additional'.split(' ');
 
 /** `words` are dig's; the server is 127.0.0.1 unless they name one. */
 export function runDig(words: string, port: number): Promise<Seen> {
@@ -30,17 +33,18 @@ export function runDig(words: string, port: number): Promise<Seen> {
 
 function readReply(text: string): Seen {
   const status = /status: (\w+)/.exec(text)?.[1];
-  if (status === undefined) return { status: 'NOTHING', flags: [], sections: {}, text };
+  if (status === undefined) return { status: 'NOTHING', flags: [], sections: {}, bytes: 0, text };
   const flags = /^;; flags: ([^;]*);/m.exec(text)?.[1]?.trim() ?? '';
   const sections: Record<string, string[]> = {};
   let current = '';
   for (const line of text.split('\n')) {
     const heading = /^;; (\w+) (?:PSEUDO)?SECTION:/.exec(line)?.[1];
     if (heading !== undefined) current = heading;
-    else if (line.trim() === '') current = '';
+    else if (line.trim() === '' || line.startsWith(';;')) current = '';
     else if (current !== '') sections[current] = [...(sections[current] ?? []), plain(line)];
   }
-  return { status, flags: flags === '' ? [] : flags.split(/\s+/), sections, text };
+  const bytes = Number(/^;; MSG SIZE +rcvd: (\d+)/m.exec(text)?.[1] ?? 0);
+  return { status, flags: flags === '' ? [] : flags.split(/\s+/), sections, bytes, text };
 }
 
 function plain(line: string): string {

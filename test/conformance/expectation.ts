@@ -30,6 +30,12 @@ export function differences(text: string, seen: Seen, ordered: boolean): readonl
   return found;
 }
 
+/** `44`, `<=512` or `>512`. */
+export function fitsCount(pattern: string, count: number): boolean {
+  if (pattern.startsWith('<=')) return count <= Number(pattern.slice(2));
+  return pattern.startsWith('>') ? count > Number(pattern.slice(1)) : count === Number(pattern);
+}
+
 function readExpectation(text: string): Expected {
   const lines = text
     .split('\n')

@@ -11,6 +11,8 @@
  *   upstream: [UpstreamRule]         the first that fits answers; REFUSED when none does
  *   objects: [Kubernetes object]     or the name of a YAML file beside this one, several documents
  *   cases: [Case]
+ *
+ * `process/` holds another kind of file, see process.test.ts, and `refused/` one more, see refused.test.ts.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -45,6 +47,24 @@ export interface Case {
    * a comment. `NOTHING`: no reply comes. Order of records does not matter.
    */
   readonly expect?: string;
+  /** Length of the reply in bytes, as dig counts it: `44`, `<=512`, `>512`. */
+  readonly bytes?: string;
+  /** Messages as bytes, see raw-exchange.ts; `reply` says what comes back, in any order. */
+  readonly send?: readonly string[];
+  /** How they go; `udp` when not said. */
+  readonly over?: 'udp' | 'tcp';
+  /** Patterns of replies; an empty list: none comes. */
+  readonly reply?: readonly string[];
+  /** A TCP connection is closed by the server so many milliseconds after the last of `send` was answered. */
+  readonly closesAfterMs?: readonly [number, number];
+  /** A page: `status` and, whole or as a regular expression, what is on it. */
+  readonly http?: {
+    readonly get: string;
+    readonly status: number;
+    readonly body?: string;
+    readonly like?: readonly string[];
+    readonly unlike?: readonly string[];
+  };
   /** Records in this order. */
   readonly ordered?: boolean;
   /** Asked so often, each time with the same expectation. */
@@ -59,6 +79,7 @@ export interface Case {
     readonly delete?: readonly string[];
     readonly files?: Readonly<Record<string, string>>;
     readonly upstream?: readonly UpstreamRule[];
+    readonly signal?: NodeJS.Signals;
   };
   /** How many queries this case sent to the upstream, health checks and loop probes left out. */
   readonly upstreamAsked?: number;
@@ -86,6 +107,12 @@ const CASE_KEYS = new Set<string>([
   'name',
   'dig',
   'expect',
+  'bytes',
+  'send',
+  'over',
+  'reply',
+  'closesAfterMs',
+  'http',
   'ordered',
   'times',
   'withinMs',
@@ -110,11 +137,14 @@ export function readSuite(path: string): Suite {
 
 function checkCase(path: string, each: Case): void {
   refuseUnknown(`${path}: ${each.name}`, each, CASE_KEYS);
-  const proves = each.expect ?? each.log ?? each.noLog ?? each.metrics ?? each.upstreamAsked;
-  if (each.name === undefined || proves === undefined)
+  const proves = [each.expect, each.reply, each.closesAfterMs, each.http, each.log, each.noLog, each.metrics];
+  if (each.name === undefined || [...proves, each.upstreamAsked].every((word) => word === undefined))
     throw new Error(`${path}: ${each.name} expects nothing`);
   if ((each.dig === undefined) !== (each.expect === undefined)) {
     throw new Error(`${path}: ${each.name}: dig and expect go together`);
+  }
+  if (each.reply !== undefined && each.send === undefined) {
+    throw new Error(`${path}: ${each.name}: reply answers send`);
   }
 }
 

@@ -25,6 +25,7 @@ export interface UnderTest {
   writeFile(name: string, text: string): void;
   /** As kubectl would. */
   request(method: string, path: string, body?: unknown): Promise<void>;
+  signal(name: NodeJS.Signals): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +61,7 @@ export async function startUnderTest(suite: Suite): Promise<UnderTest> {
     env: { ...process.env, ...variables },
   });
   collectLines(child, lines);
+  const signal = (name: NodeJS.Signals) => void child.kill(name);
   const close = async () => {
     await stop(child);
     await Promise.all([upstream.close(), api.close()]);
@@ -71,7 +73,7 @@ export async function startUnderTest(suite: Suite): Promise<UnderTest> {
     await close();
     throw error;
   }
-  return { port, metricsPort: port3, upstream, lines, expand, writeFile, request, close };
+  return { port, metricsPort: port3, upstream, lines, expand, writeFile, request, signal, close };
 }
 
 /** Creates, or replaces what is there. */

@@ -57,7 +57,8 @@ function readText(conf: string): string {
     return readFileSync(conf === '' ? DEFAULT_FILE : conf, 'utf8');
   } catch (error) {
     if (conf === '' && errorCode(error) === 'ENOENT') return '';
-    const reason = errorCode(error) === 'ENOENT' ? 'no such file or directory' : errorText(error);
+    const reason =
+      GO_REASONS[errorCode(error) ?? ''] ?? `open ${conf === '' ? DEFAULT_FILE : conf}: ${errorText(error)}`;
     throw new AppError(
       'SERVE_COREFILE_UNREADABLE',
       `loading Caddyfile via flag: open ${conf === '' ? DEFAULT_FILE : conf}: ${reason}`,

@@ -44,7 +44,7 @@ describe('parseGoFlags', () => {
   const refused: [args: string[], message: string][] = [
     [['-nosuch'], 'flag provided but not defined: -nosuch'],
     [['-conf'], 'flag needs an argument: -conf'],
-    [['-quiet=maybe'], 'invalid boolean value "maybe" for flag -quiet: parse error'],
+    [['-quiet=maybe'], 'invalid boolean value "maybe" for -quiet: parse error'],
     [['-dns.port', '5x'], 'invalid value "5x" for flag -dns.port: parse error'],
     [['-constructor'], 'flag provided but not defined: -constructor'],
   ];

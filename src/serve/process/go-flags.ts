@@ -74,8 +74,9 @@ function accessors(
 function checkedValue(name: string, value: string, { kind }: FlagSpec): string {
   const known = kind === 'bool' ? [...TRUE_WORDS, ...FALSE_WORDS].includes(value) : true;
   if (known && (kind !== 'int' || /^[+-]?\d{1,9}$/.test(value))) return value;
-  const what = kind === 'bool' ? 'boolean value' : 'value';
-  throw flagFault(`invalid ${what} ${JSON.stringify(value)} for flag -${name}: parse error`);
+  // Go's package says "flag" only of values that are no booleans.
+  const [what, whose] = kind === 'bool' ? ['boolean value', ''] : ['value', 'flag '];
+  throw flagFault(`invalid ${what} ${JSON.stringify(value)} for ${whose}-${name}: parse error`);
 }
 
 function unknownFlag(name: string, table: FlagTable): AppError {
