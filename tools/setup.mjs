@@ -23,6 +23,7 @@ export const TEST_TOOLS = [
   ['kdig', 'knot-dnsutils', 'asks over TLS'],
   ['musl-gcc', 'musl-tools', 'brings the resolver that programs in Alpine images have'],
   ['unbound', 'unbound', 'is the upstream whose answers are not ours'],
+  ['nsd', 'nsd', 'serves the same zone files, as judge of our answers, and takes zones from us'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
   ['iptables', 'iptables', 'keeps the rules of the node cache, in both of its flavours'],
 ];

@@ -26,8 +26,10 @@ export interface ZoneAnswer {
 
 /** Aliases that one answer follows; resolvers give up at about as many. */
 const MAX_ALIASES = 16;
-/** A question for these is about the alias itself (RFC 1034 section 3.6.2, RFC 4035 section 3.1.5). */
-const NOT_ALIASED: ReadonlySet<number> = new Set([TYPE.CNAME, TYPE.ANY, TYPE.RRSIG, TYPE.NSEC]);
+/** A question for these is about the alias itself (RFC 1034 section 3.6.2). */
+const NOT_ALIASED: ReadonlySet<number> = new Set([TYPE.CNAME, TYPE.ANY]);
+/** These may stand beside an alias, and are then what was asked for (RFC 4035 section 2.5). */
+const BESIDE_ALIAS: ReadonlySet<number> = new Set([TYPE.RRSIG, TYPE.NSEC]);
 const NO_RECORDS: readonly ResourceRecord[] = [];
 
 interface Walk {
@@ -81,7 +83,8 @@ function stepAt(walk: Walk, node: ZoneNode, asked?: Name): Step {
   const own = (records: readonly ResourceRecord[]) =>
     asked === undefined ? records : records.map((record) => ({ ...record, name: asked }));
   if (asked !== undefined && dnssecOk) walk.proofs.push(...proveNoName(zone, asked));
-  const alias = NOT_ALIASED.has(type) ? undefined : setOf(node, TYPE.CNAME)?.[0];
+  const isDirect = NOT_ALIASED.has(type) || (BESIDE_ALIAS.has(type) && setOf(node, type) !== undefined);
+  const alias = isDirect ? undefined : setOf(node, TYPE.CNAME)?.[0];
   const target = alias && recordTarget(alias);
   if (target !== undefined) {
     walk.answers.push(...own(signedSet(node, TYPE.CNAME, dnssecOk)));
