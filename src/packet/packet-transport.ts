@@ -10,7 +10,14 @@ import type { SocketAddress } from '../server/handler.ts';
 import { listenError } from '../server/listen-error.ts';
 import type { Arrival } from '../server/serve-query.ts';
 import { isWildcard, type OnArrival, type UdpSocket, type UdpSpec } from '../server/udp.ts';
-import { boundAddress, closeDescriptor, openDatagramSocket, stopTaking } from '../sys/datagram-socket.ts';
+import {
+  adoptDatagramSocket,
+  boundAddress,
+  closeDescriptor,
+  type DatagramSocketSpec,
+  openDatagramSocket,
+  stopTaking,
+} from '../sys/datagram-socket.ts';
 import {
   decodeSockaddr,
   encodeSockaddr,
@@ -65,18 +72,16 @@ export class PacketTransport implements UdpService {
     return this.#threads.length;
   }
 
-  async open({ local, sockets, listener }: UdpSpec, onArrival: OnArrival): Promise<UdpSocket> {
+  async open({ local, sockets, listener, inherited }: UdpSpec, onArrival: OnArrival): Promise<UdpSocket> {
     const threads = this.#startThreads(Math.max(sockets ?? 1, this.#options.threads));
-    const fds = this.#openDescriptors(local, threads.length);
+    const fds = this.#openDescriptors(local, threads.length, inherited?.take('udp', local));
     const family = ipFamily(local.address);
     const bound = decodeSockaddr(boundAddress(fds[0] ?? -1, sockaddrBytes(family)));
-    const parts = threads.map((thread, i) => ({
-      id: ++this.#lastId,
-      fd: fds[i] ?? -1,
-      family,
-      listener: listener ?? NO_LISTENER,
-      thread,
-    }));
+    const parts = fds.flatMap((fd, i) => {
+      const thread = threads[i % threads.length];
+      const id = ++this.#lastId;
+      return thread === undefined ? [] : [{ id, fd, family, listener: listener ?? NO_LISTENER, thread }];
+    });
     const address: OpenAddress = {
       local: { address: local.address, port: bound?.port ?? local.port },
       onArrival,
@@ -91,6 +96,7 @@ export class PacketTransport implements UdpService {
     return {
       local: address.local,
       stopTaking: () => this.#stopTaking(address),
+      letGo: () => this.#letGo(address),
       close: () => (closing ??= this.#close(address)),
     };
   }
@@ -137,19 +143,28 @@ export class PacketTransport implements UdpService {
     return this.#threads.slice(0, count);
   }
 
-  /** All on one port; throws a `SERVER_…` error and leaves none open. */
-  #openDescriptors({ address, port }: SocketAddress, count: number): readonly number[] {
-    const fds: number[] = [];
+  /**
+   * All on one port, `inherited` ones first, of which there may be more than were wanted. Throws a `SERVER_…` error and
+   * leaves none open.
+   */
+  #openDescriptors(
+    { address, port }: SocketAddress,
+    count: number,
+    inherited: readonly number[] = [],
+  ): readonly number[] {
+    const fds = [...inherited];
     let wanted = port;
+    const spec = (): DatagramSocketSpec => ({
+      family: ipFamily(address),
+      address: encodeSockaddr(address, wanted),
+      receiveTimeoutMs: DEAF_MS,
+      receiveBufferBytes: this.#options.receiveBufferBytes,
+      packetInfo: isWildcard(address),
+    });
     try {
+      for (const fd of inherited) adoptDatagramSocket(fd, spec());
       while (fds.length < count) {
-        const fd = openDatagramSocket({
-          family: ipFamily(address),
-          address: encodeSockaddr(address, wanted),
-          receiveTimeoutMs: DEAF_MS,
-          receiveBufferBytes: this.#options.receiveBufferBytes,
-          packetInfo: isWildcard(address),
-        });
+        const fd = openDatagramSocket(spec());
         fds.push(fd);
         wanted = decodeSockaddr(boundAddress(fd, sockaddrBytes(ipFamily(address))))?.port ?? wanted;
       }
@@ -180,6 +195,11 @@ export class PacketTransport implements UdpService {
     address.onArrival(arrival, (bytes) => {
       if (!address.isClosed) this.#sender.send(to, bytes);
     });
+  }
+
+  /** The threads read these descriptors no more; they stay open for replies. */
+  async #letGo({ parts }: OpenAddress): Promise<void> {
+    await Promise.all(parts.map(({ thread, id }) => thread.close(id)));
   }
 
   async #stopTaking({ local, parts }: OpenAddress): Promise<void> {

@@ -37,30 +37,32 @@ export function createDgramTransport(options: DgramOptions = {}): UdpTransport {
 }
 
 async function openSockets(spec: UdpSpec, onArrival: OnArrival, options: DgramOptions): Promise<UdpSocket> {
-  const { local, except = [], listener } = spec;
+  const { local, except = [], listener, inherited } = spec;
   const { shortcut } = options;
   const reader: BatchReader = {
     onArrival,
     ...(shortcut && listener !== undefined && { shortcut, listener }),
   };
-  const main = await openSocket(local, reader, options);
-  if (!isWildcard(local.address)) return main;
-  const { port } = main.local;
+  const open = (at: UdpSpec['local']) => {
+    const [first, ...more] = inherited?.take('udp', at) ?? [];
+    return Promise.all([first, ...more].map((fd) => openSocket({ local: at, fd }, reader, options)));
+  };
+  const main = await open(local);
+  const port = main[0]?.local.port ?? local.port;
+  if (!isWildcard(local.address)) return joined({ ...local, port }, main);
   const own = ownAddresses(networkInterfaces()).filter(
     (address) => ipFamily(address) === ipFamily(local.address) && !except.includes(address),
   );
   const opened = await Promise.allSettled(
-    own.slice(0, MAX_OWN_ADDRESSES).map((address) => openSocket({ address, port }, reader, options)),
+    own.slice(0, MAX_OWN_ADDRESSES).map((address) => open({ address, port })),
   );
   // An address that vanished meanwhile, or is still being probed for duplicates: the wildcard serves it.
-  const sockets = [
-    main,
-    ...opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
-  ];
-  return {
-    local: main.local,
-    close: async () => void (await Promise.all(sockets.map((socket) => socket.close()))),
-  };
+  const others = opened.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  return joined({ ...local, port }, [...main, ...others]);
+}
+
+function joined(local: UdpSpec['local'], sockets: readonly UdpSocket[]): UdpSocket {
+  return { local, close: async () => void (await Promise.all(sockets.map((socket) => socket.close()))) };
 }
 
 /** Without link-local ones, which need their interface's name to be bound. */
@@ -73,8 +75,9 @@ export function ownAddresses(interfaces: ReturnType<typeof networkInterfaces>): 
   return [...new Set(addresses)];
 }
 
+/** With `fd`, one that is bound to `local` already. */
 function openSocket(
-  local: UdpSpec['local'],
+  { local, fd }: { readonly local: UdpSpec['local']; readonly fd: number | undefined },
   reader: BatchReader,
   { receiveBufferBytes = RECEIVE_BUFFER_BYTES }: DgramOptions,
 ): Promise<UdpSocket> {
@@ -92,7 +95,8 @@ function openSocket(
     reject(listenError(`udp ${formatAddressPort(local.address, local.port)}`, error));
   };
   socket.once('error', refused);
-  socket.bind({ address: local.address, port: local.port, exclusive: true }, () => {
+  const where = fd === undefined ? { address: local.address, port: local.port } : { fd };
+  socket.bind({ ...where, exclusive: true }, () => {
     socket.off('error', refused);
     enlargeReceiveBuffer(socket, receiveBufferBytes);
     resolve(new BatchedSocket(socket, { address: local.address, port: socket.address().port }, reader));

@@ -9,6 +9,7 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import { dgramTransport } from './dgram-transport.ts';
 import type { SocketAddress } from './handler.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import { isFamilyMissing } from './listen-error.ts';
 import type { ListenerConduct } from './listener-options.ts';
 import type { ServeObserver } from './observer.ts';
@@ -42,6 +43,8 @@ export interface ListenerSpec extends ListenerConduct {
   readonly except?: readonly Ip[];
   /** Default `dgramTransport`. */
   readonly udp?: UdpTransport;
+  /** Those of the same address are used instead of new ones. */
+  readonly inherited?: InheritedSockets;
 }
 
 export interface Listener {
@@ -53,8 +56,11 @@ export interface Listener {
    * error for a certificate it does not take; then everything is as before.
    */
   configure(conduct: ListenerConduct): void;
-  /** Answers what is in hand, for at most `graceMs`, then closes every socket. Calling it again waits for the same end. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Answers what is in hand, for at most `graceMs`, then closes every socket. Calling it again waits for the same end.
+   * With `shared`, another process has the same sockets: they are left as they are.
+   */
+  close(graceMs: number, options?: { readonly shared?: boolean }): Promise<void>;
 }
 
 /** Rejects with a `SERVER_…` error; then nothing is left open. */
@@ -69,8 +75,8 @@ export async function startListener(spec: ListenerSpec): Promise<Listener> {
       for (const listener of sockets.tcp) listener.configure(conduct);
       desk.configure(conduct);
     },
-    close(graceMs) {
-      closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs });
+    close(graceMs, { shared = false } = {}) {
+      closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs, shared });
       return closing;
     },
   };
@@ -88,7 +94,7 @@ async function openSockets(spec: ListenerSpec, desk: QueryDesk): Promise<Sockets
     try {
       return await openInto(sockets, spec, desk);
     } catch (error) {
-      await closeSockets(sockets, { desk, clock: spec.clock, graceMs: 0 });
+      await closeSockets(sockets, { desk, clock: spec.clock, graceMs: 0, shared: false });
       const isPortTaken = spec.port === 0 && errorCode(error) === 'SERVER_ADDRESS_IN_USE';
       if (!isPortTaken || attempt === PORT_ATTEMPTS) throw error;
     }
@@ -106,6 +112,7 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
       const tcp = await openTcp({
         ...streamConduct(spec),
         local: { address, port },
+        ...(spec.inherited && { inherited: spec.inherited }),
         clock: spec.clock,
         serve,
       });
@@ -132,12 +139,12 @@ async function readWhatArrived(): Promise<void> {
 
 async function closeSockets(
   sockets: Sockets,
-  end: { desk: QueryDesk; clock: Clock; graceMs: number },
+  end: { desk: QueryDesk; clock: Clock; graceMs: number; shared: boolean },
 ): Promise<void> {
   if (end.graceMs > 0) {
-    await Promise.all([readWhatArrived(), ...sockets.udp.map((socket) => socket.stopTaking?.())]);
+    await Promise.all([readWhatArrived(), ...sockets.udp.map((socket) => stopReading(socket, end.shared))]);
   }
-  const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close()));
+  const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close({ gently: end.shared })));
   const grace = Promise.withResolvers<void>();
   const timer = end.clock.after(end.graceMs, grace.resolve);
   await Promise.race([grace.promise, Promise.all([tcpClosed, end.desk.whenIdle()])]);
@@ -146,10 +153,15 @@ async function closeSockets(
   await Promise.all([tcpClosed, ...sockets.udp.map((socket) => socket.close())]);
 }
 
-function datagramSpec({ except, sockets, number }: ListenerSpec): Omit<UdpSpec, 'local'> {
+async function stopReading(socket: UdpSocket, isShared: boolean): Promise<void> {
+  await (isShared ? socket.letGo?.() : socket.stopTaking?.());
+}
+
+function datagramSpec({ except, sockets, number, inherited }: ListenerSpec): Omit<UdpSpec, 'local'> {
   return {
     except: except ?? [],
     ...(sockets && { sockets }),
+    ...(inherited && { inherited }),
     ...(number !== undefined && { listener: number }),
   };
 }

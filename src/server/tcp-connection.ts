@@ -21,6 +21,8 @@ export const WRITE_STALL_MS = 5_000;
  * for as long as it may be silent.
  */
 export const MAX_HELD_BYTES = 4_096;
+/** A client that has said nothing for so long, and waits for nothing, can be left without cutting it short. */
+export const PAUSE_MS = 250;
 /** Queries of one connection that may wait for the chain at once. */
 export const MAX_OUTSTANDING = 128;
 
@@ -53,6 +55,8 @@ export class TcpConnection {
   #halfClosed = false;
   #closing = false;
   #deadlineMs: number;
+  /** When the client last spoke or was answered; a connection that is just made speaks soon. */
+  #spokenMs: number;
   #idleTimer: Timer;
   #stallTimer: Timer | undefined;
 
@@ -61,7 +65,8 @@ export class TcpConnection {
     const firstQueryMs = timeouts.readMs ?? FIRST_QUERY_MS;
     this.#spec = spec;
     this.#queriesLeft = timeouts.maxTcpQueries || undefined;
-    this.#deadlineMs = clock.monotonicMs() + firstQueryMs;
+    this.#spokenMs = clock.monotonicMs();
+    this.#deadlineMs = this.#spokenMs + firstQueryMs;
     this.#idleTimer = clock.after(firstQueryMs, () => this.#checkDeadline());
     socket.setNoDelay(true);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
@@ -75,6 +80,14 @@ export class TcpConnection {
   finish(): void {
     this.#closing = true;
     this.#endWhenDone();
+  }
+
+  /** As `finish`, once the client pauses. */
+  finishGently(): void {
+    const { socket, clock } = this.#spec;
+    const leftMs = this.#spokenMs + PAUSE_MS - clock.monotonicMs();
+    if (socket.destroyed || (leftMs <= 0 && this.#outstanding === 0)) this.finish();
+    else clock.after(Math.max(leftMs, PAUSE_MS / 10), () => this.finishGently());
   }
 
   destroy(): void {
@@ -206,7 +219,8 @@ export class TcpConnection {
 
   #touch(): void {
     const { clock, timeouts, onActive } = this.#spec;
-    this.#deadlineMs = clock.monotonicMs() + (timeouts.idleMs ?? IDLE_MS);
+    this.#spokenMs = clock.monotonicMs();
+    this.#deadlineMs = this.#spokenMs + (timeouts.idleMs ?? IDLE_MS);
     onActive();
   }
 

@@ -5,8 +5,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { ipFamily, parseIp } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
+import { closeDescriptor } from '../sys/datagram-socket.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { SocketAddress } from './handler.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import { listenError } from './listen-error.ts';
 import type { ListenerTimeouts, ListenerTls } from './listener-options.ts';
 import type { Answer, Arrival } from './serve-query.ts';
@@ -41,14 +43,19 @@ export interface TcpListenerSpec extends StreamConduct {
   readonly maxConnections?: number;
   /** Default `MAX_HELD_BYTES`. */
   readonly maxHeldBytes?: number;
+  /** One of the same address listens instead of a new one. */
+  readonly inherited?: InheritedSockets;
 }
 
 export interface TcpListener {
   readonly local: SocketAddress;
   /** Throws OpenSSL's error for a certificate it does not take; then everything is as before. */
   configure(conduct: StreamConduct): void;
-  /** Accepts no more; resolves when every connection is gone. Those busy answer what they hold first. */
-  close(): Promise<void>;
+  /**
+   * Accepts no more; resolves when every connection is gone. Those busy answer what they hold first; `gently` lets
+   * clients go on until they pause, for when their next connection will be another process's.
+   */
+  close(options?: { readonly gently?: boolean }): Promise<void>;
   /** Ends what `close` still waits for. */
   destroy(): void;
 }
@@ -62,7 +69,10 @@ export function openTcp(spec: TcpListenerSpec): Promise<TcpListener> {
     reject(listenError(`tcp ${formatAddressPort(local.address, local.port)}`, error));
   server.once('error', refused);
   const options = { host: local.address, port: local.port, ipv6Only: ipFamily(local.address) === 6 };
-  server.listen({ ...options, reusePort: true, exclusive: true, backlog: BACKLOG }, () => {
+  const [fd, ...surplus] = spec.inherited?.take('tcp', local) ?? [];
+  for (const each of surplus) closeDescriptor(each);
+  const where = fd === undefined ? { ...options, reusePort: true } : { fd };
+  server.listen({ ...where, exclusive: true, backlog: BACKLOG }, () => {
     server.off('error', refused);
     const bound = server.address();
     const port = bound !== null && typeof bound === 'object' ? bound.port : local.port;
@@ -79,6 +89,7 @@ export function openTcp(spec: TcpListenerSpec): Promise<TcpListener> {
 /** A connection, or one that has not finished its handshake. */
 interface Held {
   finish(): void;
+  finishGently(): void;
   destroy(): void;
 }
 
@@ -112,9 +123,12 @@ class Connections implements TcpListener {
     return this.#spec.local;
   }
 
-  close(): Promise<void> {
+  close({ gently = false } = {}): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const connection of this.#open) connection.finish();
+    for (const connection of this.#open) {
+      if (gently) connection.finishGently();
+      else connection.finish();
+    }
     return closed;
   }
 
@@ -135,7 +149,9 @@ class Connections implements TcpListener {
       this.#serve(socket, client, local);
       return;
     }
-    const stranger: Held = { finish: () => socket.destroy(), destroy: () => socket.destroy() };
+    const drop = () => void socket.destroy();
+    // Gently: the handshake may end in time, and has a time limit of its own.
+    const stranger: Held = { finish: drop, finishGently: () => undefined, destroy: drop };
     this.#open.add(stranger);
     socket.on('close', () => this.#open.delete(stranger));
     this.#gate.pass(socket, (secured) => {

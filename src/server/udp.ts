@@ -5,6 +5,7 @@
  */
 import { type Ip, type IpFamily, parseIp } from '../net/ip.ts';
 import type { SocketAddress } from './handler.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import type { Arrival } from './serve-query.ts';
 
 /** Asked for; the system caps it at `net.core.rmem_max`. A larger queue only makes answers late (userspace-udp 9). */
@@ -22,6 +23,8 @@ export interface UdpSpec {
   readonly sockets?: number;
   /** What the answer cache knows this listener by; absent: it is not asked. */
   readonly listener?: number;
+  /** Those of the same address are read instead of new ones. */
+  readonly inherited?: InheritedSockets;
 }
 
 export interface UdpSocket {
@@ -32,6 +35,11 @@ export interface UdpSocket {
    * all that has arrived has been answered or handed over; replies to those still go out.
    */
   stopTaking?(): Promise<void>;
+  /**
+   * Instead of `stopTaking`, when another process reads the same socket: leaves all that comes from now on to that one.
+   * Resolves as `stopTaking` does.
+   */
+  letGo?(): Promise<void>;
   /** Stops receiving; resolves when the descriptors are closed. */
   close(): Promise<void>;
 }

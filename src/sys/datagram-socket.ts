@@ -32,6 +32,11 @@ export interface DatagramSocketSpec {
   readonly packetInfo: boolean;
 }
 
+/** Makes a descriptor that another process opened and bound what `openDatagramSocket` gives. */
+export function adoptDatagramSocket(fd: number, spec: DatagramSocketSpec): void {
+  setOptions(fd, spec);
+}
+
 /** A bound descriptor, to be closed once; throws an error whose `code` is the kernel's (`EADDRINUSE`). */
 export function openDatagramSocket(spec: DatagramSocketSpec): number {
   const libc = openLibc();
@@ -41,22 +46,29 @@ export function openDatagramSocket(spec: DatagramSocketSpec): number {
     const on = Int32Array.of(1);
     checked(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, bytesOf(on)), 'setsockopt SO_REUSEPORT');
     if (!isV4) checked(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, bytesOf(on)), 'setsockopt IPV6_V6ONLY');
-    if (spec.packetInfo) {
-      const [level, option] = isV4 ? [IPPROTO_IP, IP_PKTINFO] : [IPPROTO_IPV6, IPV6_RECVPKTINFO];
-      checked(libc.setsockopt(fd, level, option, bytesOf(on)), 'setsockopt IP_PKTINFO');
-    }
-    const timeout = BigInt64Array.of(
-      BigInt(Math.floor(spec.receiveTimeoutMs / 1000)),
-      BigInt((spec.receiveTimeoutMs % 1000) * 1000),
-    );
-    checked(libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, bytesOf(timeout)), 'setsockopt SO_RCVTIMEO');
-    enlargeReceiveBuffer(fd, spec.receiveBufferBytes);
+    setOptions(fd, spec);
     checked(libc.bind(fd, spec.address), 'bind');
     return fd;
   } catch (error) {
     libc.close(fd);
     throw error;
   }
+}
+
+/** Those that may be set at any time. */
+function setOptions(fd: number, spec: DatagramSocketSpec): void {
+  const libc = openLibc();
+  if (spec.packetInfo) {
+    const on = Int32Array.of(1);
+    const [level, option] = spec.family === 4 ? [IPPROTO_IP, IP_PKTINFO] : [IPPROTO_IPV6, IPV6_RECVPKTINFO];
+    checked(libc.setsockopt(fd, level, option, bytesOf(on)), 'setsockopt IP_PKTINFO');
+  }
+  const timeout = BigInt64Array.of(
+    BigInt(Math.floor(spec.receiveTimeoutMs / 1000)),
+    BigInt((spec.receiveTimeoutMs % 1000) * 1000),
+  );
+  checked(libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, bytesOf(timeout)), 'setsockopt SO_RCVTIMEO');
+  enlargeReceiveBuffer(fd, spec.receiveBufferBytes);
 }
 
 /** The address a descriptor is bound to, as the kernel writes it. */
