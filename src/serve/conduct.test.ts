@@ -10,8 +10,12 @@ function block(words: Readonly<Record<string, PluginInstance>>): LiveBlock {
   return { records, handler: () => ({ rcode: 0 }) };
 }
 
-const everywhere = { members: [0, 1].map((index) => ({ block: index, zones: [name('.')] })) };
-const conduct = (...blocks: LiveBlock[]) => conductOf(everywhere, { blocks, keptOptions: new Set() });
+const members = [0, 1].map((index) => ({ block: index, zones: [name('.')] }));
+const conductOn =
+  (transport: 'dns' | 'tls') =>
+  (...blocks: LiveBlock[]) =>
+    conductOf({ members, transport }, { blocks, keptOptions: new Set() });
+const conduct = conductOn('tls');
 
 it('of two blocks on a listener the later sets a bound, and the first brings the certificate', () => {
   const tls = (cert: string) => ({ tls: { cert, key: '', clientAuth: 'nocert' as const } });
@@ -21,6 +25,12 @@ it('of two blocks on a listener the later sets a bound, and the first brings the
   );
   expect(together.timeouts).toEqual({ readMs: 1000, idleMs: 2000 });
   expect(together.tls?.cert).toBe('first');
+});
+
+it('a certificate is for the tls:// keys of a block: its others stay in the clear', () => {
+  const tls = { tls: { cert: 'only', key: '', clientAuth: 'nocert' as const } };
+  expect(conductOn('tls')(block({ tls })).tls?.cert).toBe('only');
+  expect(conductOn('dns')(block({ tls })).tls).toBeUndefined();
 });
 
 it('one block that asks for it opens the listener to other classes, and to debugging', () => {

@@ -15,7 +15,7 @@ export interface LiveBlock {
 
 /** Of two blocks that set the same bound the later one's counts; of two that bring a certificate, the first one's. */
 export function conductOf(
-  { members }: Pick<ListenerPlan, 'members'>,
+  { members, transport }: Pick<ListenerPlan, 'members' | 'transport'>,
   { blocks, keptOptions }: { blocks: readonly LiveBlock[]; keptOptions: ReadonlySet<number> },
 ): ListenerConduct {
   const routes: ServerRoute[] = [];
@@ -26,7 +26,9 @@ export function conductOf(
     routes.push({ zones, ...routeOf(live) });
     instances.push(...live.records.map(({ instance }) => instance));
   }
-  const tls = instances.find((instance) => instance.tls !== undefined)?.tls;
+  // A block may have keys of both kinds: its certificate does not make its plain listeners speak TLS.
+  const isSecure = transport === 'tls';
+  const tls = isSecure && instances.find((instance) => instance.tls !== undefined)?.tls;
   const timeouts: ListenerTimeouts = Object.assign({}, ...instances.map((instance) => instance.timeouts));
   return {
     routes,
