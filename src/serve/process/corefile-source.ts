@@ -18,6 +18,12 @@ export interface CorefileSourceOptions {
 
 const DEFAULT_FILE = 'Corefile';
 const STDIN_FD = 0;
+/** What Go says it failed at, and why: a directory opens and does not read. */
+const GO_WORDS: Readonly<Record<string, readonly [verb: string, reason: string]>> = {
+  ENOENT: ['open', 'no such file or directory'],
+  EACCES: ['open', 'permission denied'],
+  EISDIR: ['read', 'is a directory'],
+};
 
 export class CorefileSource {
   readonly #options: CorefileSourceOptions;
@@ -56,12 +62,12 @@ function readText(conf: string): string {
   try {
     return readFileSync(conf === '' ? DEFAULT_FILE : conf, 'utf8');
   } catch (error) {
-    if (conf === '' && errorCode(error) === 'ENOENT') return '';
-    const reason =
-      GO_REASONS[errorCode(error) ?? ''] ?? `open ${conf === '' ? DEFAULT_FILE : conf}: ${errorText(error)}`;
+    const code = errorCode(error);
+    if (conf === '' && code === 'ENOENT') return '';
+    const [verb, reason] = GO_WORDS[code ?? ''] ?? ['open', errorText(error)];
     throw new AppError(
       'SERVE_COREFILE_UNREADABLE',
-      `loading Caddyfile via flag: open ${conf === '' ? DEFAULT_FILE : conf}: ${reason}`,
+      `loading Caddyfile via flag: ${verb} ${conf === '' ? DEFAULT_FILE : conf}: ${reason}`,
       { cause: error },
     );
   }
