@@ -4,6 +4,7 @@
  */
 import type { Corefile } from '../corefile/ast.ts';
 import type { SocketAddress } from '../server/handler.ts';
+import type { InheritedSockets } from '../server/inherited-sockets.ts';
 import { type ClusterSource, shareWatches } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
@@ -11,6 +12,13 @@ import { HotAnswers, MAIN_THREAD } from './hot/hot-answers.ts';
 import { HttpHub } from './http-hub.ts';
 import { ListenerSet } from './listener-set.ts';
 import { ServeMetrics } from './serve-metrics.ts';
+
+/** What a first start may have from the process before it. */
+export interface Inheritance {
+  readonly sockets: InheritedSockets;
+  /** Between the start of the plugins and that of the listeners. */
+  readonly beforeServing: (next: Generation) => Promise<void>;
+}
 
 export class DnsServer {
   readonly metrics: ServeMetrics;
@@ -58,10 +66,15 @@ export class DnsServer {
   }
 
   /** The first start as well as a change-over. Rejects with an `AppError`; then what was in force still is. */
-  apply(corefile: Corefile): Promise<void> {
-    const applied = this.#last.then(() => this.#apply(corefile));
+  apply(corefile: Corefile, inheritance?: Inheritance): Promise<void> {
+    const applied = this.#last.then(() => this.#apply(corefile, inheritance));
     this.#last = applied.catch(() => undefined);
     return applied;
+  }
+
+  /** Once a successor answers: nobody waits for it. */
+  async retire(): Promise<void> {
+    await this.#current?.shutDown();
   }
 
   /** Plugin callbacks, `final` ones included; the listeners go on answering. */
@@ -73,19 +86,30 @@ export class DnsServer {
     }
   }
 
+  /** Another process has the same sockets, or no longer: a listener that closes leaves them as they are. */
+  share(isShared: boolean): void {
+    this.#listeners.share(isShared);
+    this.#http.share(isShared);
+  }
+
   async closeListeners(): Promise<void> {
     await Promise.all([this.#listeners.close(), this.#http.close()]);
     await this.#hot.close();
   }
 
-  async #apply(corefile: Corefile): Promise<void> {
+  async #apply(corefile: Corefile, inheritance: Inheritance | undefined): Promise<void> {
     const next = await Generation.prepare(corefile, this.#environment);
     const undo: (() => Promise<void>)[] = [() => next.shutDown()];
     try {
-      const pages = await this.#http.prepare(next.pages);
+      const pages = await this.#http.prepare(next.pages, inheritance?.sockets);
       undo.unshift(() => pages.abandon());
       await next.start();
-      const sockets = await this.#listeners.prepare(next.listeners, (plan) => next.conduct(plan));
+      await inheritance?.beforeServing(next);
+      const sockets = await this.#listeners.prepare(
+        next.listeners,
+        (plan) => next.conduct(plan),
+        inheritance?.sockets,
+      );
       const previous = this.#current;
       this.#current = next;
       this.#addresses = sockets.commit();

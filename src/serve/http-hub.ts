@@ -5,7 +5,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { AppError, errorText } from '../fault/app-error.ts';
+import { parseIp } from '../net/ip.ts';
 import type { HttpAnswer } from '../plugins/contract.ts';
+import type { InheritedSockets } from '../server/inherited-sockets.ts';
+import { closeDescriptor } from '../sys/datagram-socket.ts';
 
 /**
  * Not by `import`: an ES import reads every export of the module, and one of `node:http`'s is a getter that loads Node's
@@ -23,12 +26,15 @@ const MAX_HEADER_BYTES = 8192;
 interface OpenPage {
   readonly server: Server;
   pages: ReadonlyMap<string, HttpAnswer>;
+  /** Handed over by another process that still answers: listens at `commit`. */
+  inheritedFd?: number | undefined;
 }
 
 export class HttpHub {
   readonly #open = new Map<string, OpenPage>();
   readonly #onError: (text: string) => void;
   readonly #reusePort: boolean;
+  #isShared = false;
 
   /**
    * `onError` gets what went wrong while a page was made. With `reusePort` another process that says so too may have the
@@ -43,7 +49,10 @@ export class HttpHub {
    * Opens addresses that are new, all or none; `abandon` brings back what had to make room. The pages of known addresses
    * are replaced at `commit`.
    */
-  async prepare(pages: HttpPages): Promise<{ commit(): void; abandon(): Promise<void> }> {
+  async prepare(
+    pages: HttpPages,
+    inherited?: InheritedSockets,
+  ): Promise<{ commit(): void; abandon(): Promise<void> }> {
     const opened: string[] = [];
     const evicted: [address: string, answers: OpenPage['pages']][] = [];
     const abandon = async () => {
@@ -54,7 +63,9 @@ export class HttpHub {
       for (const [address, answers] of pages) {
         if (this.#open.has(address)) continue;
         evicted.push(...(await this.#evictFor(address, pages)));
-        await this.#listen(address, answers);
+        const fd = inherited && inheritedFd(address, inherited);
+        if (fd === undefined) await this.#listen(address, answers);
+        else this.#makePage(address, answers).inheritedFd = fd;
         opened.push(address);
       }
     } catch (error) {
@@ -62,6 +73,11 @@ export class HttpHub {
       throw error;
     }
     return { commit: () => this.#commit(pages), abandon };
+  }
+
+  /** Whether another process answers at the same sockets: requests under way are answered when they close. */
+  share(isShared: boolean): void {
+    this.#isShared = isShared;
   }
 
   async close(): Promise<void> {
@@ -94,11 +110,30 @@ export class HttpHub {
       const answers = pages.get(address);
       if (answers !== undefined) page.pages = answers;
       else void this.#close(address);
+      const fd = page.inheritedFd;
+      page.inheritedFd = undefined;
+      if (fd !== undefined) page.server.listen({ fd, exclusive: true });
     }
   }
 
   async #listen(address: string, pages: ReadonlyMap<string, HttpAnswer>): Promise<void> {
     const { host, port } = splitHostPort(address);
+    const { server } = this.#makePage(address, pages);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const refused = (error: Error) => {
+      this.#open.delete(address);
+      reject(listenFault(address, error));
+    };
+    server.prependOnceListener('error', refused);
+    const reusePort = this.#reusePort;
+    server.listen({ port, reusePort, exclusive: true, ...(host === '' ? {} : { host }) }, () => {
+      server.off('error', refused);
+      resolve();
+    });
+    await promise;
+  }
+
+  #makePage(address: string, pages: ReadonlyMap<string, HttpAnswer>): OpenPage {
     const server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       requestTimeout: TIMEOUT_MS,
@@ -112,13 +147,11 @@ export class HttpHub {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       void this.#respond(page, request, response);
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', (error) => reject(listenFault(address, error)));
-    const reusePort = this.#reusePort;
-    server.listen({ port, reusePort, exclusive: true, ...(host === '' ? {} : { host }) }, resolve);
-    await promise;
-    server.on('error', (error) => this.#onError(`Error on http ${address}: ${error.message}`));
+    server.on('error', (error) => {
+      if (server.listening) this.#onError(`Error on http ${address}: ${error.message}`);
+    });
     this.#open.set(address, page);
+    return page;
   }
 
   async #respond(page: OpenPage, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,11 +175,13 @@ export class HttpHub {
   }
 
   async #close(address: string): Promise<void> {
-    const server = this.#open.get(address)?.server;
+    const page = this.#open.get(address);
     this.#open.delete(address);
-    if (server === undefined) return;
+    if (page === undefined) return;
+    const { server, inheritedFd: fd } = page;
+    if (fd !== undefined) closeDescriptor(fd);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeAllConnections();
+    if (!this.#isShared) server.closeAllConnections();
     await closed;
   }
 }
@@ -171,6 +206,18 @@ function splitHostPort(address: string): { host: string; port: number } {
     'SERVE_HTTP_ADDRESS',
     `Cannot listen for HTTP: the address is not host:port: received ${JSON.stringify(address)}`,
   );
+}
+
+/** An empty host is both families in one socket, or IPv4 on a machine without the other. */
+function inheritedFd(address: string, inherited: InheritedSockets): number | undefined {
+  const { host, port } = splitHostPort(address);
+  const hosts = host === '' ? ['::', '0.0.0.0'] : host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
+  const [fd, ...surplus] = hosts.flatMap((text) => {
+    const ip = parseIp(text);
+    return ip === undefined ? [] : inherited.take('tcp', { address: ip, port });
+  });
+  for (const each of surplus) closeDescriptor(each);
+  return fd;
 }
 
 function listenFault(address: string, error: Error): AppError {

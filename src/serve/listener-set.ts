@@ -4,6 +4,7 @@
  */
 import type { Ip } from '../net/ip.ts';
 import type { SocketAddress } from '../server/handler.ts';
+import type { InheritedSockets } from '../server/inherited-sockets.ts';
 import { type Listener, startListener } from '../server/listen.ts';
 import type { ListenerConduct } from '../server/listener-options.ts';
 import type { ServeObserver } from '../server/observer.ts';
@@ -36,13 +37,18 @@ type ConductFor = (plan: ListenerPlan) => ListenerConduct;
 export class ListenerSet {
   readonly #spec: ListenerSetSpec;
   readonly #open = new Map<string, Listener>();
+  #isShared = false;
 
   constructor(spec: ListenerSetSpec) {
     this.#spec = spec;
   }
 
   /** Opens what is new, all or none; those serve at once. */
-  async prepare(plans: readonly ListenerPlan[], conductFor: ConductFor): Promise<PreparedListeners> {
+  async prepare(
+    plans: readonly ListenerPlan[],
+    conductFor: ConductFor,
+    inherited?: InheritedSockets,
+  ): Promise<PreparedListeners> {
     const opened = new Map<string, Listener>();
     const abandon = async () => {
       await Promise.all([...opened.values()].map((listener) => listener.close(0)));
@@ -51,7 +57,12 @@ export class ListenerSet {
       for (const plan of plans) {
         const except = boundElsewhere(plan, plans);
         const key = listenerKey(plan, except);
-        if (!this.#open.has(key)) opened.set(key, await this.#start(plan, { ...conductFor(plan), except }));
+        if (!this.#open.has(key)) {
+          opened.set(
+            key,
+            await this.#start(plan, { ...conductFor(plan), except, ...(inherited && { inherited }) }),
+          );
+        }
       }
     } catch (error) {
       await abandon();
@@ -60,10 +71,19 @@ export class ListenerSet {
     return { abandon, commit: () => this.#commit(plans, { opened, conductFor }) };
   }
 
+  /** Whether another process has the same sockets, which are then left as they are when they close. */
+  share(isShared: boolean): void {
+    this.#isShared = isShared;
+  }
+
   async close(): Promise<void> {
     const listeners = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(listeners.map((listener) => listener.close(STOP_GRACE_MS)));
+    await Promise.all(listeners.map((listener) => this.#close(listener)));
+  }
+
+  #close(listener: Listener): Promise<void> {
+    return listener.close(STOP_GRACE_MS, { shared: this.#isShared });
   }
 
   #commit(
@@ -74,7 +94,7 @@ export class ListenerSet {
     for (const [key, listener] of this.#open) {
       if (wanted.has(key)) continue;
       this.#open.delete(key);
-      void listener.close(STOP_GRACE_MS);
+      void this.#close(listener);
     }
     for (const [key, plan] of wanted) this.#open.get(key)?.configure(conductFor(plan));
     for (const [key, listener] of opened) this.#open.set(key, listener);
@@ -83,7 +103,7 @@ export class ListenerSet {
 
   #start(
     plan: ListenerPlan,
-    options: ListenerConduct & { readonly except: readonly Ip[] },
+    options: ListenerConduct & { readonly except: readonly Ip[]; readonly inherited?: InheritedSockets },
   ): Promise<Listener> {
     const { log, clock, observer } = this.#spec;
     return startListener({
