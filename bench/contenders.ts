@@ -1,75 +1,73 @@
 /**
- * The servers that are compared, each on its own port of 127.0.0.1 with one thread: what is started and with which
- * configuration. All caches ask the same upstream. Files go into a folder that the caller removes.
+ * The servers that are compared, each on its own port of 127.0.0.1: what is started and with which configuration. All
+ * caches ask the same upstream. Files go into a folder that the caller removes.
  */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-export interface ContenderSpec {
-  readonly name: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly port: number;
-}
-
-/** Ports that nobody uses. */
-export interface Ports {
-  readonly upstream: number;
-  readonly floor: number;
-  readonly zerohop: number;
-  readonly metrics: number;
-  readonly unbound: number;
-}
+import type { ContenderSpec } from './contender.ts';
+import { freePorts } from './free-ports.ts';
 
 const root = join(import.meta.dirname, '..');
-const NODE = join(root, 'node_modules', 'node', 'bin', 'node');
+export const NODE = join(root, 'node_modules', 'node', 'bin', 'node');
+/** The way in of the program that is shipped. */
+export const MAIN = join(root, 'src', 'cli', 'boot', 'zerohop.mjs');
 
-export function upstreamSpec({ upstream }: Ports): ContenderSpec {
-  const program = join(import.meta.dirname, 'servers', 'authority.ts');
-  return { name: 'upstream', command: NODE, args: [program, String(upstream)], port: upstream };
+export interface Site {
+  readonly directory: string;
+  /** Port of the upstream. */
+  readonly upstream: number;
 }
 
-/** The floor comes first: the others are compared with it. Unbound only where it is installed. */
-export function contenderSpecs(directory: string, ports: Ports): readonly ContenderSpec[] {
-  const corefile = join(directory, 'Corefile');
-  writeFileSync(corefile, corefileText(ports));
-  const floor = join(import.meta.dirname, 'servers', 'floor.ts');
-  const main = join(root, 'src', 'cli', 'boot', 'zerohop.mjs');
-  const own = [
-    { name: 'floor', command: NODE, args: [floor, String(ports.floor)], port: ports.floor },
-    { name: 'zerohop', command: NODE, args: [main, 'dns', '-conf', corefile], port: ports.zerohop },
-  ];
-  if (!isInstalled('unbound')) return own;
-  const config = join(directory, 'unbound.conf');
-  writeFileSync(config, unboundText(directory, ports));
-  return [...own, { name: 'unbound', command: 'unbound', args: ['-d', '-c', config], port: ports.unbound }];
-}
-
-export function isInstalled(program: string): boolean {
-  return spawnSync(program, ['-h'], { stdio: 'ignore' }).error === undefined;
+export interface ZerohopOptions {
+  readonly name?: string;
+  readonly flags?: readonly string[];
+  /** Lines inside `cache 3600 { }`. */
+  readonly cache?: string;
+  /** Further directives. */
+  readonly plugins?: string;
 }
 
 /** Every plugin that a node-local cache and the stock CoreDNS have on the way of a hit; the query log is off in both. */
-function corefileText({ zerohop, metrics, upstream }: Ports): string {
-  return `.:${zerohop} {
+export async function zerohop(site: Site, options: ZerohopOptions = {}): Promise<ContenderSpec> {
+  const { name = 'zerohop', flags = [], cache = '', plugins = '' } = options;
+  const [port = 0, metrics = 0] = await freePorts(2);
+  const corefile = join(site.directory, `Corefile.${port}`);
+  const text = `.:${port} {
     bind 127.0.0.1
     errors
-    cache 3600
+    cache 3600 {
+        ${cache}
+    }
     reload
     loop
     prometheus 127.0.0.1:${metrics}
     loadbalance
-    forward . 127.0.0.1:${upstream}
+    ${plugins}
+    forward . 127.0.0.1:${site.upstream}
 }
 `;
+  writeFileSync(corefile, cache === '' ? text.replace(/cache 3600 \{\s*\}/, 'cache 3600') : text);
+  return { name, command: NODE, args: [MAIN, 'dns', '-conf', corefile, ...flags], port, metrics };
 }
 
-function unboundText(directory: string, { unbound, upstream }: Ports): string {
-  return `server:
+export interface UnboundOptions {
+  readonly name?: string;
+  readonly threads?: number;
+  /** Lines inside `server:`. */
+  readonly settings?: string;
+}
+
+/** No validation, as we have none. */
+export async function unbound(site: Site, options: UnboundOptions = {}): Promise<ContenderSpec> {
+  const { name = 'unbound', threads = 1, settings = '' } = options;
+  const [port = 0] = await freePorts(1);
+  const config = join(site.directory, `unbound.${port}.conf`);
+  writeFileSync(
+    config,
+    `server:
   interface: 127.0.0.1
-  port: ${unbound}
-  num-threads: 1
+  port: ${port}
+  num-threads: ${threads}
   module-config: "iterator"
   do-not-query-localhost: no
   use-syslog: no
@@ -77,12 +75,35 @@ function unboundText(directory: string, { unbound, upstream }: Ports): string {
   username: ""
   chroot: ""
   pidfile: ""
-  directory: "${directory}"
+  directory: "${site.directory}"
   logfile: "unbound.log"
+  ${settings}
 forward-zone:
   name: "."
-  forward-addr: 127.0.0.1@${upstream}
+  forward-addr: 127.0.0.1@${site.upstream}
 remote-control:
   control-enable: no
-`;
+`,
+  );
+  return { name, command: 'unbound', args: ['-d', '-c', config], port };
+}
+
+/** Its packet cache in front of the upstream, one listener. */
+export async function dnsdist(site: Site): Promise<ContenderSpec> {
+  const [port = 0] = await freePorts(1);
+  const config = join(site.directory, `dnsdist.${port}.conf`);
+  writeFileSync(
+    config,
+    `setLocal('127.0.0.1:${port}')
+setSecurityPollSuffix('')
+newServer({address='127.0.0.1:${site.upstream}'})
+getPool(''):setCache(newPacketCache(100000, {maxTTL=86400}))
+`,
+  );
+  return {
+    name: 'dnsdist',
+    command: 'dnsdist',
+    args: ['--supervised', '--disable-syslog', '-C', config],
+    port,
+  };
 }

@@ -2,10 +2,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Contender } from './contender.ts';
+import { placed } from './processors.ts';
 
 export interface Run {
   readonly queriesPerSecond: number;
-  /** CPU time of the server per answered query. */
+  /** Processor time of the server per answered query. */
   readonly cpuMicros: number;
   readonly lost: number;
 }
@@ -17,15 +18,21 @@ const OUTSTANDING = 100;
 export interface LoadSpec {
   /** In dnsperf's format. */
   readonly queryFile: string;
-  readonly seconds: number;
+  /** Without it the file is asked through once. */
+  readonly seconds?: number;
+  /** Queries per second at most. */
+  readonly rate?: number;
   /** Ends the run early. */
   readonly signal: AbortSignal;
 }
 
-/** Rejects when dnsperf fails or nothing is answered. */
-export async function runLoad(contender: Contender, { queryFile, seconds, signal }: LoadSpec): Promise<Run> {
+/** Rejects when dnsperf fails, or more than one answer in a thousand fails or does not come. */
+export async function runLoad(contender: Contender, spec: LoadSpec): Promise<Run> {
+  const { queryFile, seconds, rate, signal } = spec;
   signal.throwIfAborted();
   const { name, port } = contender.spec;
+  const limit = seconds === undefined ? ['-n', 1] : ['-l', seconds];
+  const pace = rate === undefined ? [] : ['-Q', rate];
   const args = [
     '-s',
     '127.0.0.1',
@@ -33,23 +40,24 @@ export async function runLoad(contender: Contender, { queryFile, seconds, signal
     port,
     '-d',
     queryFile,
-    '-l',
-    seconds,
+    ...limit,
+    ...pace,
     '-c',
     CLIENTS,
     '-q',
     OUTSTANDING,
   ];
-  const before = contender.cpuMicros();
-  const { stdout } = await promisify(execFile)('dnsperf', args.map(String), { signal });
-  const used = contender.cpuMicros() - before;
+  const command = placed({ command: 'dnsperf', args: args.map(String) }, 'load');
+  const before = contender.cpuNanos();
+  const { stdout } = await promisify(execFile)(command.command, [...command.args], { signal });
+  const used = contender.cpuNanos() - before;
   const answered = figure(stdout, 'Queries completed');
-  if (!(answered > 0)) throw new Error(`Cannot measure ${name}: it answered nothing: received ${stdout}`);
-  return {
-    queriesPerSecond: figure(stdout, 'Queries per second'),
-    cpuMicros: used / answered,
-    lost: figure(stdout, 'Queries lost'),
-  };
+  const lost = figure(stdout, 'Queries lost');
+  const failed = Number(/SERVFAIL (\d+)/.exec(stdout)?.[1] ?? 0);
+  if (!(answered > 0) || lost + failed > answered / 1000) {
+    throw new Error(`Cannot measure ${name}: answers are missing: received ${stdout}`);
+  }
+  return { queriesPerSecond: figure(stdout, 'Queries per second'), cpuMicros: used / 1000 / answered, lost };
 }
 
 /** NaN when the line is absent. */

@@ -1,84 +1,89 @@
 /**
- * `npm run bench`: what an answer from the cache costs, against a bare echo on the same transport and, where it is
- * installed, Unbound. Servers take turns under load, so that what disturbs the machine disturbs all. Loopback only; about
- * 40 s; nothing is left behind, however it ends. What the figures mean stands in `README.md`.
+ * `npm run bench [-- SUITE...]`: every bar that was set for speed and memory, measured beside the peers in one run, with a
+ * verdict. Loopback only; nothing is left behind, however it ends. What the figures mean stands in `README.md`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Contender } from './contender.ts';
-import { contenderSpecs, isInstalled, type Ports, upstreamSpec } from './contenders.ts';
-import { freePorts } from './free-ports.ts';
-import { type Run, runLoad } from './load.ts';
-import { queryFile } from './names.ts';
-import { formatReport, type Series } from './report.ts';
+import { compilePrograms } from './c-programs.ts';
+import { type Program, providePrograms } from './peers.ts';
+import { processorCount } from './processors.ts';
+import { Bench, type Suite } from './suite.ts';
+import { SUITES } from './suites.ts';
+import { type Bar, formatVerdicts } from './verdict.ts';
 
-/** Long enough for the compiler to have seen the hot path: shorter, and its work is counted as the server's. */
-const WARM_UP_SECONDS = 4;
-const ROUNDS = 4;
-const ROUND_SECONDS = 2;
-/** Of one CPU, before we start: above it, only the ratios are worth reading. */
-const BUSY_LOAD = 0.5;
+/** Runnable processes, over the last minute: above it, only ratios are worth reading, and tails are not. */
+const BUSY_LOAD = 0.7;
 
-async function main(): Promise<number> {
-  if (!isInstalled('dnsperf')) {
-    console.error('Cannot run the benchmark: dnsperf is not installed. On Debian: apt-get install dnsperf');
-    return 1;
+async function main(words: readonly string[]): Promise<number> {
+  const unknown = words.filter((word) => !SUITES.some(({ name }) => name === word));
+  if (unknown.length > 0) {
+    const names = SUITES.map(({ name }) => name).join(' ');
+    console.error(`Cannot run the suite: expected ${names}: received ${unknown.join(' ')}`);
+    return 2;
   }
+  const wanted = SUITES.filter(({ name }) => words.length === 0 || words.includes(name));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const directory = mkdtempSync(join(tmpdir(), 'zerohop-bench-'));
-  const running: Contender[] = [];
   try {
-    describeMachine();
-    await compare(directory, running, stop.signal);
+    await runAll(wanted, directory, stop.signal);
     return 0;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     return 130;
   } finally {
-    await Promise.all(running.map((contender) => contender.close()));
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** `running` holds what has to be ended, also when this rejects. */
-async function compare(directory: string, running: Contender[], signal: AbortSignal): Promise<void> {
-  const ports = await choosePorts();
-  const names = join(directory, 'queries');
-  writeFileSync(names, queryFile());
-  running.push(await Contender.start(upstreamSpec(ports)));
-  const specs = contenderSpecs(directory, ports);
-  if (!specs.some(({ name }) => name === 'unbound')) console.log('unbound is not installed: left out');
-  const contenders: Contender[] = [];
-  for (const spec of specs) {
-    const contender = await Contender.start(spec);
-    running.push(contender);
-    contenders.push(contender);
-    await runLoad(contender, { queryFile: names, seconds: WARM_UP_SECONDS, signal });
-  }
-  const runs = contenders.map((): Run[] => []);
-  for (let round = 1; round <= ROUNDS; round++) {
-    console.log(`round ${round} of ${ROUNDS}`);
-    for (const [i, contender] of contenders.entries()) {
-      runs[i]?.push(await runLoad(contender, { queryFile: names, seconds: ROUND_SECONDS, signal }));
+async function runAll(suites: readonly Suite[], directory: string, signal: AbortSignal): Promise<void> {
+  const installed = providePrograms();
+  const runnable = suites.filter((suite) => canRun(suite, installed));
+  if (runnable.length === 0) return;
+  const programs = compilePrograms(directory);
+  describeMachine();
+  const all: Bar[] = [];
+  for (const suite of runnable) {
+    const bench = new Bench({ directory, programs, installed, signal });
+    try {
+      const bars = await runSuite(suite, bench);
+      all.push(...bars.map((bar) => ({ ...bar, what: `${suite.name}: ${bar.what}` })));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // One that cannot be measured must not keep the others from being measured.
+      console.log(`Cannot finish ${suite.name}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    } finally {
+      await bench.close();
     }
   }
-  const all = contenders.map(({ spec }, i): Series => ({ name: spec.name, runs: runs[i] ?? [] }));
-  const [floor] = all;
-  if (floor !== undefined) console.log(`\n${formatReport(floor, all)}`);
+  if (runnable.length > 1) console.log(`\n== All bars ==\n${formatVerdicts(all)}`);
 }
 
-async function choosePorts(): Promise<Ports> {
-  const [upstream = 0, floor = 0, zerohop = 0, metrics = 0, unbound = 0] = await freePorts(5);
-  return { upstream, floor, zerohop, metrics, unbound };
+async function runSuite(suite: Suite, bench: Bench): Promise<readonly Bar[]> {
+  console.log(`\n== ${suite.name} == ${suite.title}`);
+  const [before = 0] = loadavg();
+  if (before > processorCount() + BUSY_LOAD)
+    console.log(`The machine is busy with other work: load ${before.toFixed(2)}`);
+  const began = performance.now();
+  const { table, bars, notes = [] } = await suite.run(bench);
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log([table, '', formatVerdicts(bars), ...notes, `${seconds} s`].join('\n'));
+  return bars;
+}
+
+function canRun({ name, needs }: Suite, installed: ReadonlySet<Program>): boolean {
+  const missing = needs.filter((program) => !installed.has(program));
+  if (missing.length > 0) console.log(`Left out: ${name}: it needs ${missing.join(' and ')}`);
+  return missing.length === 0;
 }
 
 function describeMachine(): void {
   const [cpu] = cpus();
   const [load = 0] = loadavg();
-  console.log(`${cpus().length} x ${cpu?.model}, Node ${process.versions.node}, load ${load.toFixed(2)}`);
+  console.log(`${processorCount()} x ${cpu?.model}, Node ${process.versions.node}, load ${load.toFixed(2)}`);
   if (load > BUSY_LOAD) console.log('The machine is busy: read the ratios, not the figures');
 }
 
-process.exitCode = await main();
+process.exitCode ||= await main(process.argv.slice(2));

@@ -1,36 +1,32 @@
-/** The names asked: as many and as long as in the measurements this benchmark is compared with (userspace-udp 2). */
-export const NAME_COUNT = 2_000;
+/**
+ * What is asked. A pod with `ndots:5` asks for a name of fewer dots with each domain of its search list first, and for
+ * both families each time: three names that do not exist, then the one that does.
+ */
+const NAME_COUNT = 500;
+const SEARCH_LIST = ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
 
-/** Of ten names in a row: six have one address, two have three, one is an alias, one has no addresses. */
-export type NameKind = 'one' | 'three' | 'alias' | 'none';
-const KINDS: readonly NameKind[] = [
-  'one',
-  'one',
-  'three',
-  'one',
-  'alias',
-  'one',
-  'one',
-  'three',
-  'one',
-  'none',
-];
+/** What follows the first label of every name that exists. */
+export const DOMAIN = 'shop.example.com';
 
-export const ZONE = 'bench.example.';
-
-/** About 35 bytes each. */
-export function benchNames(): readonly string[] {
-  return Array.from({ length: NAME_COUNT }, (_, i) => `svc-${String(i).padStart(5, '0')}.team.${ZONE}`);
+/** The number in the first label says what the upstream answers: see `c/authority.c`. */
+export function existingNames(): readonly string[] {
+  return uniqueNames('api', NAME_COUNT);
 }
 
-/** The kind of the answer to a name of `benchNames`. */
-export function kindOf(name: string): NameKind {
-  return KINDS[Number(/^svc-(\d+)\./.exec(name)?.[1] ?? 0) % KINDS.length] ?? 'one';
+/** `PREFIX-000000.shop.example.com` and so on; prefixes that differ give names that differ. */
+export function uniqueNames(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}-${String(i).padStart(6, '0')}.${DOMAIN}`);
+}
+
+/** All a pod asks, in dnsperf's format: 2,000 names, each with A and AAAA; three quarters of the answers are NXDOMAIN. */
+export function podQuestions(): string {
+  return questions(
+    existingNames().flatMap((name) => [...SEARCH_LIST.map((domain) => `${name}.${domain}`), name]),
+    ['A', 'AAAA'],
+  );
 }
 
 /** In dnsperf's format. */
-export function queryFile(): string {
-  return `${benchNames()
-    .map((name) => `${name} A`)
-    .join('\n')}\n`;
+export function questions(names: readonly string[], types: readonly string[]): string {
+  return `${names.flatMap((name) => types.map((type) => `${name} ${type}`)).join('\n')}\n`;
 }

@@ -1,0 +1,9 @@
+/** The suites in the order in which they run. */
+import type { Suite } from './suite.ts';
+import { hits } from './suites/hits.ts';
+import { memory } from './suites/memory.ts';
+import { misses } from './suites/misses.ts';
+import { paced } from './suites/paced.ts';
+import { start } from './suites/start.ts';
+
+export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start];
