@@ -8,7 +8,7 @@ import { parseIp } from '../../src/net/ip.ts';
 import type { SocketAddress } from '../../src/server/handler.ts';
 import { type Arrival, firstMessage, type Outcome } from '../../src/server/serve-query.ts';
 import { liveBytes, MAX_PACKET_MS } from './bounds.ts';
-import { cachedQuestions, corpus } from './corpus.ts';
+import { cachedQuestions, corpusOfServers } from './corpus.ts';
 import type { FuzzOptions } from './fuzz-decoder.ts';
 import { type InProcessServer, startInProcess } from './in-process-server.ts';
 import { replyFault } from './judge-reply.ts';
@@ -68,7 +68,7 @@ class Run {
     this.#server = server;
     this.#upstream = upstream;
     this.#random = new Random(options.seed ^ 0x5eed);
-    this.#mutator = new Mutator(new Random(options.seed), [...corpus(), ...cachedQuestions()]);
+    this.#mutator = new Mutator(new Random(options.seed), corpusOfServers());
   }
 
   async all(): Promise<StageReport> {
@@ -82,7 +82,8 @@ class Run {
       if (i % TURN_PACKETS === 0) await nextTurn();
       while (this.#pending.size >= WINDOW) await this.#wait();
       this.#check(i);
-      if ((i + 1) % PROGRESS_PACKETS === 0) progress(`${STAGE}: ${i + 1}, upstream asked ${this.#upstream.asked}`);
+      if ((i + 1) % PROGRESS_PACKETS === 0)
+        progress(`${STAGE}: ${i + 1}, upstream asked ${this.#upstream.asked}`);
     }
     while (this.#pending.size > 0) await this.#wait();
     this.#check(count);
@@ -90,13 +91,15 @@ class Run {
     report.seconds = (performance.now() - startedMs) / 1000;
     report.memory.afterBytes = liveBytes();
     const growth = report.memory.afterBytes - report.memory.beforeBytes;
-    if (growth > MAX_GROWTH_BYTES) throw this.#violationOf(count, new Uint8Array(0), `memory grew by ${growth}`);
+    if (growth > MAX_GROWTH_BYTES)
+      throw this.#violationOf(count, new Uint8Array(0), `memory grew by ${growth}`);
     if (report.fast === 0) throw new Error('Not one packet was answered without the chain');
     return report;
   }
 
   async #fillCache(): Promise<void> {
-    for (const question of cachedQuestions()) await this.#server.serve(arrivalOf(question, 'udp', CLIENTS[4]));
+    for (const question of cachedQuestions())
+      await this.#server.serve(arrivalOf(question, 'udp', CLIENTS[4]));
   }
 
   #send(index: number): void {
@@ -111,7 +114,10 @@ class Run {
       const beforeMs = performance.now();
       const answer = this.#server.serve(sent.arrival);
       this.#checkTime(performance.now() - beforeMs, sent);
-      if (!(answer instanceof Promise)) return this.#judge(sent, answer);
+      if (!(answer instanceof Promise)) {
+        this.#judge(sent, answer);
+        return;
+      }
       this.#pending.set(index, { sent, sinceMs: beforeMs });
       void answer.then(
         (outcome) => this.#settle(sent, outcome),
@@ -173,7 +179,11 @@ class Run {
   #fail({ index, arrival }: Sent, what: string): void {
     this.#pending.delete(index);
     const { transport, client } = arrival;
-    this.#violation ??= this.#violationOf(index, arrival.bytes, `${what} (${transport} from ${client.address})`);
+    this.#violation ??= this.#violationOf(
+      index,
+      arrival.bytes,
+      `${what} (${transport} from ${client.address})`,
+    );
   }
 
   #check(index: number): void {

@@ -1,6 +1,7 @@
 /** A server without sockets of its own: a configuration, its routes for the chain, and a reader of its answer cache. */
-import { Generation } from '../../src/serve/generation.ts';
+
 import { corefile, fakeEnvironment } from '../../src/serve/fake-environment.ts';
+import { Generation } from '../../src/serve/generation.ts';
 import { hotRoutes } from '../../src/serve/hot-routes.ts';
 import { routerOf } from '../../src/server/router.ts';
 import { type Answer, type Arrival, type ServeContext, serveQuery } from '../../src/server/serve-query.ts';
@@ -21,7 +22,7 @@ export interface InProcessServer {
 export async function startInProcess(upstreamPort: number): Promise<InProcessServer> {
   let panic: string | undefined;
   const note = (text: string) => {
-    if (text.includes("panic")) panic ??= text;
+    if (text.includes('panic')) panic ??= text;
   };
   const environment = { ...fakeEnvironment(), log: () => listeningLog(note) };
   environment.cluster.set(fuzzCluster());

@@ -2,7 +2,9 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+
 import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
+import { somePorts } from './ports.ts';
 import { walkQuery } from './strict-walk.ts';
 import { upstreamAnswer } from './upstream-answers.ts';
 import { idOf, u16At } from './wire-fields.ts';
@@ -30,7 +32,8 @@ export class LyingUpstream {
   }
 
   static async start(): Promise<LyingUpstream> {
-    const tcp = createServer().listen(0, '127.0.0.1');
+    const [port] = await somePorts(1);
+    const tcp = createServer().listen(port, '127.0.0.1');
     await once(tcp, 'listening');
     const upstream = new LyingUpstream(tcp);
     upstream.#udp.bind(upstream.port, '127.0.0.1');

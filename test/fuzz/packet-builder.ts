@@ -54,7 +54,13 @@ export function option(code: number, data: readonly number[]): readonly number[]
   return [...u16(code), ...u16(data.length), ...data];
 }
 
-export function recordBytes({ owner, type, class: recordClass = 1, ttl = 0, data }: BuiltRecord): readonly number[] {
+export function recordBytes({
+  owner,
+  type,
+  class: recordClass = 1,
+  ttl = 0,
+  data,
+}: BuiltRecord): readonly number[] {
   const time = [...u16(ttl >>> 16), ...u16(ttl & 0xffff)];
   return [...ownerBytes(owner), ...u16(type), ...u16(recordClass), ...time, ...u16(data.length), ...data];
 }

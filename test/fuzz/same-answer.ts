@@ -11,7 +11,8 @@ const NOT_THERE = -1;
 /** What differs; undefined when nothing does. */
 export function difference(one: Uint8Array, other: Uint8Array): string | undefined {
   if (Buffer.compare(one, other) === 0) return undefined;
-  if (Buffer.compare(one.subarray(0, HEADER_BYTES), other.subarray(0, HEADER_BYTES)) !== 0) return 'headers differ';
+  if (Buffer.compare(one.subarray(0, HEADER_BYTES), other.subarray(0, HEADER_BYTES)) !== 0)
+    return 'headers differ';
   if (one.length !== other.length) return `lengths differ: ${one.length} and ${other.length}`;
   const [first, second] = [walkReply(one), walkReply(other)];
   if ('fault' in first || 'fault' in second) return 'one of them is malformed';

@@ -64,7 +64,10 @@ export function upstreamAnswer(asked: AskedUpstream): Said {
     case 5:
       return { messages: [forgery(asked, truth, random), truth], elsewhere };
     case 6:
-      return { messages: [forgery(asked, truth, random), noise(random), forgery(asked, truth, random), truth], elsewhere };
+      return {
+        messages: [forgery(asked, truth, random), noise(random), forgery(asked, truth, random), truth],
+        elsewhere,
+      };
     default:
       return { messages: [truth.subarray(0, random.below(truth.length)), truth, truth], elsewhere };
   }
@@ -139,7 +142,10 @@ function damaged(truth: Uint8Array, asked: AskedUpstream, random: Random): Uint8
 function forgery(asked: AskedUpstream, truth: Uint8Array, random: Random): Uint8Array {
   const text = { owner: POINTER_TO_NAME, type: asked.type, ttl: 300, data: [FORGED.length, ...FORGED] };
   const glue = { owner: 'glue.up.test', type: 16, ttl: 300, data: text.data };
-  const forged = message(asked, { answers: [...addresses(asked, 1, POINTER_TO_NAME), text], additionals: [glue] });
+  const forged = message(asked, {
+    answers: [...addresses(asked, 1, POINTER_TO_NAME), text],
+    additionals: [glue],
+  });
   const typeAt = 12 + asked.name.length;
   const kind = random.below(4);
   if (kind === 0) forged[random.below(2)] = (truth[0] ?? 0) ^ 0x55 ^ (1 + random.below(64));
