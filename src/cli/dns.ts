@@ -44,6 +44,7 @@ export async function run(args: readonly string[]): Promise<number> {
       pidfile: flags.text('pidfile'),
       quiet: flags.flag('quiet'),
       adminSocket: flags.text('admin-socket'),
+      takeover: flags.text('takeover'),
       env: process.env,
       environment,
       signals,

@@ -53,6 +53,7 @@ export interface NodeCacheSpec {
   readonly pidfile: string;
   readonly quiet: boolean;
   readonly adminSocket: string;
+  readonly takeover: string;
   readonly reloadWithSignal: boolean;
   /** At most 15 characters. */
   readonly interfaceName: string;
@@ -80,6 +81,7 @@ export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
     pidfile: flags.text('pidfile'),
     quiet: flags.flag('quiet'),
     adminSocket: flags.text('admin-socket'),
+    takeover: flags.text('takeover'),
     reloadWithSignal: flags.flag('reloadwithsignal'),
     interfaceName: interfaceName(flags.text('interfacename')),
     setupInterface: flags.flag('setupinterface'),

@@ -54,6 +54,7 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       pidfile: spec.pidfile,
       quiet: spec.quiet,
       adminSocket: spec.adminSocket,
+      takeover: spec.takeover,
       env,
       // A DaemonSet that is rolled out with a surge has two of us on a node for a while.
       environment: { ...environment, sharesPages: true },
@@ -61,6 +62,11 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       onStarting: () => wrapper.useServerLog(),
       onServing: () => setup?.serving(),
       onEnding: () => setup?.end(),
+      onHandedOver: () => {
+        // The Corefile's template is the successor's to render as well.
+        stopWatching();
+        setup?.handOver();
+      },
     });
   } finally {
     stopWatching();

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { AnswerCache } from '../wirecache/contract.ts';
 import { cacheStats } from './cache-stats.ts';
 import type { Generation } from './generation.ts';
+import { cachesOf } from './takeover/cache-transfer.ts';
 
 export interface AdminSubject {
   /** The configuration in force. */
@@ -37,10 +38,6 @@ export function adminCommands(server: AdminSubject): Readonly<Record<string, Adm
       return [server.logLevel.get()];
     },
   };
-}
-
-function cachesOf({ records }: Generation): readonly CacheControl[] {
-  return records.flatMap(({ instance }) => instance.cacheControl ?? []);
 }
 
 /** Entries are read as they are sent. */

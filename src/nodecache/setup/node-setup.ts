@@ -99,6 +99,14 @@ export class NodeSetup {
     this.#finishEnd();
   }
 
+  /** Another instance answers with our sockets: what is set up is its own from now on, and nothing is taken down. */
+  handOver(): void {
+    if (this.#isEnding()) return;
+    this.#phase = 'ended';
+    this.#timer?.cancel();
+    this.#claims.release();
+  }
+
   /** The same while the process exits, when nothing asynchronous comes back: blocks. */
   endNow(): void {
     if (this.#phase === 'ended') return;

@@ -21,6 +21,11 @@ export const DNS_FLAGS: FlagTable = {
     default: 'auto',
     help: 'socket for zerohop cache and log; auto: by process id in $ZEROHOP_RUN_DIR or /run/zerohop; empty: none',
   },
+  takeover: {
+    kind: 'string',
+    default: '',
+    help: 'take sockets and caches over from a running server: auto, its process id, or its admin socket',
+  },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },

@@ -2,13 +2,14 @@
  * The life of the server process (dns-server 1.8): start, what is printed and in which order, reloads by file or signal,
  * and the ways to end, each with its exit code.
  */
-import { rmSync, writeFileSync } from 'node:fs';
 import type { AdminServer } from '../../admin/admin-server.ts';
 import type { Corefile } from '../../corefile/ast.ts';
-import { AppError, errorText } from '../../fault/app-error.ts';
+import { errorText } from '../../fault/app-error.ts';
 import { versionLines, zoneLines } from '../banner.ts';
 import { DnsServer } from '../dns-server.ts';
+import type { TakeOver } from '../takeover/take-over.ts';
 import { CorefileSource } from './corefile-source.ts';
+import { removePidfile, writePidfile } from './pidfile.ts';
 import type { ProcessEnvironment } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
 import type { Ending, ServerSignals } from './signals.ts';
@@ -21,6 +22,8 @@ export interface RunOptions {
   readonly quiet: boolean;
   /** `auto`, empty for none, or a path. */
   readonly adminSocket: string;
+  /** From whom: `auto`, a process id or the path of an admin socket; empty: from nobody. */
+  readonly takeover: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
   /** Caught since before anything else was loaded. */
@@ -31,6 +34,8 @@ export interface RunOptions {
   readonly onServing?: () => void;
   /** Called once when the process is told to end, before the listeners close; they stay open until it is done. */
   readonly onEnding?: () => void | Promise<void>;
+  /** Called instead of `onEnding` when another process has taken over and answers. */
+  readonly onHandedOver?: () => void;
 }
 
 /** Exit codes of dns-server 1.8. */
@@ -52,7 +57,7 @@ export async function runServer(options: RunOptions): Promise<number> {
   try {
     const started = await Promise.race([life.start().then(() => true), signals.told.then(() => false)]);
     if (!started) return life.endHooks();
-    const ended = life.end(await signals.told);
+    const ended = life.end(await Promise.race([signals.told, life.handedOver]));
     return await Promise.race([ended, signals.quit.then(() => life.endHooks())]);
   } finally {
     await life.closeDoor();
@@ -70,6 +75,7 @@ class ServerLife {
   #reloadAsked = false;
   #hooks: Promise<number> | undefined;
   #door: AdminServer | undefined;
+  readonly #successor = Promise.withResolvers<'handed over'>();
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
     this.#server = server;
@@ -77,16 +83,24 @@ class ServerLife {
     this.#options = options;
   }
 
+  /** Resolves when another process has taken over. */
+  get handedOver(): Promise<'handed over'> {
+    return this.#successor.promise;
+  }
+
   async start(): Promise<void> {
     const { environment, quiet, pidfile } = this.#options;
     const corefile = this.#load();
     this.#options.onStarting?.();
-    await this.#server.apply(corefile);
-    await this.#openDoor();
+    const takeOver = await this.#beginTakeOver();
+    await this.#server.apply(corefile, takeOver);
+    takeOver?.sockets.closeRest();
+    await this.#openDoor(takeOver?.path);
     this.#options.onServing?.();
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
     if (pidfile !== '') writePidfile(pidfile);
+    takeOver?.finish();
     this.#printHash();
     if (!quiet) for (const line of versionLines()) sink.write(line);
     this.#watch();
@@ -107,9 +121,10 @@ class ServerLife {
     }
   }
 
-  async end(ending: Ending): Promise<number> {
+  async end(ending: Ending | 'handed over'): Promise<number> {
     this.#phase = 'ending';
     this.#stopWatching?.();
+    if (ending === 'handed over') return this.#leave();
     if (ending === 'quit') return this.endHooks();
     if (ending === 'interrupt') await this.endHooks();
     const shutDownFailed = await failed(this.#server.shutDownPlugins(), this.#options.environment.log(''));
@@ -117,6 +132,21 @@ class ServerLife {
     const stopFailed = await failed(this.#server.closeListeners(), this.#options.environment.log(''));
     if (stopFailed) return STOP_FAILED;
     return shutDownFailed ? CALLBACK_FAILED : 0;
+  }
+
+  /** The successor has what is outside of the process, and the sockets: what is in hand is answered, nothing more. */
+  async #leave(): Promise<number> {
+    const { environment, onHandedOver, pidfile, signals } = this.#options;
+    const log = environment.log('');
+    await this.closeDoor();
+    onHandedOver?.();
+    if (pidfile !== '') removePidfile(pidfile);
+    await failed(this.#server.closeListeners(), log);
+    await failed(this.#server.retire(), log);
+    log.info('Handed over: terminating');
+    // A container whose first process ends is started again, and would take over in its turn.
+    if (process.pid === 1) await signals.told;
+    return 0;
   }
 
   /** What is left behind outside of the process. Calling it again waits for the same. */
@@ -128,7 +158,7 @@ class ServerLife {
   async #runEndHooks(): Promise<number> {
     const { pidfile, onEnding } = this.#options;
     await onEnding?.();
-    if (pidfile !== '') rmSync(pidfile, { force: true });
+    if (pidfile !== '') removePidfile(pidfile);
     return 0;
   }
 
@@ -136,16 +166,43 @@ class ServerLife {
     await this.#door?.close();
   }
 
+  async #beginTakeOver(): Promise<TakeOver | undefined> {
+    const { environment, takeover, env } = this.#options;
+    if (takeover === '') return undefined;
+    const { beginTakeOver } = await import('../takeover/take-over.ts');
+    return beginTakeOver({ from: takeover, env, log: environment.log('') });
+  }
+
   /** Loaded once the server answers: nobody waits for it. */
-  async #openDoor(): Promise<void> {
+  async #openDoor(replaces: string | undefined): Promise<void> {
     const { environment, adminSocket, env } = this.#options;
     if (adminSocket === '') return;
-    const [{ openAdminDoor }, { adminCommands }] = await Promise.all([
+    const [{ openAdminDoor }, { adminCommands }, { HandOver }] = await Promise.all([
       import('./admin-door.ts'),
       import('../admin-commands.ts'),
+      import('../takeover/hand-over.ts'),
     ]);
-    const commands = adminCommands({ ...environment, current: () => this.#server.current });
-    this.#door = await openAdminDoor({ socket: adminSocket, env, commands, log: environment.log('') });
+    const log = environment.log('');
+    const handOver = new HandOver({
+      server: this.#server,
+      clock: environment.clock,
+      log,
+      onReleased: (successor) => {
+        log.info(`Process ${successor} has taken over: answering what is in hand`);
+        this.#successor.resolve('handed over');
+      },
+    });
+    const commands = {
+      ...adminCommands({ ...environment, current: () => this.#server.current }),
+      ...handOver.commands(() => this.#door?.path ?? ''),
+    };
+    this.#door = await openAdminDoor({
+      socket: adminSocket,
+      env,
+      commands,
+      log,
+      ...(replaces !== undefined && { replaces }),
+    });
   }
 
   #load(): Corefile {
@@ -205,14 +262,6 @@ class ServerLife {
       this.#options.environment.log('plugin/reload: ').error(`${reason}: ${errorText(error)}`);
       return false;
     }
-  }
-}
-
-function writePidfile(path: string): void {
-  try {
-    writeFileSync(path, `${process.pid}\n`, { mode: 0o644 });
-  } catch (error) {
-    throw new AppError('SERVE_PIDFILE', `Cannot write the pidfile: ${errorText(error)}: received ${path}`);
   }
 }
 
