@@ -54,7 +54,8 @@ function readExpectation(text: string): Expected {
     if (HEADINGS.has(line)) current = line;
     else {
       const section = PSEUDO.test(line) ? 'OPT' : current;
-      sections[section] = [...(sections[section] ?? []), line];
+      const [, times = '1', record = line] = /^(\d+)x (.*)$/.exec(line) ?? [];
+      sections[section] = [...(sections[section] ?? []), ...Array<string>(Number(times)).fill(record)];
     }
   }
   return { status, flags: flags.length === 0 ? undefined : flags, sections };

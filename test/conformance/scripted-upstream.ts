@@ -131,12 +131,22 @@ function replyBytes(query: Message, rule: UpstreamRule): Uint8Array | undefined 
 }
 
 function records(text = ''): readonly ResourceRecord[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const lines = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .flatMap(repeated);
   return lines.map((line) => {
     const record = parseRecordText(line, { origin: ROOT, defaultTtlSeconds: 300 });
     if (!record.ok) throw new Error(`not a record: ${line}`);
     return record.value;
   });
+}
+
+/** `60x a.example. 300 IN A 192.0.2.@` */
+function repeated(line: string): readonly string[] {
+  const [, times, record = ''] = /^\s*(\d+)x (.*)$/.exec(line) ?? [];
+  if (times === undefined) return [line];
+  return Array.from({ length: Number(times) }, (_, index) => record.replaceAll('@', String(index + 1)));
 }
 
 function serveUdp(udp: UdpSocket, script: Script): void {

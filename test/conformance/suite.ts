@@ -8,6 +8,7 @@
  *   corefile: |                      {$UPSTREAM}, {$DEAD}, {$API}, {$DIR}, {$PORT2}, {$PORT3} are there as variables
  *   flags: [-quiet]                  more flags of `zerohop dns`
  *   files: { name: text }            in {$DIR}
+ *   env: { NAME: value }             more of the environment
  *   upstream: [UpstreamRule]         the first that fits answers; REFUSED when none does
  *   objects: [Kubernetes object]     or the name of a YAML file beside this one, several documents
  *   cases: [Case]
@@ -28,6 +29,7 @@ export interface UpstreamRule {
   readonly rcode?: string;
   /** Of `aa ra ad tc`; default `ra`. */
   readonly flags?: string;
+  /** Records, one a line; `60x` before one stands for 60 of them, `@` in it for 1, 2, … */
   readonly answer?: string;
   readonly authority?: string;
   readonly additional?: string;
@@ -44,7 +46,7 @@ export interface Case {
    * `STATUS [FLAGS]`, then the records of the answer; `AUTHORITY` and `ADDITIONAL` head those sections; lines that start
    * with `EDNS`, or with the name of an EDNS option, are lines of dig's pseudo section. What is not said must not be
    * there, except flags when none are named. `*` stands for any run of letters in a word, `~30` for 28 to 30, `#` begins
-   * a comment. `NOTHING`: no reply comes. Order of records does not matter.
+   * a comment. `NOTHING`: no reply comes. `29x` before a record: so often. Order of records does not matter.
    */
   readonly expect?: string;
   /** Length of the reply in bytes, as dig counts it: `44`, `<=512`, `>512`. */
@@ -97,12 +99,13 @@ export interface Suite {
   readonly corefile: string;
   readonly flags: readonly string[];
   readonly files: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
   readonly upstream: readonly UpstreamRule[];
   readonly objects: readonly unknown[];
   readonly cases: readonly Case[];
 }
 
-const SUITE_KEYS = new Set(['about', 'corefile', 'flags', 'files', 'upstream', 'objects', 'cases']);
+const SUITE_KEYS = new Set(['about', 'corefile', 'flags', 'files', 'env', 'upstream', 'objects', 'cases']);
 const CASE_KEYS = new Set<string>([
   'name',
   'dig',
@@ -127,12 +130,12 @@ const CASE_KEYS = new Set<string>([
 export function readSuite(path: string): Suite {
   const raw: Partial<Suite> & { objects?: unknown } = parse(readFileSync(path, 'utf8'));
   refuseUnknown(path, raw, SUITE_KEYS);
-  const { about, corefile, flags = [], files = {}, upstream = [], cases = [] } = raw;
+  const { about, corefile, flags = [], files = {}, env = {}, upstream = [], cases = [] } = raw;
   if (about === undefined || corefile === undefined || cases.length === 0) {
     throw new Error(`${path}: about, corefile and cases must be there`);
   }
   for (const each of cases) checkCase(path, each);
-  return { path, about, corefile, flags, files, upstream, cases, objects: objectsOf(path, raw.objects) };
+  return { path, about, corefile, flags, files, env, upstream, cases, objects: objectsOf(path, raw.objects) };
 }
 
 function checkCase(path: string, each: Case): void {

@@ -58,7 +58,7 @@ export async function startUnderTest(suite: Suite): Promise<UnderTest> {
   const args = ['dns', '-conf', join(directory, 'Corefile'), '-dns.port', String(port), ...suite.flags];
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd: directory,
-    env: { ...process.env, ...variables },
+    env: { ...process.env, ...variables, ...suite.env },
   });
   collectLines(child, lines);
   const signal = (name: NodeJS.Signals) => void child.kill(name);
