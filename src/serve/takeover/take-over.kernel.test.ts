@@ -1,0 +1,196 @@
+/** The real program, one after the other on the same sockets, while clients ask all the time. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { startLoad } from './testing/steady-load.ts';
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'zerohop-takeover-'));
+const env = { ...process.env, ZEROHOP_RUN_DIR: join(scratch, 'run') };
+const children: ChildProcess[] = [];
+afterEach(async () => {
+  const ended = children.map((child) => new Promise((resolve) => child.once('close', resolve)));
+  const isRunning = children.map((child) => child.exitCode === null && child.signalCode === null);
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await Promise.all(ended.filter((_, i) => isRunning[i]));
+  rmSync(env.ZEROHOP_RUN_DIR, { recursive: true, force: true });
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const HANDOVERS = 5;
+const PATIENTLY = { timeout: 20_000 };
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  output(): string;
+  says(pattern: RegExp): Promise<void>;
+}
+
+function start(corefile: string, ...flags: string[]): Server {
+  const conf = join(scratch, `Corefile${Math.random()}`);
+  writeFileSync(conf, corefile);
+  const child = spawn(process.execPath, [MAIN, 'dns', '-conf', conf, ...flags], { stdio: 'pipe', env });
+  children.push(child);
+  let output = '';
+  const take = (chunk: Buffer) => {
+    output += chunk.toString();
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  return {
+    child,
+    ended: new Promise((resolve) => child.once('close', resolve)),
+    output: () => output,
+    says: (pattern) => expect.poll(() => output, PATIENTLY).toMatch(pattern),
+  };
+}
+
+async function started(corefile: string, ...flags: string[]): Promise<Server> {
+  const server = start(corefile, ...flags);
+  await server.says(/linux\//);
+  return server;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await new Promise((resolve) => server.once('listening', resolve));
+  const bound = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return bound !== null && typeof bound === 'object' ? bound.port : 0;
+}
+
+function corefile(port: number, { bind = '', answer = '192.0.2.7' } = {}): string {
+  return `example.org:${port} {
+  ${bind}
+  cache 300
+  template IN A {
+    answer "{{ .Name }} 300 IN A ${answer}"
+  }
+}
+`;
+}
+
+function dig(port: number, name: string): { address: string; ttl: number } {
+  const args = ['@127.0.0.1', '-p', String(port), name, '+noall', '+answer', '+time=2', '+tries=1'];
+  const [, ttl = '', , , address = ''] = execFileSync('dig', args, { encoding: 'utf8' }).trim().split(/\s+/);
+  return { address, ttl: Number(ttl) };
+}
+
+describe('one process taking over from another', { timeout: 180_000 }, () => {
+  it.each([
+    { name: 'bound addresses', bind: 'bind 127.0.0.1 ::1', flags: [] },
+    { name: 'the wildcard', bind: '', flags: [] },
+    { name: 'two packet threads', bind: '', flags: ['-packet-threads', '2'] },
+    { name: 'the main thread', bind: 'bind 127.0.0.1 ::1', flags: ['-packet-threads', '0'] },
+  ])('loses no query in five hand-overs: $name', async ({ bind, flags }) => {
+    const port = await freePort();
+    let server = await started(corefile(port, { bind }), ...flags);
+    const load = await startLoad(['127.0.0.1', '::1'], port);
+    for (let i = 0; i < HANDOVERS; i++) {
+      const next = await started(corefile(port, { bind }), ...flags, '-takeover', 'auto');
+      expect(await server.ended).toBe(0);
+      expect(server.output()).toContain('has taken over');
+      server = next;
+    }
+    await load.stop();
+    const { counts } = load;
+    await expect.poll(() => counts.answered, PATIENTLY).toBe(counts.sent);
+    expect(counts.sent).toBeGreaterThan(5000);
+    expect(counts.tcpFailed).toEqual([]);
+    expect(counts.tcpAnswered).toBeGreaterThan(100);
+    expect(readdirSync(env.ZEROHOP_RUN_DIR)).toHaveLength(1);
+  });
+
+  it('goes on with the cached answers, which go on ageing', async () => {
+    const port = await freePort();
+    const old = await started(corefile(port, { answer: '192.0.2.1' }));
+    expect(dig(port, 'a.example.org')).toEqual({ address: '192.0.2.1', ttl: 300 });
+    await pause(2100);
+    await started(corefile(port, { answer: '192.0.2.2' }), '-takeover', String(old.child.pid));
+    await old.ended;
+    const again = dig(port, 'a.example.org');
+    expect(again.address).toBe('192.0.2.1');
+    expect(again.ttl).toBeLessThanOrEqual(298);
+    expect(again.ttl).toBeGreaterThan(250);
+    expect(dig(port, 'b.example.org').address).toBe('192.0.2.2');
+  });
+
+  it.each<[name: string, spoil: (text: string) => string, kill: boolean]>([
+    ['a Corefile that is wrong', (text) => text.replace('cache 300', 'nosuch'), false],
+    ['an address that is not there', (text) => `${text}b.org {\n  bind 192.0.2.99\n}\n`, false],
+    ['a kill in the middle', (text) => `${text}b.org:0 {\n ${WAITING}\n}\n`, true],
+  ])('leaves the running one as it was after %s', async (_name, spoil, kill) => {
+    const port = await freePort();
+    const old = await started(corefile(port));
+    const load = await startLoad(['127.0.0.1', '::1'], port);
+    const next = start(spoil(corefile(port)), '-takeover', 'auto');
+    if (kill) {
+      await old.says(/is about to take over/);
+      next.child.kill('SIGKILL');
+      await old.says(/ended before it could take over: this one goes on/);
+    } else expect(await next.ended).toBe(1);
+    await pause(300);
+    await load.stop();
+    const { counts } = load;
+    await expect.poll(() => counts.answered, PATIENTLY).toBe(counts.sent);
+    expect(counts.tcpFailed).toEqual([]);
+    expect(old.child.exitCode).toBeNull();
+    const third = await started(corefile(port), '-takeover', 'auto');
+    expect(await old.ended).toBe(0);
+    expect(third.child.exitCode).toBeNull();
+  });
+
+  it('goes on by itself when the other one is killed in the middle', async () => {
+    const port = await freePort();
+    const old = await started(corefile(port));
+    const waiting = WAITING.replace('1h', '3s');
+    const next = start(`${corefile(port)}b.org:0 {\n ${waiting}\n}\n`, '-takeover', 'auto');
+    await old.says(/is about to take over/);
+    old.child.kill('SIGKILL');
+    await next.says(/The process before had ended by itself/);
+    expect(dig(port, 'a.example.org').address).toBe('192.0.2.7');
+  });
+
+  it('starts as ever where nobody is left, and says so in a line', async () => {
+    const port = await freePort();
+    const alone = await started(corefile(port), '-takeover', 'auto');
+    expect(alone.output()).toContain('[INFO] Nobody to take over from (-takeover auto): starting as ever\n');
+    expect(dig(port, 'a.example.org').address).toBe('192.0.2.7');
+  });
+
+  it('leaves an admin socket that was named to the successor', async () => {
+    const port = await freePort();
+    const path = join(scratch, 'named.sock');
+    const flags = ['-admin-socket', path, '-takeover', path];
+    const old = await started(corefile(port), ...flags);
+    const next = await started(corefile(port), ...flags);
+    expect(await old.ended).toBe(0);
+    expect(readdirSync(scratch)).toContain('named.sock');
+    next.child.kill('SIGTERM');
+    await next.ended;
+    expect(readdirSync(scratch)).not.toContain('named.sock');
+  });
+
+  it('hands pages over as well, and takes them where the other one had them', async () => {
+    const [port, health] = [await freePort(), await freePort()];
+    const text = corefile(port).replace('cache 300', `cache 300\n  health :${health}`);
+    const old = await started(text);
+    const next = await started(text, '-takeover', 'auto');
+    expect(await old.ended).toBe(0);
+    const page = execFileSync('curl', ['-s', `http://127.0.0.1:${health}/health`], { encoding: 'utf8' });
+    expect(page).toBe('OK');
+    expect(next.child.exitCode).toBeNull();
+  });
+});
+
+const WAITING = `bind 127.0.0.1
+ kubernetes cluster.local {
+  endpoint http://127.0.0.1:1
+  startup_timeout 1h
+ }`;
