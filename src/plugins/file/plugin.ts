@@ -11,28 +11,34 @@ import { matchingZone } from '../zones.ts';
 import { lookUp, type ZoneAnswer } from './lookup.ts';
 import type { ZoneFile } from './zone-file.ts';
 
-export interface FileOptions {
-  /** By zone, lower case. */
-  readonly files: ReadonlyMap<Name, ZoneFile>;
+/** Where a zone comes from. */
+export interface ZoneSource {
+  readonly file: ZoneFile;
   /** Names without records below these go on to the next plugin. */
   readonly fallthrough: readonly Name[];
+}
+
+export interface FileOptions {
+  /** By zone, lower case. */
+  readonly sources: ReadonlyMap<Name, ZoneSource>;
   readonly resolve: Host['resolve'];
 }
 
 export function filePlugin(options: FileOptions): Plugin {
   return (next) => (query) => {
     const { question } = query;
-    const origin = question.class === CLASS.IN ? zoneOf(options.files, question.name) : undefined;
-    if (origin === undefined) return next(query);
+    const origin = question.class === CLASS.IN ? zoneOf(options.sources, question.name) : undefined;
+    const source = origin && options.sources.get(origin);
+    if (origin === undefined || source === undefined) return next(query);
     // Without `transfer` nobody may have the zone, and a NOTIFY is for secondaries, which these zones are not.
     const { type } = question;
     if (type === TYPE.AXFR || type === TYPE.IXFR || query.message.opcode === OPCODE.NOTIFY) {
       return { rcode: RCODE.REFUSED };
     }
-    const zone = options.files.get(origin)?.zone(origin);
+    const zone = source.file.zone(origin);
     if (zone === undefined) return { rcode: RCODE.SERVFAIL };
     const answer = lookUp(zone, question, query.message.edns?.dnssecOk === true);
-    if (answer.unknown && matchingZone(options.fallthrough, question.name) !== undefined) return next(query);
+    if (answer.unknown && matchingZone(source.fallthrough, question.name) !== undefined) return next(query);
     return answer.leadsTo === undefined
       ? replyWith(query, answer)
       : follow(query, answer, { name: answer.leadsTo, resolve: options.resolve });
@@ -40,9 +46,9 @@ export function filePlugin(options: FileOptions): Plugin {
 }
 
 /** The longest of the zones that holds the name: found by its own text, since there may be thousands. */
-export function zoneOf(files: ReadonlyMap<Name, unknown>, name: Name): Name | undefined {
+export function zoneOf(sources: ReadonlyMap<Name, unknown>, name: Name): Name | undefined {
   let at: Name | undefined = canonicalName(name);
-  while (at !== undefined && !files.has(at)) at = parentName(at);
+  while (at !== undefined && !sources.has(at)) at = parentName(at);
   return at;
 }
 

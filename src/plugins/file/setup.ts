@@ -5,7 +5,7 @@ import { canonicalName, type Name, ROOT } from '../../dns/name.ts';
 import type { Host, Setup, SetupContext } from '../contract.ts';
 import { durationArg, durationFault, expectArgs, unknownProperty, wrongDirective } from '../directive.ts';
 import { zonesFrom } from '../zones.ts';
-import { filePlugin, zoneOf } from './plugin.ts';
+import { filePlugin, type ZoneSource, zoneOf } from './plugin.ts';
 import { ZoneFile } from './zone-file.ts';
 import { transferZone } from './zone-transfer.ts';
 
@@ -21,23 +21,21 @@ interface Settings {
 
 export const setup: Setup = (context) => {
   const { directives, host } = context;
-  const fallthrough: Name[] = [];
-  const files = new Map<Name, ZoneFile>();
+  const sources = new Map<Name, ZoneSource>();
   const opened: ZoneFile[] = [];
   for (const directive of directives) {
     const settings = readOptions(directive.body ?? []);
     const file = zoneFile(directive, settings, context);
     opened.push(file);
     // Of a zone that is named twice, the last file counts.
-    for (const origin of file.origins) files.set(origin, file);
-    fallthrough.push(...settings.fallthrough);
+    for (const origin of file.origins) sources.set(origin, { file, fallthrough: settings.fallthrough });
   }
   return {
-    plugin: filePlugin({ files, fallthrough, resolve: host.resolve }),
-    handles: (name) => zoneOf(files, name) !== undefined,
+    plugin: filePlugin({ sources, resolve: host.resolve }),
+    handles: (name) => zoneOf(sources, name) !== undefined,
     transfer(zone, sinceSerial) {
       const origin = canonicalName(zone);
-      const found = files.get(origin)?.zone(origin);
+      const found = sources.get(origin)?.file.zone(origin);
       return found && transferZone(found, sinceSerial);
     },
     async onStart() {
