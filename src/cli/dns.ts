@@ -34,6 +34,8 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runServer } = await import('../serve/process/run-server.ts');
+    const { keepSmall } = await import('../serve/process/process-spare.ts');
+    keepSmall();
     const environment = processEnvironment({
       defaultPort: dnsPort(flags),
       udp: udpSettings(flags),

@@ -35,6 +35,8 @@ export async function run(args: readonly string[]): Promise<number> {
     const spec = nodeCacheSpec(flags);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runNodeCache } = await import('../nodecache/run-node-cache.ts');
+    const { keepSmall } = await import('../serve/process/process-spare.ts');
+    keepSmall();
     const environment = processEnvironment({
       defaultPort: spec.port,
       udp: udpSettings(flags),

@@ -46,6 +46,10 @@ export interface Libc {
   sendmmsg(fd: number, messages: number, count: number, flags: number): number;
   /** `fds` is the address of an array of `pollfd`; how many have something to say. */
   poll(fds: number, count: number, timeoutMs: number): number;
+  /** `at` is page-aligned. */
+  madvise(at: bigint, length: number, advice: number): number;
+  /** Gives free memory of the C library back to the system; 0 where the library (musl) has no such call. */
+  mallocTrim(): number;
 }
 
 export interface Mapping {
@@ -121,6 +125,8 @@ function bindLibc(koffi: Koffi): Libc {
     ),
     sendmmsg: bind('int sendmmsg(int fd, intptr_t messages, unsigned int count, int flags)'),
     poll: bind('int poll(intptr_t fds, unsigned long count, int timeout)'),
+    madvise: bind('int madvise(intptr_t at, size_t length, int advice)'),
+    mallocTrim: optional(() => bind('int malloc_trim(size_t pad)')),
   };
   const number = SYS_BPF[process.arch];
   if (number === undefined) throw new Error('no system call numbers for this architecture');
@@ -155,7 +161,19 @@ function bindLibc(koffi: Koffi): Libc {
     recvmmsg: (fd, messages, count, flags) => checked(native.recvmmsg(fd, messages, count, flags, 0)),
     sendmmsg: (fd, messages, count, flags) => checked(native.sendmmsg(fd, messages, count, flags)),
     poll: (fds, count, timeoutMs) => checked(native.poll(fds, count, timeoutMs)),
+    madvise: (at, length, advice) => call(native.madvise, at, length, advice),
+    mallocTrim: () => Number(native.mallocTrim?.(0) ?? 0),
   };
+}
+
+/** What only some C libraries have. */
+function optional(find: () => Native): Native | undefined {
+  try {
+    return find();
+  } catch {
+    // Not in this one: the caller does without.
+    return undefined;
+  }
 }
 
 /** A binary of the wrong architecture or C library can load and still misbehave: ask it what we know already. */
