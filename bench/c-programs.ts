@@ -10,7 +10,9 @@ export function compilePrograms(directory: string): Readonly<Record<CProgram, st
   const compile = (name: CProgram): string => {
     const program = join(directory, name);
     const source = join(import.meta.dirname, 'c', `${name}.c`);
-    execFileSync('gcc', ['-O2', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('gcc', ['-O2', '-pthread', '-o', program, source], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     return program;
   };
   return {

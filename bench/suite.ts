@@ -52,13 +52,13 @@ export class Bench {
     return { directory: this.directory, upstream: authority.spec.port, authority };
   }
 
-  /** A C program that takes its port. */
-  async cServer(name: 'echo' | 'authority'): Promise<ContenderSpec> {
+  /** A C program that takes its port, and how many threads it is to have. */
+  async cServer(name: 'echo' | 'authority', threads = 1): Promise<ContenderSpec> {
     const [port = 0] = await freePorts(1);
     return {
       name: name === 'echo' ? 'C echo' : name,
       command: this.programs[name],
-      args: [String(port)],
+      args: [String(port), String(threads)],
       port,
     };
   }

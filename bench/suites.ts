@@ -1,9 +1,12 @@
 /** The suites in the order in which they run. */
 import type { Suite } from './suite.ts';
+import { churn } from './suites/churn.ts';
 import { hits } from './suites/hits.ts';
 import { memory } from './suites/memory.ts';
 import { misses } from './suites/misses.ts';
 import { paced } from './suites/paced.ts';
 import { start } from './suites/start.ts';
+import { starved } from './suites/starved.ts';
+import { workers } from './suites/workers.ts';
 
-export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start];
+export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start, churn, starved, workers];

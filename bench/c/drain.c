@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SOCKETS = 256, SLOT = 1500, BUFFER = 1 << 22, SETTLE_US = 3000, DRAIN_US = 60000 };
+enum { MAX_SOCKETS = 256, SLOT = 1500, BUFFER = 1 << 22, SETTLE_US = 3000, DRAIN_US = 150000 };
 
 static int fds[MAX_SOCKETS];
 

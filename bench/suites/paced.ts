@@ -8,7 +8,7 @@ import { figure, formatTable } from '../table.ts';
 
 const RATE = 5_000;
 const WARM_UP_SECONDS = 4;
-const ROUNDS = 7;
+const ROUNDS = 6;
 const ROUND_SECONDS = 3;
 const HEADINGS = ['server', 'p50 us', 'p99 us', 'p99.9 us', 'max us', 'max, worst', 'unanswered'];
 
