@@ -87,15 +87,19 @@ function explainBlock(generation: Generation, { plan, zone, block, question }: C
       at: source?.directives.find(({ name }) => name.text === word)?.name,
       takesPart: instance.handles?.(question.name, question.type) ?? true,
     })),
-    fast: fastWay(generation, plan, { zone, own }),
+    fast: fastWay(generation, plan, { zone, own, question }),
   };
 }
 
 function fastWay(
   generation: Generation,
   plan: ListenerPlan,
-  { zone, own }: { zone: Name; own: readonly PluginRecord[] },
+  { zone, own, question }: { zone: Name; own: readonly PluginRecord[]; question: Question },
 ): true | string {
+  const keeper = own.find(({ instance }) => instance.replay?.does === 'keep');
+  if (keeper?.instance.handles?.(question.name, question.type) === false) {
+    return 'the cache of the block does not keep such answers';
+  }
   const [listener] = hotRoutes([plan], generation.records);
   if (listener?.routes.some((route) => route.zone === zone && route.replay !== undefined)) return true;
   const chain = own.filter(

@@ -4,7 +4,7 @@ import { parseType } from '../../dns/codes.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { BlockInfo, Setup } from '../contract.ts';
 import { wrongDirective } from '../directive.ts';
-import { zonesFrom } from '../zones.ts';
+import { matchingZone, zonesFrom } from '../zones.ts';
 import { aclCounters } from './metrics.ts';
 import { createNetworks, EVERYWHERE } from './networks.ts';
 import { acl } from './plugin.ts';
@@ -17,7 +17,15 @@ const MAPPED_BITS = 96;
 
 export const setup: Setup = ({ directives, block, host }) => {
   const stanzas = directives.map((directive) => readStanza(directive, block));
-  return { plugin: acl({ stanzas, counters: aclCounters(host.metrics) }) };
+  return {
+    plugin: acl({ stanzas, counters: aclCounters(host.metrics) }),
+    handles: (name, type) =>
+      stanzas.some(
+        ({ zones, policies }) =>
+          matchingZone(zones, name) !== undefined &&
+          policies.some(({ types }) => types === undefined || types.has(type)),
+      ),
+  };
 };
 
 function readStanza({ args, body }: Directive, block: BlockInfo): Stanza {

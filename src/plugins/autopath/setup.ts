@@ -7,7 +7,7 @@ import { errorText } from '../../fault/app-error.ts';
 import type { Host, SearchPath, Setup } from '../contract.ts';
 import { expectNoOptions, onlyDirective, quote, wrongDirective } from '../directive.ts';
 import { parseSearch } from '../search-list.ts';
-import { zonesFrom } from '../zones.ts';
+import { matchingZone, zonesFrom } from '../zones.ts';
 import { autopath } from './plugin.ts';
 
 const PLUGIN = 'autopath';
@@ -18,6 +18,7 @@ export const setup: Setup = ({ directives, block, host }) => {
   const source = directive.args.at(-1);
   if (source === undefined) throw wrongDirective(PLUGIN, directive.name, 'no resolv-conf specified');
   const zones = zonesFrom(directive.args.slice(0, -1), block.zones);
+  const handles = (name: Name) => matchingZone(zones, name) !== undefined;
   const successes = host.metrics.counter({
     name: 'coredns_autopath_success_total',
     help: 'Queries that were answered with a name further down the search path.',
@@ -27,6 +28,7 @@ export const setup: Setup = ({ directives, block, host }) => {
     const word = source.text.slice(1);
     return {
       plugin: autopath({ zones, successes, searchPath: pathOf(word, host) }),
+      handles,
       onStart() {
         if (host.neighbours().searchPath(word) !== undefined) return;
         host.log.warning(`autopath has no effect: ${word} in this block knows no search paths`);
@@ -34,7 +36,7 @@ export const setup: Setup = ({ directives, block, host }) => {
     };
   }
   const search = readSearch(source, host);
-  return { plugin: autopath({ zones, successes, searchPath: () => search }) };
+  return { plugin: autopath({ zones, successes, searchPath: () => search }), handles };
 };
 
 /** The plugin is set up after this one, and is only asked when queries come. */

@@ -4,6 +4,7 @@
  * the same answers by the same rules without coming here. A hit is answered without a promise.
  */
 import { OPCODE, TYPE } from '../../dns/codes.ts';
+import type { Question } from '../../dns/message.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Share, StoredAnswer } from '../../wirecache/contract.ts';
 import { matchingZone } from '../zones.ts';
@@ -45,9 +46,15 @@ export function cache(options: CacheOptions): Plugin {
 }
 
 function isCached(query: Query, spec: CacheSpec): boolean {
-  const { type, name } = query.question;
-  if (query.message.opcode !== OPCODE.QUERY || type === TYPE.AXFR || type === TYPE.IXFR) return false;
-  return matchingZone(spec.zones, name) !== undefined;
+  return query.message.opcode === OPCODE.QUERY && keepsAnswersTo(query.question, spec);
+}
+
+/** Whether answers to such a question are kept at all. */
+export function keepsAnswersTo(
+  { name, type }: Pick<Question, 'name' | 'type'>,
+  { zones }: CacheSpec,
+): boolean {
+  return type !== TYPE.AXFR && type !== TYPE.IXFR && matchingZone(zones, name) !== undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { cacheControl } from './control.ts';
 import { type CacheOptions, showEntries } from './keep.ts';
 import { cacheMetrics } from './metrics.ts';
 import { readCacheSpec } from './options.ts';
-import { cache } from './plugin.ts';
+import { cache, keepsAnswersTo } from './plugin.ts';
 
 export const setup: Setup = ({ directives, block, host }) => {
   const spec = readCacheSpec(onlyDirective(directives), block.zones);
@@ -28,6 +28,7 @@ export const setup: Setup = ({ directives, block, host }) => {
   });
   return {
     plugin: cache(options),
+    handles: (name, type) => keepsAnswersTo({ name, type }, spec),
     cacheControl: cacheControl(options),
     replay: {
       does: 'keep',

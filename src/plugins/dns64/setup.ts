@@ -1,5 +1,6 @@
 /** `dns64 [PREFIX] { prefix PREFIX; translate_all; allow_ipv4 }`; of several in a block, later words win. */
 import type { OptionLine, Token } from '../../corefile/ast.ts';
+import { TYPE } from '../../dns/codes.ts';
 import { ipFamily } from '../../net/ip.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { Setup } from '../contract.ts';
@@ -29,7 +30,7 @@ export const setup: Setup = ({ directives, host }) => {
     resolve: (query, name, type) => host.resolve(query, name, type),
     onTranslated: (server) => translated.with(server).inc(),
   });
-  return { plugin };
+  return { plugin, handles: (_name, type) => type === TYPE.AAAA };
 };
 
 function wellKnown(): Prefix {

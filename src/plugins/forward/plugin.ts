@@ -30,9 +30,15 @@ const UNSHARED = 'forward/unshared';
 /** Longer queries are rare and may be somebody's attempt to fill memory with keys: each is asked by itself. */
 const MOST_SHARED_BYTES = 512;
 
+/** Whether the line takes questions about this name. */
+export function forwards({ from, except }: Pick<ForwardOptions, 'from' | 'except'>, name: Name): boolean {
+  if (!isSubdomain(from, name)) return false;
+  return !except.some((zone) => zone !== from && isSubdomain(zone, name));
+}
+
 /** One `forward` line. `alternate` is the next line of the block, if any: it takes what this one does not. */
 export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
-  const { from, except, forceTcp, preferUdp } = options;
+  const { forceTcp, preferUdp } = options;
   const limit = options.maxConcurrent || MOST_QUERIES;
   const flights = new Flights<Relayed>();
   const by = {
@@ -40,11 +46,6 @@ export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
     tcp: { ...options, transport: 'tcp' },
   } as const;
   let underway = 0;
-
-  function ours(name: Name): boolean {
-    if (!isSubdomain(from, name)) return false;
-    return !except.some((zone) => zone !== from && isSubdomain(zone, name));
-  }
 
   function ask(query: Query, land: (relayed: Relayed) => void): void {
     const transport = forceTcp ? 'tcp' : preferUdp ? 'udp' : query.transport;
@@ -73,7 +74,7 @@ export function forward(options: ForwardOptions, alternate?: Plugin): Plugin {
     const onward = alternate ? alternate(next) : next;
     const other = alternate && onward;
     return (query) => {
-      if (!ours(query.question.name)) return onward(query);
+      if (!forwards(options, query.question.name)) return onward(query);
       if (underway < limit) return answer(query, other);
       options.metrics.rejected();
       return { rcode: RCODE.REFUSED, error: new Error(`concurrent queries exceeded maximum ${limit}`) };

@@ -11,7 +11,7 @@ import { RandomWords } from './exchange/random-words.ts';
 import type { TlsIdentity } from './exchange/stream-dialer.ts';
 import { type ForwardMetrics, forwardMetrics } from './metrics.ts';
 import { type ForwardSpec, readForwardSpec } from './options.ts';
-import { type ForwardOptions, forward } from './plugin.ts';
+import { type ForwardOptions, forward, forwards } from './plugin.ts';
 import { makePolicy } from './policy.ts';
 import { readTlsIdentity } from './tls-identity.ts';
 import { Upstream } from './upstream.ts';
@@ -24,6 +24,7 @@ export const setup: Setup = ({ directives, host }) => {
   const plugin = lines.reduceRight<Plugin | undefined>((after, line) => line.plugin(after), undefined);
   return {
     ...(plugin && { plugin }),
+    handles: (name) => lines.some((line) => line.takes(name)),
     anyClass: true,
     async onStart() {
       for (const line of lines) await line.start();
@@ -77,6 +78,10 @@ class ForwardLine {
       metrics,
     };
     return forward(options, after);
+  }
+
+  takes(name: Name): boolean {
+    return forwards({ from: this.#from, except: this.#spec.except }, name);
   }
 
   async start(): Promise<void> {

@@ -37,6 +37,12 @@ export function hostsPlugin(options: HostsOptions): Plugin {
   };
 }
 
+/** Whether such a question of class IN is looked up; pointers are by their address, whatever the zones. */
+export function looksUp(name: Name, type: number, { zones }: Pick<HostsOptions, 'zones'>): boolean {
+  if (type === TYPE.PTR) return reverseAddress(canonicalName(name)) !== undefined;
+  return matchingZone(zones, name) !== undefined;
+}
+
 interface Surroundings {
   readonly next: Handler;
   readonly options: HostsOptions;

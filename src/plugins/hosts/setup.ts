@@ -15,7 +15,7 @@ import {
 import { zonesFrom } from '../zones.ts';
 import { type HostsLine, type HostTable, hostTable, parseHostsLine } from './host-table.ts';
 import { HostsFile } from './hosts-file.ts';
-import { hostsPlugin } from './plugin.ts';
+import { hostsPlugin, looksUp } from './plugin.ts';
 
 const PLUGIN = 'hosts';
 const DEFAULT_FILE = '/etc/hosts';
@@ -56,7 +56,12 @@ export const setup: Setup = ({ directives, block, host }) => {
     inline,
     file: () => source.table,
   });
-  return { plugin, onStart: () => source.open(), onShutdown: () => source.close() };
+  return {
+    plugin,
+    handles: (name, type) => looksUp(name, type, options),
+    onStart: () => source.open(),
+    onShutdown: () => source.close(),
+  };
 };
 
 /** Counts what is in force, and has the caches forget what has changed. */

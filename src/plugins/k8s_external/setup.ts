@@ -2,6 +2,7 @@
 import { canonicalName } from '../../dns/name.ts';
 import type { ClusterNames, Setup } from '../contract.ts';
 import { onlyDirective, wrongDirective } from '../directive.ts';
+import { matchingZone } from '../zones.ts';
 import { createChangeReader } from './changes.ts';
 import { readExternalOptions } from './options.ts';
 import { k8sExternal } from './plugin.ts';
@@ -13,6 +14,7 @@ export const setup: Setup = (context) => {
   let cluster: ClusterNames | undefined;
   return {
     plugin: k8sExternal({ options, cluster: () => cluster, resolve: host.resolve }),
+    handles: (name) => matchingZone(options.zones, name) !== undefined,
     transfer(zone, sinceSerial) {
       const own = canonicalName(zone);
       if (cluster === undefined || !options.zones.includes(own)) return undefined;

@@ -5,6 +5,7 @@ import { canonicalName, type Name } from '../../dns/name.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import type { PluginInstance, Setup } from '../contract.ts';
 import { parseSearch } from '../search-list.ts';
+import { matchingZone } from '../zones.ts';
 import { changedNames } from './changed-names.ts';
 import type { Scope } from './lookup/scope.ts';
 import { serverNames } from './lookup/server-names.ts';
@@ -69,6 +70,7 @@ export const setup: Setup = (context) => {
       localAddresses: () => localAddresses,
       resolve: host.resolve,
     }),
+    handles: (name) => matchingZone(options.zones, name) !== undefined,
     ready: view.synced,
     describe: (query) => describeQuery({ options, view }, query),
     ...verifiedOnly(options, view),

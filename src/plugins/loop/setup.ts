@@ -1,5 +1,6 @@
 /** `loop` takes nothing and may stand once in a block. Only the block's first zone is probed, as in CoreDNS. */
 import { randomBytes } from 'node:crypto';
+import { TYPE } from '../../dns/codes.ts';
 import { joinName, type Name, ROOT } from '../../dns/name.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, expectNoOptions, onlyDirective } from '../directive.ts';
@@ -15,6 +16,7 @@ export const setup: Setup = ({ directives, block, host }) => {
   let stop: () => void = () => undefined;
   return {
     plugin: loop(watch, host.log),
+    handles: (_name, type) => type === TYPE.HINFO,
     onStarted([listener]) {
       if (listener === undefined) return;
       const { text, target } = reachable(listener);

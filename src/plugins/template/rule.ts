@@ -28,6 +28,12 @@ export type RuleOutcome =
   | { readonly kind: 'next' }
   | { readonly kind: 'fail' };
 
+/** Whether a rule looks at such a question of class IN at all. */
+export function concerns(rule: TemplateRule, name: Name, type: number): boolean {
+  if (!fits(rule.class, CLASS.IN, CLASS.ANY) || !fits(rule.type, type, TYPE.ANY)) return false;
+  return matchingZone(rule.zones, name) !== undefined;
+}
+
 export function matchRule(rule: TemplateRule, { question }: Query): RuleOutcome {
   const qname = canonicalName(question.name);
   const zone = matchingZone(rule.zones, qname);

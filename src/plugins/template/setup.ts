@@ -16,7 +16,7 @@ import { compilePattern, type Pattern } from '../pattern.ts';
 import { zonesFrom } from '../zones.ts';
 import { templateMetrics } from './metrics.ts';
 import { templatePlugin } from './plugin.ts';
-import type { TemplateRule } from './rule.ts';
+import { concerns, type TemplateRule } from './rule.ts';
 import { DATA_FIELDS } from './template-data.ts';
 import { compileTemplate, type Template } from './text-template/text-template.ts';
 
@@ -36,7 +36,10 @@ const ANYTHING = '.*';
 
 export const setup: Setup = ({ directives, block, host }) => {
   const rules = directives.map((directive) => ruleOf(directive, block.zones));
-  return { plugin: templatePlugin({ rules, metrics: templateMetrics(host.metrics), resolve: host.resolve }) };
+  return {
+    plugin: templatePlugin({ rules, metrics: templateMetrics(host.metrics), resolve: host.resolve }),
+    handles: (name, type) => rules.some((rule) => concerns(rule, name, type)),
+  };
 };
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

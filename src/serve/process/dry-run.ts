@@ -75,7 +75,7 @@ function formatBlock({ zone, at, view, plugins, fast }: ExplainedBlock): readonl
     ...(plugins.length === 0 ? ['    REFUSED: no plugin of the block handles queries'] : []),
     ...plugins.map(
       ({ word, at: token, takesPart }) =>
-        `    ${word.padEnd(14)}${place(token)}${takesPart ? '' : '  hands it on: not its zone'}`,
+        `    ${word.padEnd(14)}${place(token)}${takesPart ? '' : '  hands it on: not its name or type'}`,
     ),
     `    ${fast === true ? 'cached answers: given by packet threads' : `cached answers: by the chain, because ${fast}`}`,
   ];
