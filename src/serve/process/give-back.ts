@@ -1,8 +1,8 @@
 /**
  * Keeps a server that has nothing to do as small as it can be. The engine keeps what a start or a burst made it take; when
  * the process has grown and then been idle, its garbage is collected and free pages go back to the system. Packet
- * threads go on answering meanwhile: only the main thread stands still, for some tens of milliseconds, while nobody
- * waits for it. A busy main thread is left alone.
+ * threads go on answering meanwhile: only the main thread stands still, for a tenth of a second at worst, when hardly
+ * anybody waits for it. A busy main thread is left alone.
  */
 import type { Clock } from '../../telemetry/clock.ts';
 
@@ -12,7 +12,7 @@ const LOOK_MS = 5000;
 /** Of the main thread's time between two looks. */
 const IDLE_SHARE = 0.05;
 /** Growth that is worth the work. */
-const GROWTH_BYTES = 8 * 1024 * 1024;
+const GROWTH_BYTES = 12 * 1024 * 1024;
 
 export interface Spare {
   /** How long the main thread has worked so far, milliseconds; what it waited does not count. */

@@ -26,10 +26,14 @@ function processSpare(): Spare {
   };
 }
 
-/** The engine hands its collector only to contexts that are made after it was asked to. */
+/**
+ * As if memory had run out: only then does the engine let go of pages that it emptied. It hands its collector only to
+ * contexts that are made after it was asked to.
+ */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
   setFlagsFromString('--no-expose-gc');
-  if (typeof collect === 'function') collect();
+  if (typeof collect !== 'function') return;
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
