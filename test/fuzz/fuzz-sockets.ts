@@ -30,6 +30,10 @@ const TURN_PACKETS = 16;
 /** Who waits longer asks for something that goes to a silent upstream, or was dropped. */
 const TIRED_MS = 250;
 const BUFFER_BYTES = 4 << 20;
+/** Stands for the index of what is asked before and after. */
+const PLAIN = -1;
+const ASK_AGAIN_MS = 2000;
+const MAX_PLAIN_MS = 20_000;
 const PROGRESS_PACKETS = 50_000;
 /** Resident, of another process: its collector has seen no reason to look, its upstream sockets come and go. */
 const MAX_GROWTH_BYTES = 48 * 1_048_576;
@@ -73,6 +77,7 @@ class SocketRun {
   readonly #waiting: WaitingList;
   #link: Link | undefined;
   #violation: Violation | undefined;
+  #plainAnswers = 0;
 
   constructor(way: Way, options: FuzzOptions, program: RealProgram) {
     this.#way = way;
@@ -109,13 +114,19 @@ class SocketRun {
     return report;
   }
 
-  /** Also shows at the end that service is normal: each question is answered, at once. */
+  /** Also shows at the end that service is normal: each question is answered, if need be after it was asked again. */
   async #fillCache(): Promise<void> {
     for (const question of cachedQuestions()) {
-      await this.#send(Uint8Array.from(question), -1);
-      for (let tries = 0; this.#waiting.all > 0; tries++) {
-        if (tries > 3000) throw this.#violationOf(-1, question, 'a plain question is not answered');
-        await this.#waitForRoom(0);
+      const before = this.#plainAnswers;
+      const startedMs = performance.now();
+      for (let times = 0; this.#plainAnswers === before; times++) {
+        const waitedMs = performance.now() - startedMs;
+        if (waitedMs > MAX_PLAIN_MS)
+          throw this.#violationOf(PLAIN, question, 'a plain question is not answered');
+        if (waitedMs >= times * ASK_AGAIN_MS) await this.#send(Uint8Array.from(question), PLAIN);
+        else times--;
+        await this.#waitForRoom(WINDOW);
+        await pause(1);
       }
     }
   }
@@ -137,6 +148,7 @@ class SocketRun {
     const old = this.#link;
     if (old !== undefined && !old.isClosed && old.queriesLeft-- > 0) return old;
     old?.close();
+    this.#link = undefined;
     if (old !== undefined) this.#report.silent += this.#waiting.abandon();
     // A connection that is given up may still have answers for us.
     const link = await openLink(this.#way, this.#program, (reply) => {
@@ -149,7 +161,7 @@ class SocketRun {
   #receive(reply: Uint8Array): void {
     const asked = this.#waiting.take(idOf(reply));
     if (asked === undefined) {
-      this.#violation ??= this.#violationOf(-1, reply, 'a reply to what nobody asked, or a second one');
+      this.#violation ??= this.#violationOf(PLAIN, reply, 'a reply to what nobody asked, or a second one');
       return;
     }
     this.#judge(asked, reply);
@@ -157,7 +169,8 @@ class SocketRun {
 
   #judge({ index, packet, sentMs }: Asked, reply: Uint8Array): void {
     noteTime(this.#report, performance.now() - sentMs, index);
-    if (index >= 0) countRcode(this.#report, rcodeOf(reply));
+    if (index === PLAIN) this.#plainAnswers++;
+    else countRcode(this.#report, rcodeOf(reply));
     const transport = this.#way === 'udp' ? 'udp' : 'tcp';
     const fault = replyFault({ query: packet, reply, transport });
     if (fault === undefined) return;

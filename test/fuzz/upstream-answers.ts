@@ -44,6 +44,9 @@ const RELIABLE: ReadonlySet<string> = new Set([
   'mixed',
   'missing',
   'cut',
+  'web',
+  'db',
+  'very-long-service-name',
 ]);
 
 export function upstreamAnswer(asked: AskedUpstream): Said {
