@@ -5,7 +5,7 @@
  * from CoreDNS's documented behaviour, never copied from this server's output.
  *
  *   about: dns-server 3.4            where the expectations come from
- *   corefile: |                      {$UPSTREAM}, {$DEAD}, {$API}, {$DIR}, {$PORT2}, {$PORT3} are there as variables
+ *   corefile: |                      {$UPSTREAM}, {$DEAD}, {$API}, {$DIR}, {$PORT2} to {$PORT4} are there as variables
  *   flags: [-quiet]                  more flags of `zerohop dns`
  *   files: { name: text }            in {$DIR}
  *   env: { NAME: value }             more of the environment

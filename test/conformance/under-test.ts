@@ -38,7 +38,7 @@ export async function startUnderTest(suite: Suite): Promise<UnderTest> {
   };
   const upstream = await startUpstream(suite.upstream);
   const api = await startApi();
-  const [port = 0, port2 = 0, port3 = 0, dead = 0] = await freePorts(4);
+  const [port = 0, port2 = 0, port3 = 0, port4 = 0, dead = 0] = await freePorts(5);
   const variables: Readonly<Record<string, string>> = {
     UPSTREAM: `127.0.0.1:${upstream.port}`,
     DEAD: `127.0.0.1:${dead}`,
@@ -47,6 +47,7 @@ export async function startUnderTest(suite: Suite): Promise<UnderTest> {
     PORT: String(port),
     PORT2: String(port2),
     PORT3: String(port3),
+    PORT4: String(port4),
   };
   const expand = (text: string) => text.replace(/\{\$(\w+)\}/g, (whole, name) => variables[name] ?? whole);
   const request = (method: string, path: string, body?: unknown) =>

@@ -15,8 +15,8 @@ export interface Rule {
 }
 
 export interface Consolidation {
-  /** Whether a rule knows `text`: then it was counted, and printed if it is one that the rule shows. */
-  take(text: string): boolean;
+  /** Whether a rule's pattern is in `error`: then it was counted, and `line` printed if the rule shows this one. */
+  take(error: string, line: string): boolean;
   /** Prints what has been counted and ends all periods. */
   flush(): void;
 }
@@ -43,13 +43,13 @@ export function createConsolidation(
   }
 
   return {
-    take(text) {
-      const entry = counts.find(({ rule }) => rule.pattern.test(text));
+    take(error, line) {
+      const entry = counts.find(({ rule }) => rule.pattern.test(error));
       if (entry === undefined) return false;
       const { rule, count } = entry;
       count.errors++;
       count.timer ??= clock.after(rule.periodMs, () => summarize(rule, count));
-      if (rule.showFirst && count.errors === 1) print(rule.level, text);
+      if (rule.showFirst && count.errors === 1) print(rule.level, line);
       return true;
     },
     flush() {

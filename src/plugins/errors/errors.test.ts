@@ -50,6 +50,13 @@ describe('errors', () => {
     expect(host.lines).toHaveLength(2);
   });
 
+  it('looks for a pattern in the reason alone, from its first letter', async () => {
+    const { host, query } = start('errors {\nconsolidate 30s "^read udp" info\nconsolidate 30s "drop"\n}');
+    await query('read udp: i/o timeout');
+    host.clock.pass(30_000);
+    expect(host.lines).toEqual(["[INFO] 1 errors like '^read udp' occurred in last 30s"]);
+  });
+
   it('shows the first one at once with show_first, and no summary of one', async () => {
     const { host, query } = start('errors {\nconsolidate 30s timeout show_first\n}');
     await query('timeout');

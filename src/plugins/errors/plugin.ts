@@ -2,8 +2,11 @@
 import { typeName } from '../../dns/codes.ts';
 import type { Plugin, Query, Reply } from '../../server/handler.ts';
 
-/** `print` gets `<rcode> <name> <type>: <text>`; the text comes from handlers, which write names in escaped form. */
-export function errorsPlugin(print: (text: string) => void): Plugin {
+/**
+ * `print` gets the error's own text, which patterns are about, and the line `<rcode> <name> <type>: <text>`. The text
+ * comes from handlers, which write names in escaped form.
+ */
+export function errorsPlugin(print: (error: string, line: string) => void): Plugin {
   return (next) => (query) => {
     const reply = next(query);
     return reply instanceof Promise ? reply.then((late) => look(query, late)) : look(query, reply);
@@ -12,7 +15,8 @@ export function errorsPlugin(print: (text: string) => void): Plugin {
   function look(query: Query, reply: Reply): Reply {
     if (reply.error === undefined) return reply;
     const { name, type } = query.question;
-    print(`${reply.rcode} ${name.toLowerCase()} ${typeName(type)}: ${oneLine(reply.error.message)}`);
+    const error = oneLine(reply.error.message);
+    print(error, `${reply.rcode} ${name.toLowerCase()} ${typeName(type)}: ${error}`);
     return reply;
   }
 }

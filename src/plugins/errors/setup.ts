@@ -24,8 +24,8 @@ export const setup: Setup = ({ directives, host }) => {
   const rules = options.filter((option) => !traces.includes(option)).map(ruleOf);
   const print = (level: Level, text: string) => host.log[level](text);
   const consolidation = createConsolidation(rules, { clock: host.clock, print });
-  const plugin = errorsPlugin((text) => {
-    if (!consolidation.take(text)) host.log.error(text);
+  const plugin = errorsPlugin((error, line) => {
+    if (!consolidation.take(error, line)) host.log.error(line);
   });
   return {
     plugin,
