@@ -18,6 +18,8 @@ import { parseTtl } from './ttl.ts';
 
 /** A file that includes itself ends here, not in an endless zone. */
 export const MAX_INCLUDE_DEPTH = 7;
+/** In all: a file that includes itself ten times would otherwise be read ten million times before the depth ends it. */
+export const MAX_INCLUDES = 1000;
 
 export interface MasterText {
   /** How errors call it, and what paths inside it are relative to. */
@@ -45,6 +47,8 @@ interface State {
   readonly source: MasterText;
   readonly options: MasterFileOptions;
   readonly depth: number;
+  /** Of the whole reading. */
+  readonly included: { count: number };
   origin: Name;
   owner: Name | undefined;
   recordClass: number;
@@ -62,6 +66,7 @@ export function readMasterFile(source: MasterText, options: MasterFileOptions): 
     source,
     options,
     depth: 0,
+    included: { count: 0 },
     origin: options.origin,
     owner: undefined,
     recordClass: CLASS.IN,
@@ -164,10 +169,11 @@ function* include(state: State, { tokens }: ZoneEntry): MasterRecords {
     return at(state, wrong('ZONE_INCLUDE', word, '$INCLUDE takes a file and perhaps an origin'));
   }
   if (state.depth >= MAX_INCLUDE_DEPTH) {
-    return at(
-      state,
-      wrong('ZONE_INCLUDE', path, `files include each other more than ${MAX_INCLUDE_DEPTH} deep`),
-    );
+    const reason = `files include each other more than ${MAX_INCLUDE_DEPTH} deep`;
+    return at(state, wrong('ZONE_INCLUDE', path, reason));
+  }
+  if (++state.included.count > MAX_INCLUDES) {
+    return at(state, wrong('ZONE_INCLUDE', path, `more than ${MAX_INCLUDES} files are included`));
   }
   const found = state.options.readInclude?.(path.text, state.source.file);
   if (found === undefined) return at(state, wrong('ZONE_INCLUDE', word, '$INCLUDE is not allowed here'));

@@ -6,10 +6,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePorts } from '../../../bench/free-ports.ts';
 import { RCODE, rcodeName } from '../../dns/codes.ts';
 import { decodeMessage } from '../../dns/decode-message.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
@@ -36,7 +36,7 @@ let nsd: ChildProcess | undefined;
 const TYPES = 'A AAAA NS SOA MX TXT CNAME DNAME DS SRV PTR HTTPS NSEC DNSKEY TYPE65280'.split(' ');
 
 beforeAll(async () => {
-  [port = 0] = await freePorts(1);
+  port = await freePort();
   // NSD knows no $GENERATE: it gets what we read, record by record. So does the reading get judged.
   const plain = [...zone.nodes.values()].flatMap(({ sets }) => sets.flat());
   writeFileSync(at('rich.db'), plain.map(formatRecordText).join('\n'));
@@ -80,6 +80,14 @@ afterAll(async () => {
   }
   rmSync(directory, { recursive: true });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
 
 async function askNsd({ wire }: Query): Promise<Message | undefined> {
   const socket = createSocket('udp4');
