@@ -60,7 +60,10 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       environment: { ...environment, sharesPages: true },
       signals,
       onStarting: () => wrapper.useServerLog(),
-      onServing: () => setup?.serving(),
+      onServing() {
+        setup?.serving();
+        return spec.takeover === '' ? undefined : setup?.settled();
+      },
       onEnding: () => setup?.end(),
       onHandedOver: () => {
         // The Corefile's template is the successor's to render as well.

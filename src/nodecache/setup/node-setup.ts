@@ -99,6 +99,14 @@ export class NodeSetup {
     this.#finishEnd();
   }
 
+  /**
+   * Resolves when what was found here has been looked through and what is wanted is there. Until then an instance that is
+   * taken over from must keep its claims: what nobody claims is removed, and made anew.
+   */
+  settled(): Promise<void> {
+    return this.#work;
+  }
+
   /** Another instance answers with our sockets: what is set up is its own from now on, and nothing is taken down. */
   handOver(): void {
     if (this.#isEnding()) return;

@@ -30,8 +30,8 @@ export interface RunOptions {
   readonly signals: ServerSignals;
   /** Called when the Corefile has been read: from now on everything is logged to standard output. */
   readonly onStarting?: () => void;
-  /** Called once, when all sockets are open and answer. */
-  readonly onServing?: () => void;
+  /** Called once, when all sockets are open and answer. The process before this one goes when it has resolved. */
+  readonly onServing?: () => void | Promise<void>;
   /** Called once when the process is told to end, before the listeners close; they stay open until it is done. */
   readonly onEnding?: () => void | Promise<void>;
   /** Called instead of `onEnding` when another process has taken over and answers. */
@@ -41,6 +41,9 @@ export interface RunOptions {
 /** Exit codes of dns-server 1.8. */
 const STOP_FAILED = 3;
 const CALLBACK_FAILED = 4;
+
+/** The process id of a container's first process. */
+const CONTAINER_INIT = 1;
 
 /** The longest interval there is: it only has to exist. */
 const HOLD_MS = 2 ** 31 - 1;
@@ -60,7 +63,7 @@ export async function runServer(options: RunOptions): Promise<number> {
     const ended = life.end(await Promise.race([signals.told, life.handedOver]));
     return await Promise.race([ended, signals.quit.then(() => life.endHooks())]);
   } finally {
-    await life.closeDoor();
+    await life.close();
     clearInterval(hold);
   }
 }
@@ -75,6 +78,7 @@ class ServerLife {
   #reloadAsked = false;
   #hooks: Promise<number> | undefined;
   #door: AdminServer | undefined;
+  #takeOver: TakeOver | undefined;
   readonly #successor = Promise.withResolvers<'handed over'>();
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
@@ -93,10 +97,11 @@ class ServerLife {
     const corefile = this.#load();
     this.#options.onStarting?.();
     const takeOver = await this.#beginTakeOver();
+    this.#takeOver = takeOver;
     await this.#server.apply(corefile, takeOver);
     takeOver?.sockets.closeRest();
     await this.#openDoor(takeOver?.path);
-    this.#options.onServing?.();
+    await this.#options.onServing?.();
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
     if (pidfile !== '') writePidfile(pidfile);
@@ -138,14 +143,15 @@ class ServerLife {
   async #leave(): Promise<number> {
     const { environment, onHandedOver, pidfile, signals } = this.#options;
     const log = environment.log('');
-    await this.closeDoor();
+    await this.close();
     onHandedOver?.();
     if (pidfile !== '') removePidfile(pidfile);
     await failed(this.#server.closeListeners(), log);
     await failed(this.#server.retire(), log);
-    log.info('Handed over: terminating');
     // A container whose first process ends is started again, and would take over in its turn.
-    if (process.pid === 1) await signals.told;
+    const mustWait = process.pid === CONTAINER_INIT;
+    log.info(`Handed over: ${mustWait ? 'waiting for the signal to terminate' : 'terminating'}`);
+    if (mustWait) await signals.told;
     return 0;
   }
 
@@ -162,7 +168,9 @@ class ServerLife {
     return 0;
   }
 
-  async closeDoor(): Promise<void> {
+  /** What others know this process by. */
+  async close(): Promise<void> {
+    this.#takeOver?.abandon();
     await this.#door?.close();
   }
 

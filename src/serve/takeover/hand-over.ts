@@ -18,7 +18,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Generation } from '../generation.ts';
 import { cachesOf, exportCaches } from './cache-transfer.ts';
 import { TAKEOVER_ERRORS, type TakeoverErrorCode } from './errors.ts';
-import { encodeSockets, RELEASE } from './wire.ts';
+import { encodeSockets, ownNetwork, RELEASE } from './wire.ts';
 
 /** How soon it is heard what became of the successor. */
 const LISTEN_MS = 20;
@@ -50,7 +50,8 @@ export class HandOver {
   /** `path` is that of the admin socket: the successor's channel is beside it. */
   commands(path: () => string): Readonly<Record<string, AdminCommand>> {
     return {
-      'takeover sockets': ({ channel, successor }) => {
+      'takeover sockets': ({ channel, successor, network }) => {
+        if (network !== ownNetwork()) throw elsewhere(String(successor));
         this.#begin(join(dirname(path()), basename(String(channel))), String(successor));
         return [];
       },
@@ -126,6 +127,13 @@ function openChannel(path: string): DescriptorChannel {
 function channelFault(error: unknown): AppError {
   const code: TakeoverErrorCode = 'TAKEOVER_CHANNEL';
   return new AppError(code, `Cannot hand over: ${errorText(error)}`, { hint: TAKEOVER_ERRORS[code].cure });
+}
+
+function elsewhere(successor: string): AppError {
+  const code: TakeoverErrorCode = 'TAKEOVER_ELSEWHERE';
+  return new AppError(code, `Cannot hand over: the successor is in another network: received ${successor}`, {
+    hint: TAKEOVER_ERRORS[code].cure,
+  });
 }
 
 function refusal(reason: string, successor: string): AppError {

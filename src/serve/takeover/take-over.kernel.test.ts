@@ -33,9 +33,15 @@ interface Server {
 }
 
 function start(corefile: string, ...flags: string[]): Server {
+  return startWithin([], corefile, ...flags);
+}
+
+/** `wrapper` is a command that runs the one behind it. */
+function startWithin(wrapper: readonly string[], corefile: string, ...flags: string[]): Server {
   const conf = join(scratch, `Corefile${Math.random()}`);
   writeFileSync(conf, corefile);
-  const child = spawn(process.execPath, [MAIN, 'dns', '-conf', conf, ...flags], { stdio: 'pipe', env });
+  const [program = '', ...words] = [...wrapper, process.execPath, MAIN, 'dns', '-conf', conf, ...flags];
+  const child = spawn(program, words, { stdio: 'pipe', env });
   children.push(child);
   let output = '';
   const take = (chunk: Buffer) => {
@@ -162,6 +168,26 @@ describe('one process taking over from another', { timeout: 180_000 }, () => {
     const alone = await started(corefile(port), '-takeover', 'auto');
     expect(alone.output()).toContain('[INFO] Nobody to take over from (-takeover auto): starting as ever\n');
     expect(dig(port, 'a.example.org').address).toBe('192.0.2.7');
+  });
+
+  it('leaves a process alone that is in another network', async () => {
+    const port = await freePort();
+    const old = await started(corefile(port));
+    const stranger = startWithin(['unshare', '--net'], corefile(port), '-takeover', 'auto');
+    await stranger.says(/the successor is in another network[^]*starting as ever[^]*linux/);
+    expect(old.child.exitCode).toBeNull();
+    expect(old.output()).not.toContain('take over');
+  });
+
+  it('keeps the first process of a container until it is told to end', async () => {
+    const port = await freePort();
+    const old = startWithin(['unshare', '--pid', '--fork', '--kill-child'], corefile(port));
+    await old.says(/linux/);
+    expect(readdirSync(env.ZEROHOP_RUN_DIR)).toEqual(['dns-1.sock']);
+    await started(corefile(port), '-takeover', '1');
+    await old.says(/Handed over: waiting for the signal/);
+    expect(dig(port, 'a.example.org').address).toBe('192.0.2.7');
+    expect(old.child.exitCode).toBeNull();
   });
 
   it('leaves an admin socket that was named to the successor', async () => {

@@ -20,7 +20,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Inheritance } from '../dns-server.ts';
 import { cachesOf, importCaches } from './cache-transfer.ts';
 import { TAKEOVER_ERRORS, type TakeoverErrorCode } from './errors.ts';
-import { decodeSockets, RELEASE } from './wire.ts';
+import { decodeSockets, ownNetwork, RELEASE } from './wire.ts';
 
 export interface TakeOverOptions {
   /** `auto`, a process id, or the path of an admin socket. */
@@ -34,7 +34,7 @@ export interface TakeOver extends Inheritance {
   readonly path: string;
   /** This one answers: the other may go. */
   finish(): void;
-  /** This one does not: the other goes on. */
+  /** This one does not: the other goes on. Does nothing after `finish`. */
   abandon(): void;
 }
 
@@ -99,13 +99,14 @@ async function receiveSockets(path: string, log: Log): Promise<Received | undefi
   const file = join(dirname(path), name);
   const listener = openListener(file);
   try {
-    const args = { channel: name, successor: String(process.pid) };
+    const args = { channel: name, successor: String(process.pid), network: ownNetwork() };
     for await (const line of askAdmin(path, { command: 'takeover sockets', args })) log.debug(line);
     return takeSockets(listener, path);
   } catch (error) {
-    const isGone = error instanceof AppError && error.code === ('ADMIN_UNREACHABLE' satisfies AdminErrorCode);
-    if (isGone) return undefined;
-    throw error;
+    const code = error instanceof AppError ? error.code : '';
+    if (code === ('TAKEOVER_ELSEWHERE' satisfies TakeoverErrorCode)) log.warning(errorText(error));
+    else if (code !== ('ADMIN_UNREACHABLE' satisfies AdminErrorCode)) throw error;
+    return undefined;
   } finally {
     listener.close();
     rmSync(file, { force: true });

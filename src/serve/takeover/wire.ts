@@ -1,4 +1,5 @@
 /** What a process and its successor say to each other over the channel that the sockets go through. */
+import { readlinkSync } from 'node:fs';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import type { OwnSocket } from '../../sys/own-sockets.ts';
 
@@ -10,6 +11,11 @@ export interface SocketsMessage {
 
 /** Says the successor once it answers. */
 export const RELEASE = 'release';
+
+/** What the kernel calls the network that this process is in: sockets of another one are of no use here. */
+export function ownNetwork(): string {
+  return readlinkSync('/proc/self/ns/net');
+}
 
 export function encodeSockets({ sockets, last }: SocketsMessage): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ sockets, last }));
