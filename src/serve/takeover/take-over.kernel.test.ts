@@ -174,7 +174,7 @@ describe('one process taking over from another', { timeout: 180_000 }, () => {
     const port = await freePort();
     const old = await started(corefile(port));
     const stranger = startWithin(['unshare', '--net'], corefile(port), '-takeover', 'auto');
-    await stranger.says(/the successor is in another network[^]*starting as ever[^]*linux/);
+    await stranger.says(/the successor is in another network.*starting as ever.*linux/s);
     expect(old.child.exitCode).toBeNull();
     expect(old.output()).not.toContain('take over');
   });
