@@ -5,11 +5,28 @@ import { clusterSnapshot } from '../../src/plugins/kubernetes/cases/cluster-fixt
 export interface CorefileParts {
   readonly upstream: string;
   readonly port: number;
+  /** Of the root block; default `STOCK`. */
+  readonly variant?: Variant;
   /** Lines of the root block beside the others: `kubernetes …`. */
   readonly extra?: string;
   /** Files for `tls`; absent: no DoT. */
   readonly tls?: { readonly port: number; readonly cert: string; readonly key: string };
 }
+
+/** What changes how answers are remembered and replayed. */
+export interface Variant {
+  readonly cache: string;
+  readonly loadbalance: boolean;
+}
+
+const STOCK: Variant = { cache: 'cache 300', loadbalance: true };
+
+export const VARIANTS: readonly Variant[] = [
+  STOCK,
+  { cache: 'cache 300 {\n keepttl\n }\n bufsize 1232', loadbalance: false },
+  { cache: 'cache 300 {\n prefetch 2 1m 90%\n }', loadbalance: false },
+  { cache: 'cache 300 {\n serve_stale 1h immediate\n servfail 1s\n }', loadbalance: true },
+];
 
 export const KUBERNETES = `kubernetes cluster.local in-addr.arpa ip6.arpa {
     pods insecure
@@ -17,7 +34,7 @@ export const KUBERNETES = `kubernetes cluster.local in-addr.arpa ip6.arpa {
   }`;
 
 /** In the root block packet threads may answer, in the others they may not. */
-export function fuzzCorefile({ upstream, port, extra = '', tls }: CorefileParts): string {
+export function fuzzCorefile({ upstream, port, extra = '', tls, variant = STOCK }: CorefileParts): string {
   const key = (zone: string) => `${zone}:${port}`;
   const dot = tls === undefined ? '' : ` tls://.:${tls.port}`;
   const certificate = tls === undefined ? '' : `tls ${tls.cert} ${tls.key}`;
@@ -29,8 +46,8 @@ ${key('.')}${dot} {
   any
   chaos fuzz-1 nobody
   nsid fuzz
-  loadbalance
-  cache 300
+  ${variant.loadbalance ? 'loadbalance' : ''}
+  ${variant.cache}
   ${certificate}
   hosts {
     192.0.2.9 host.hosts.test

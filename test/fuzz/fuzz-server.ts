@@ -9,6 +9,7 @@ import type { SocketAddress } from '../../src/server/handler.ts';
 import { type Arrival, firstMessage, type Outcome } from '../../src/server/serve-query.ts';
 import { liveBytes, MAX_PACKET_MS } from './bounds.ts';
 import { cachedQuestions, corpusOfServers } from './corpus.ts';
+import { VARIANTS, type Variant } from './fuzz-corefile.ts';
 import type { FuzzOptions } from './fuzz-decoder.ts';
 import { type InProcessServer, startInProcess } from './in-process-server.ts';
 import { replyFault } from './judge-reply.ts';
@@ -35,11 +36,18 @@ const PROGRESS_PACKETS = 100_000;
 const SHORT_TTL = 2;
 
 /** Rejects with a `Violation`. */
-export async function fuzzServer(options: FuzzOptions): Promise<StageReport> {
+export async function fuzzServer(options: FuzzOptions): Promise<readonly StageReport[]> {
+  const reports: StageReport[] = [];
+  const count = Math.ceil(options.count / VARIANTS.length);
+  for (const variant of VARIANTS) reports.push(await fuzzVariant({ ...options, count }, variant));
+  return reports;
+}
+
+async function fuzzVariant(options: FuzzOptions, variant: Variant): Promise<StageReport> {
   const upstream = await LyingUpstream.start();
-  const server = await startInProcess(upstream.port);
+  const server = await startInProcess(upstream.port, variant);
   try {
-    const run = new Run(options, server, upstream);
+    const run = new Run(options, { server, upstream, variant });
     return await run.all();
   } finally {
     await server.close();
@@ -53,22 +61,33 @@ interface Sent {
   readonly fast: Uint8Array | undefined;
 }
 
+interface Rig {
+  readonly server: InProcessServer;
+  readonly upstream: LyingUpstream;
+  readonly variant: Variant;
+}
+
 class Run {
   readonly #options: FuzzOptions;
   readonly #server: InProcessServer;
   readonly #upstream: LyingUpstream;
   readonly #random: Random;
   readonly #mutator: Mutator;
-  readonly #report = newReport(STAGE);
+  readonly #report: StageReport;
+  readonly #shuffled: boolean;
   readonly #pending = new Map<number, { readonly sent: Sent; readonly sinceMs: number }>();
   #violation: Violation | undefined;
 
-  constructor(options: FuzzOptions, server: InProcessServer, upstream: LyingUpstream) {
+  constructor(options: FuzzOptions, { server, upstream, variant }: Rig) {
     this.#options = options;
     this.#server = server;
     this.#upstream = upstream;
-    this.#random = new Random(options.seed ^ 0x5eed);
-    this.#mutator = new Mutator(new Random(options.seed), corpusOfServers());
+    this.#shuffled = variant.loadbalance;
+    this.#report = newReport(`${STAGE}: ${variant.cache.replace(/\s+/g, ' ')}`);
+    // Each variant meets packets of its own.
+    const seed = options.seed + 0x1_0000_0000 * VARIANTS.indexOf(variant);
+    this.#random = new Random(seed + 0x5eed);
+    this.#mutator = new Mutator(new Random(seed), corpusOfServers());
   }
 
   async all(): Promise<StageReport> {
@@ -83,7 +102,7 @@ class Run {
       while (this.#pending.size >= WINDOW) await this.#wait();
       this.#check(i);
       if ((i + 1) % PROGRESS_PACKETS === 0)
-        progress(`${STAGE}: ${i + 1}, upstream asked ${this.#upstream.asked}`);
+        progress(`${report.stage}: ${i + 1}, upstream asked ${this.#upstream.asked}`);
     }
     while (this.#pending.size > 0) await this.#wait();
     this.#check(count);
@@ -154,7 +173,8 @@ class Run {
     const fault = replyFault({ query: sent.arrival.bytes, reply: fast, transport: 'udp' });
     const ttl = lowestTtl(fast);
     const isEnding = ttl !== undefined && ttl <= SHORT_TTL;
-    const unlike = slow === undefined ? 'the chain is silent' : difference(fast, slow);
+    const unlike =
+      slow === undefined ? 'the chain is silent' : difference(fast, slow, { shuffled: this.#shuffled });
     if (fault === undefined && (unlike === undefined || isEnding)) return;
     const replies = [fast, slow ?? []].map((each) => Buffer.from(each).toString('hex')).join(' and ');
     this.#fail(sent, `without the chain: ${fault ?? unlike}; replies ${replies}`);
@@ -193,7 +213,7 @@ class Run {
   }
 
   #violationOf(index: number, packet: Uint8Array, what: string): Violation {
-    return new Violation({ stage: STAGE, seed: this.#options.seed, index, packet, what });
+    return new Violation({ stage: this.#report.stage, seed: this.#options.seed, index, packet, what });
   }
 }
 

@@ -33,10 +33,14 @@ const BUFFER_BYTES = 4 << 20;
 /** Stands for the index of what is asked before and after. */
 const PLAIN = -1;
 const ASK_AGAIN_MS = 2000;
+const DRAIN_MS = 3000;
 const MAX_PLAIN_MS = 20_000;
 const PROGRESS_PACKETS = 50_000;
-/** Resident, of another process: its collector has seen no reason to look, its upstream sockets come and go. */
-const MAX_GROWTH_BYTES = 48 * 1_048_576;
+/**
+ * Resident, of another process: its collector has seen no reason to look, and its cache takes memory that was set aside
+ * as answers come, 20,000 of them in each block.
+ */
+const MAX_GROWTH_BYTES = 80 * 1_048_576;
 const WARM_PACKETS = 20_000;
 /** Queries of one connection, before another is opened: half of them end in the middle of a frame. */
 const CONNECTION_QUERIES = 500;
@@ -147,6 +151,7 @@ class SocketRun {
   async #openLink(): Promise<Link> {
     const old = this.#link;
     if (old !== undefined && !old.isClosed && old.queriesLeft-- > 0) return old;
+    if (old !== undefined) await this.#drain(old);
     old?.close();
     this.#link = undefined;
     if (old !== undefined) this.#report.silent += this.#waiting.abandon();
@@ -156,6 +161,13 @@ class SocketRun {
     });
     this.#link = link;
     return link;
+  }
+
+  /** Gives what was asked on a connection some time to be answered, as long as the other end holds it open. */
+  async #drain(link: Link): Promise<void> {
+    const startedMs = performance.now();
+    while (this.#waiting.all > 0 && !link.isClosed && performance.now() - startedMs < DRAIN_MS)
+      await pause(1);
   }
 
   #receive(reply: Uint8Array): void {

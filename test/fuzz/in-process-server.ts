@@ -8,7 +8,7 @@ import { type Answer, type Arrival, type ServeContext, serveQuery } from '../../
 import type { Log } from '../../src/telemetry/log.ts';
 import { PACKET_SLOT_BYTES } from '../../src/wirecache/contract.ts';
 import { createPacketAnswerer } from '../../src/wirecache/packet-answerer.ts';
-import { fuzzCluster, fuzzCorefile, KUBERNETES } from './fuzz-corefile.ts';
+import { fuzzCluster, fuzzCorefile, KUBERNETES, type Variant } from './fuzz-corefile.ts';
 
 export interface InProcessServer {
   serve(arrival: Arrival): Answer;
@@ -19,14 +19,19 @@ export interface InProcessServer {
   close(): Promise<void>;
 }
 
-export async function startInProcess(upstreamPort: number): Promise<InProcessServer> {
+export async function startInProcess(upstreamPort: number, variant: Variant): Promise<InProcessServer> {
   let panic: string | undefined;
   const note = (text: string) => {
     if (text.includes('panic')) panic ??= text;
   };
   const environment = { ...fakeEnvironment(), log: () => listeningLog(note) };
   environment.cluster.set(fuzzCluster());
-  const text = fuzzCorefile({ upstream: `127.0.0.1:${upstreamPort}`, port: 53, extra: KUBERNETES });
+  const text = fuzzCorefile({
+    upstream: `127.0.0.1:${upstreamPort}`,
+    port: 53,
+    extra: KUBERNETES,
+    variant,
+  });
   const generation = await Generation.prepare(corefile(text), environment);
   await generation.start();
   generation.started([]);

@@ -29,7 +29,7 @@ try {
   console.log(`seed ${seed}`);
   reports.push(fuzzDecoder({ seed, count: numberOf('decoder', values.decoder), progress }));
   const { inProcess, ...ways } = shareServerPackets(numberOf('server', values.server));
-  reports.push(await fuzzServer({ seed, count: inProcess, progress }));
+  reports.push(...(await fuzzServer({ seed, count: inProcess, progress })));
   reports.push(...(await fuzzSockets({ seed, progress }, ways)));
   console.log(`\n${formatReports(reports)}`);
 } catch (error) {

@@ -9,7 +9,11 @@ const TTL_SLACK_SECONDS = 1;
 const NOT_THERE = -1;
 
 /** What differs; undefined when nothing does. */
-export function difference(one: Uint8Array, other: Uint8Array): string | undefined {
+export function difference(
+  one: Uint8Array,
+  other: Uint8Array,
+  { shuffled }: { shuffled: boolean },
+): string | undefined {
   if (Buffer.compare(one, other) === 0) return undefined;
   if (Buffer.compare(one.subarray(0, HEADER_BYTES), other.subarray(0, HEADER_BYTES)) !== 0)
     return 'headers differ';
@@ -18,7 +22,7 @@ export function difference(one: Uint8Array, other: Uint8Array): string | undefin
   if ('fault' in first || 'fault' in second) return 'one of them is malformed';
   if (first.question !== second.question) return 'questions differ';
   for (let i = 0; i < first.sections.length; i++) {
-    const what = sectionDifference(first.sections[i] ?? [], second.sections[i] ?? []);
+    const what = sectionDifference(first.sections[i] ?? [], second.sections[i] ?? [], shuffled);
     if (what !== undefined) return `section ${i + 1}: ${what}`;
   }
   return undefined;
@@ -32,13 +36,18 @@ export function lowestTtl(reply: Uint8Array): number | undefined {
   return ttls.length === 0 ? undefined : Math.min(...ttls);
 }
 
-function sectionDifference(one: readonly WalkedRecord[], other: readonly WalkedRecord[]): string | undefined {
+function sectionDifference(
+  one: readonly WalkedRecord[],
+  other: readonly WalkedRecord[],
+  shuffled: boolean,
+): string | undefined {
   const left = other.map((record) => ({ text: textOf(record), ttl: record.ttl }));
   for (const record of one) {
     const text = textOf(record);
     const at = left.findIndex(
       (each) => each.text === text && Math.abs(each.ttl - record.ttl) <= TTL_SLACK_SECONDS,
     );
+    if (at > 0 && !shuffled) return `${text} stands elsewhere`;
     if (at === NOT_THERE) return `only one has ${text} with TTL ${record.ttl}`;
     left.splice(at, 1);
   }

@@ -15,9 +15,10 @@ it('300,000 mutated packets are decoded or refused', { timeout: 60_000 }, () => 
 it('20,000 mutated packets through a server get a well-formed reply or none', {
   timeout: 120_000,
 }, async () => {
-  const report = await fuzzServer({ seed: SEED, count: 20_000, progress });
-  expect(report.fast).toBeGreaterThan(1000);
-  expect(report.outcomes.get('NOERROR')).toBeGreaterThan(4000);
+  for (const report of await fuzzServer({ seed: SEED, count: 20_000, progress })) {
+    expect(report.fast).toBeGreaterThan(200);
+    expect(report.outcomes.get('NOERROR')).toBeGreaterThan(1000);
+  }
 });
 
 it('10,000 mutated packets over UDP, TCP and DoT do as well', { timeout: 120_000 }, async () => {
