@@ -1,7 +1,7 @@
 /**
  * An API server whose EndpointSlices never rest; a program, with its port on 127.0.0.1 as argument. It lists a small
- * cluster, and while it is told to (`GET /bench/on`, `/bench/off`) its watch delivers 2 MB of JSON every 50 ms: slices that
- * exist, each time with other addresses. `GET /bench/sent` says how many bytes that was. Who reads too slowly gets less:
+ * cluster, and while it is told to (`GET /bench/on`, `/bench/off`) its watch delivers 2 MB of JSON every 50 ms: slices of
+ * 100 endpoints of which one has another address each time, as when a rollout replaces pod by pod. `GET /bench/sent` says how many bytes that was. Who reads too slowly gets less:
  * nothing is kept for later.
  */
 import { createServer, type ServerResponse } from 'node:http';
@@ -24,7 +24,7 @@ function service(i: number): unknown {
 
 function slice(i: number, variant: number): object {
   const endpoints = Array.from({ length: ENDPOINTS }, (_, n) => ({
-    addresses: [`10.${1 + variant}.${i}.${n}`],
+    addresses: [`10.${n === 0 ? 2 + variant : 1}.${i}.${n}`],
     conditions: { ready: true, serving: true, terminating: false },
     nodeName: `worker-${n}.example.com`,
     targetRef: { kind: 'Pod', namespace: 'default', name: `svc-${i}-pod-${n}`, uid: `pod-${i}-${n}` },
