@@ -7,6 +7,7 @@ import { frameMessage } from '../dns/frames.ts';
 import { ip, queryFor } from '../dns/testing/packets.ts';
 import type { Answer } from './serve-query.ts';
 import { openTcp, type TcpListener, type TcpListenerSpec } from './tcp.ts';
+import { PAUSE_MS } from './tcp-connection.ts';
 import { HandClock } from './testing/clock.ts';
 
 const listeners: TcpListener[] = [];
@@ -243,4 +244,35 @@ test('who makes the listener hold too much loses his connection, and gives the r
   await expect.poll(() => waiting.length).toBe(128);
   for (const answer of waiting.splice(0)) answer(REPLY);
   await expect.poll(() => waiting.length).toBe(72);
+});
+
+test('gently closed, a client that has just connected or asked may go on until it pauses', async () => {
+  const server = await start(() => REPLY);
+  const [busy, fresh] = [await dial(server), await dial(server)];
+  await exchange(busy);
+  const closed = listeners[0]?.close({ gently: true });
+  for (let i = 0; i < 5; i++) {
+    server.clock.turn(PAUSE_MS - 50);
+    await exchange(busy);
+    if (i === 0) await exchange(fresh);
+  }
+  expect(isClosed(busy)).toBe(false);
+  server.clock.turn(PAUSE_MS + 50);
+  await Promise.all([closeOf(busy), closeOf(fresh), closed]);
+});
+
+test('gently closed, a client that waits for an answer gets it', async () => {
+  const answer = Promise.withResolvers<Uint8Array>();
+  const server = await start(() => answer.promise);
+  const client = await dial(server);
+  client.write(QUERY);
+  await settle();
+  void listeners[0]?.close({ gently: true });
+  server.clock.turn(4 * PAUSE_MS);
+  await settle();
+  expect(isClosed(client)).toBe(false);
+  answer.resolve(REPLY);
+  await once(client, 'data');
+  server.clock.turn(PAUSE_MS + 50);
+  await closeOf(client);
 });
