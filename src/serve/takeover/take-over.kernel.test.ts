@@ -82,24 +82,37 @@ function corefile(port: number, { bind = '', answer = '192.0.2.7' } = {}): strin
 `;
 }
 
-function dig(port: number, name: string): { address: string; ttl: number } {
-  const args = ['@127.0.0.1', '-p', String(port), name, '+noall', '+answer', '+time=2', '+tries=1'];
-  const [, ttl = '', , , address = ''] = execFileSync('dig', args, { encoding: 'utf8' }).trim().split(/\s+/);
-  return { address, ttl: Number(ttl) };
+function dig(port: number, name: string): { address: string; ttl: number; flags: string } {
+  const args = [
+    '@127.0.0.1',
+    '-p',
+    String(port),
+    name,
+    '+noall',
+    '+answer',
+    '+comments',
+    '+time=2',
+    '+tries=1',
+  ];
+  const text = execFileSync('dig', args, { encoding: 'utf8' });
+  const [, ttl, address = ''] = /^[^;\s]+\s+(\d+)\s+IN\s+A\s+(\S+)$/m.exec(text) ?? [];
+  return { address, ttl: Number(ttl), flags: /flags: ([a-z ]+);/.exec(text)?.[1] ?? '' };
 }
 
 describe('one process taking over from another', { timeout: 180_000 }, () => {
   it.each([
-    { name: 'bound addresses', bind: 'bind 127.0.0.1 ::1', flags: [] },
-    { name: 'the wildcard', bind: '', flags: [] },
-    { name: 'two packet threads', bind: '', flags: ['-packet-threads', '2'] },
-    { name: 'the main thread', bind: 'bind 127.0.0.1 ::1', flags: ['-packet-threads', '0'] },
-  ])('loses no query in five hand-overs: $name', async ({ bind, flags }) => {
+    { name: 'bound addresses', bind: 'bind 127.0.0.1 ::1', threads: [1] },
+    { name: 'the wildcard', bind: '', threads: [1] },
+    { name: 'more packet threads, and fewer', bind: '', threads: [1, 3, 2] },
+    { name: 'the main thread', bind: 'bind 127.0.0.1 ::1', threads: [0] },
+    { name: 'the main thread and packet threads by turns', bind: 'bind 127.0.0.1 ::1', threads: [0, 2] },
+  ])('loses no query in five hand-overs: $name', async ({ bind, threads }) => {
     const port = await freePort();
-    let server = await started(corefile(port, { bind }), ...flags);
+    const flags = (i: number) => ['-packet-threads', String(threads[i % threads.length])];
+    let server = await started(corefile(port, { bind }), ...flags(0));
     const load = await startLoad(['127.0.0.1', '::1'], port);
     for (let i = 0; i < HANDOVERS; i++) {
-      const next = await started(corefile(port, { bind }), ...flags, '-takeover', 'auto');
+      const next = await started(corefile(port, { bind }), ...flags(i + 1), '-takeover', 'auto');
       expect(await server.ended).toBe(0);
       expect(server.output()).toContain('has taken over');
       server = next;
@@ -116,12 +129,13 @@ describe('one process taking over from another', { timeout: 180_000 }, () => {
   it('goes on with the cached answers, which go on ageing', async () => {
     const port = await freePort();
     const old = await started(corefile(port, { answer: '192.0.2.1' }));
-    expect(dig(port, 'a.example.org')).toEqual({ address: '192.0.2.1', ttl: 300 });
+    const flags = 'qr aa rd';
+    expect(dig(port, 'a.example.org')).toEqual({ address: '192.0.2.1', ttl: 300, flags });
     await pause(2100);
     await started(corefile(port, { answer: '192.0.2.2' }), '-takeover', String(old.child.pid));
     await old.ended;
     const again = dig(port, 'a.example.org');
-    expect(again.address).toBe('192.0.2.1');
+    expect(again).toMatchObject({ address: '192.0.2.1', flags });
     expect(again.ttl).toBeLessThanOrEqual(298);
     expect(again.ttl).toBeGreaterThan(250);
     expect(dig(port, 'b.example.org').address).toBe('192.0.2.2');
@@ -201,6 +215,23 @@ describe('one process taking over from another', { timeout: 180_000 }, () => {
     next.child.kill('SIGTERM');
     await next.ended;
     expect(readdirSync(scratch)).not.toContain('named.sock');
+  });
+
+  it('hands DNS over TLS over as well', async () => {
+    const port = await freePort();
+    const [key, certificate] = [join(scratch, 'dns.key'), join(scratch, 'dns.crt')];
+    const words =
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=dns.test';
+    execFileSync('openssl', [...words.split(' '), '-keyout', key, '-out', certificate], { stdio: 'pipe' });
+    const text = corefile(port)
+      .replace('example.org', 'tls://example.org')
+      .replace('cache', `tls ${certificate} ${key}\n cache`);
+    const old = await started(text);
+    const next = await started(text, '-takeover', 'auto');
+    expect(await old.ended).toBe(0);
+    expect(next.output()).toContain('Taking over 2 sockets');
+    const args = ['@127.0.0.1', '-p', String(port), '+tls', '+short', 'a.example.org'];
+    expect(execFileSync('kdig', args, { encoding: 'utf8' })).toBe('192.0.2.7\n');
   });
 
   it('hands pages over as well, and takes them where the other one had them', async () => {
