@@ -1,8 +1,8 @@
 /**
  * An API server whose EndpointSlices never rest; a program, with its port on 127.0.0.1 as argument. It lists a small
  * cluster, and while it is told to (`GET /bench/on`, `/bench/off`) its watch delivers 2 MB of JSON every 50 ms: slices of
- * 100 endpoints of which one has another address each time, as when a rollout replaces pod by pod. `GET /bench/sent` says how many bytes that was. Who reads too slowly gets less:
- * nothing is kept for later.
+ * 100 endpoints of which one has another address each time, as when a rollout replaces pod by pod. `GET /bench/sent` says
+ * how many bytes that was. Who reads too slowly gets less: nothing is kept for later.
  */
 import { createServer, type ServerResponse } from 'node:http';
 
