@@ -109,6 +109,18 @@ describe('file does not start', () => {
     await expect(start(`file ${write(text)} example.test`)).rejects.toThrow(reason);
   });
 
+  it('with a device for a file, when nobody would look again', async () => {
+    const started = start('file /dev/zero example.test { \n reload 0 \n }');
+    await expect(started).rejects.toThrow('/dev/zero is not a regular file');
+  });
+
+  it('with a device that is included', async () => {
+    const text = `${zone(1)}$INCLUDE /dev/zero\n`;
+    await expect(start(`file ${write(text)} example.test`)).rejects.toThrow(
+      '/dev/zero is not a regular file',
+    );
+  });
+
   it('without the file, when nobody would look again', async () => {
     await expect(start('file nosuch example.test { \n reload 0 \n }')).rejects.toMatchObject({
       code: 'FILE_UNREADABLE',

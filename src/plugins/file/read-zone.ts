@@ -40,6 +40,7 @@ export interface ReadOptions {
 /** Rejects with the system's error. A file that is being written is read again, since half a zone looks like a zone. */
 export async function readText(path: string): Promise<ZoneText> {
   let before = await stat(path);
+  refuseOthers(before, path);
   for (let attempt = 1; ; attempt++) {
     const text = await readFile(path, 'utf8');
     const after = await stat(path);
@@ -48,6 +49,11 @@ export async function readText(path: string): Promise<ZoneText> {
     }
     before = after;
   }
+}
+
+/** A pipe may be silent for ever, and a device may never end. */
+function refuseOthers(stats: Stats, path: string): void {
+  if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
 }
 
 export function seenOf({ mtimeMs, size, ino }: Stats): string {
@@ -82,7 +88,9 @@ function includeReader({ onIncluded }: ReadOptions) {
   return (path: string, from: string): Result<MasterText> => {
     const file = resolve(dirname(from), path);
     try {
-      onIncluded?.(file, seenOf(statSync(file)));
+      const stats = statSync(file);
+      refuseOthers(stats, file);
+      onIncluded?.(file, seenOf(stats));
       return ok({ file, text: withoutMark(readFileSync(file, 'utf8')) });
     } catch (error) {
       onIncluded?.(file, '');
