@@ -34,6 +34,7 @@ export class RealProgram {
 
   private constructor(child: ChildProcess, ports: ProgramPorts, directory: string) {
     this.#child = child;
+    process.once('exit', this.#kill);
     this.#directory = directory;
     this.ports = ports;
     for (const stream of [child.stdout, child.stderr]) {
@@ -68,6 +69,9 @@ export class RealProgram {
     return program;
   }
 
+  /** Should the one who started it end without another word. */
+  readonly #kill = (): void => void this.#child.kill('SIGKILL');
+
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -89,6 +93,7 @@ export class RealProgram {
   }
 
   async close(): Promise<void> {
+    process.off('exit', this.#kill);
     if (this.isAlive) {
       const exited = once(this.#child, 'exit');
       const killer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
