@@ -128,6 +128,15 @@ describe('explainQuestion', () => {
     expect(listener?.blocks[0]?.fast).toContain('does not keep');
   });
 
+  it('tells apart names of this machine, requests for zones and for everything', async () => {
+    const text = '. {\n local\n any\n transfer {\n  to *\n }\n dns64\n whoami\n}\n';
+    expect((await parts(text, 'a.localhost.'))[1]).toBe('+local dns64 any transfer +whoami');
+    expect((await parts(text, '1.0.0.127.in-addr.arpa.', TYPE.PTR))[1]).toContain('+local');
+    expect((await parts(text, 'a.org.', TYPE.ANY))[1]).toContain(' +any');
+    expect((await parts(text, 'a.org.', TYPE.AXFR))[1]).toContain('+transfer');
+    expect((await parts(text, 'a.org.', TYPE.AAAA))[1]).toContain('+dns64');
+  });
+
   it('finds the block of a reverse zone, split at a byte or not', async () => {
     const text = '10.0.0.0/9 {\n whoami\n}\n2001:db8::/32 {\n whoami\n}\n. {\n cache\n}\n';
     expect((await parts(text, '1.2.127.10.in-addr.arpa.', TYPE.PTR))[0]).toBe('127.10.in-addr.arpa.');

@@ -3,10 +3,10 @@
  * `localhost.svc.cluster.local.` has a resolver with search domains and wants `localhost.` too.
  */
 import type { Question } from '../../dns/message.ts';
-import { canonicalName } from '../../dns/name.ts';
+import { canonicalName, type Name } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Plugin } from '../../server/handler.ts';
-import { type LocalContent, loopbackContent, zoneContent } from './zones.ts';
+import { isInLocalZone, type LocalContent, loopbackContent, zoneContent } from './zones.ts';
 
 export interface LocalOptions {
   /** Names that begin with `localhost.` are answered as well, in whatever domain they are. */
@@ -24,11 +24,19 @@ export function local(options: LocalOptions): Plugin {
   };
 }
 
+/** Whether questions about such a name are answered here. */
+export function isAnswered(name: Name, { prefix }: Pick<LocalOptions, 'prefix'>): boolean {
+  return isInLocalZone(name) || isIntercepted(name, prefix);
+}
+
+function isIntercepted(asked: Name, prefix: boolean): boolean {
+  const name = canonicalName(asked);
+  if (name.endsWith('.localhost.')) return true;
+  return prefix && name.startsWith('localhost.') && name !== 'localhost.';
+}
+
 function contentFor(question: Question, { prefix, onIntercept }: LocalOptions): LocalContent | undefined {
-  const name = canonicalName(question.name);
-  const below = name.endsWith('.localhost.');
-  const above = prefix && name.startsWith('localhost.') && name !== 'localhost.';
-  if (!below && !above) return zoneContent(question);
+  if (!isIntercepted(question.name, prefix)) return zoneContent(question);
   onIntercept(question);
   return loopbackContent(question);
 }

@@ -4,7 +4,7 @@ import { typeName } from '../../dns/codes.ts';
 import { canonicalName } from '../../dns/name.ts';
 import type { Setup } from '../contract.ts';
 import { expectArgs, onlyArg, onlyDirective, quote, unknownProperty, wrongDirective } from '../directive.ts';
-import { local } from './plugin.ts';
+import { isAnswered, local } from './plugin.ts';
 
 export const setup: Setup = ({ directives, host }) => {
   const directive = onlyDirective(directives);
@@ -24,7 +24,7 @@ export const setup: Setup = ({ directives, host }) => {
       host.log.debug(`Intercepting localhost query for ${quote(canonicalName(name))} ${typeName(type)}`);
     },
   });
-  return { plugin, replay: { does: 'nothing' } };
+  return { plugin, handles: (name) => isAnswered(name, { prefix }), replay: { does: 'nothing' } };
 };
 
 function readPrefix(option: OptionLine): boolean {

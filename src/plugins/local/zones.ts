@@ -33,6 +33,10 @@ export function loopbackContent({ name, type }: Question): LocalContent {
   return addressContent(name, type) ?? nodata(name);
 }
 
+export function isInLocalZone(name: Name): boolean {
+  return matchingZone(ZONES, name) !== undefined;
+}
+
 /** Undefined for names outside of the local zones. */
 export function zoneContent({ name, type }: Question): LocalContent | undefined {
   const canonical = canonicalName(name);

@@ -1,6 +1,7 @@
 /** `transfer [ZONE…] { to ADDRESS… }`; may stand several times in a block, and the longest zone that fits decides. */
 
 import type { Directive, OptionLine, Token } from '../../corefile/ast.ts';
+import { TYPE } from '../../dns/codes.ts';
 import { canonicalName, type Name } from '../../dns/name.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import { type Port, parseAddressPort, toPort } from '../../net/port.ts';
@@ -19,6 +20,7 @@ export const setup: Setup = ({ directives, block, host }) => {
   const notifier = new Notifier(host);
   return {
     plugin: transferPlugin({ rules, transfers: () => host.neighbours().transfers, log: host.log }),
+    handles: (_name, type) => type === TYPE.AXFR || type === TYPE.IXFR,
     onStarted: announce(host, rules, notifier),
     onShutdown: () => notifier.close(),
   };
