@@ -14,6 +14,14 @@ const SOURCES = new URL('../../', import.meta.url).href;
 const CACHE = fileURLToPath(new URL(`node_modules/.cache/zerohop/${process.versions.node}/`, ROOT));
 
 module.registerHooks({
+  /** A path to a file of ours says all there is to know; Node would look for packages, links and formats around it. */
+  resolve(specifier, context, nextResolve) {
+    const { parentURL = '' } = context;
+    if (!specifier.startsWith('.') || !specifier.endsWith('.ts') || !parentURL.startsWith(SOURCES)) {
+      return nextResolve(specifier, context);
+    }
+    return { url: new URL(specifier, parentURL).href, format: 'module', shortCircuit: true };
+  },
   load(url, context, nextLoad) {
     if (!url.startsWith(SOURCES) || !url.endsWith('.ts')) return nextLoad(url, context);
     const source = readFileSync(fileURLToPath(url), 'utf8');
