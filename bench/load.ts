@@ -51,7 +51,10 @@ export async function runLoad(contender: Contender, spec: LoadSpec): Promise<Run
   ];
   const command = placed({ command: 'dnsperf', args: args.map(String) }, 'load');
   const before = contender.cpuNanos();
-  const { stdout } = await promisify(execFile)(command.command, [...command.args], { signal, timeout: LIMIT_MS });
+  const { stdout } = await promisify(execFile)(command.command, [...command.args], {
+    signal,
+    timeout: LIMIT_MS,
+  });
   const used = contender.cpuNanos() - before;
   const answered = figure(stdout, 'Queries completed');
   const lost = figure(stdout, 'Queries lost');
