@@ -245,6 +245,21 @@ describe('an alias that leads out of the zone', () => {
   });
 });
 
+describe('DS at the top of a zone', () => {
+  const DS = '60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118';
+  it('comes from the parent zone when that is here, and is denied when it is not', async () => {
+    const parent = write(zone(1, `sub NS ns\nsub DS ${DS}`));
+    const child = write(zone(2));
+    const both = await start(`file ${parent} example.test\n file ${child} sub.example.test`);
+    expect(answers(await both.run(ask('sub.example.test', 'DS')))).toEqual([
+      expect.stringMatching(/^sub\.example\.test\. 60 IN DS 60485 5 1 /),
+    ]);
+    expect(answers(await both.run(ask('ns.sub.example.test')))).toHaveLength(1);
+    const alone = await start(`file ${child} sub.example.test`);
+    expect(await alone.run(ask('sub.example.test', 'DS'))).toMatchObject({ rcode: 0, answers: [] });
+  });
+});
+
 describe('file hands on', () => {
   it.each([
     { what: 'a name of no zone', query: ask('www.other.test') },

@@ -3,6 +3,7 @@
  * itself, as a client would. Deliberately absent: the records of a zone as a whole, which `transfer` gives out.
  */
 import { CLASS, OPCODE, RCODE, TYPE } from '../../dns/codes.ts';
+import type { Question } from '../../dns/message.ts';
 import { canonicalName, type Name, parentName } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Plugin, Query, Reply } from '../../server/handler.ts';
@@ -27,7 +28,7 @@ export interface FileOptions {
 export function filePlugin(options: FileOptions): Plugin {
   return (next) => (query) => {
     const { question } = query;
-    const origin = question.class === CLASS.IN ? zoneOf(options.sources, question.name) : undefined;
+    const origin = question.class === CLASS.IN ? zoneFor(options.sources, question) : undefined;
     const source = origin && options.sources.get(origin);
     if (origin === undefined || source === undefined) return next(query);
     // Without `transfer` nobody may have the zone, and a NOTIFY is for secondaries, which these zones are not.
@@ -43,6 +44,13 @@ export function filePlugin(options: FileOptions): Plugin {
       ? replyWith(query, answer)
       : follow(query, answer, { name: answer.leadsTo, resolve: options.resolve });
   };
+}
+
+/** DS at the top of a zone is the parent's to tell, if that is here as well (RFC 4035 section 3.1.4.1). */
+function zoneFor(sources: ReadonlyMap<Name, ZoneSource>, { name, type }: Question): Name | undefined {
+  const zone = zoneOf(sources, name);
+  const parent = type === TYPE.DS && zone === canonicalName(name) ? parentName(zone) : undefined;
+  return (parent && zoneOf(sources, parent)) ?? zone;
 }
 
 /** The longest of the zones that holds the name: found by its own text, since there may be thousands. */
