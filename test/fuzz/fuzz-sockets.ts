@@ -33,7 +33,7 @@ const BUFFER_BYTES = 4 << 20;
 /** Stands for the index of what is asked before and after. */
 const PLAIN = -1;
 const ASK_AGAIN_MS = 2000;
-const DRAIN_MS = 3000;
+const DRAIN_MS = 6000;
 const MAX_PLAIN_MS = 20_000;
 const PROGRESS_PACKETS = 50_000;
 /**
@@ -107,11 +107,14 @@ class SocketRun {
       if ((i + 1) % PROGRESS_PACKETS === 0) progress(`${report.stage}: ${i + 1}`);
     }
     report.seconds = (performance.now() - startedMs) / 1000;
-    while (this.#waiting.all > 0) await this.#waitForRoom(0);
     await this.#fillCache();
-    this.#link?.close();
+    const link = await this.#openLink();
+    await this.#drain(link);
+    this.#link = undefined;
+    link.close();
     report.packets = count;
-    report.silent += this.#waiting.forgotten;
+    report.silent += this.#waiting.forgotten + this.#waiting.abandon();
+    if (this.#violation !== undefined) throw this.#violation;
     if (this.#way === 'udp') report.fast = (await this.#program.metric(FAST)) - fastBefore;
     report.memory.afterBytes = this.#program.residentBytes();
     this.#checkProgram(report.memory.afterBytes - report.memory.beforeBytes);
@@ -163,7 +166,10 @@ class SocketRun {
     return link;
   }
 
-  /** Gives what was asked on a connection some time to be answered, as long as the other end holds it open. */
+  /**
+   * Gives what was asked on a connection time to be answered: as long as upstreams that are silent are waited for, unless
+   * the other end closes it before.
+   */
   async #drain(link: Link): Promise<void> {
     const startedMs = performance.now();
     while (this.#waiting.all > 0 && !link.isClosed && performance.now() - startedMs < DRAIN_MS)
