@@ -29,6 +29,7 @@ export interface FuzzOptions {
 export function fuzzDecoder({ seed, count, progress }: FuzzOptions): StageReport {
   const report = newReport(STAGE);
   const mutator = new Mutator(new Random(seed), corpus());
+  report.memory.beforeBytes = liveBytes();
   const startedMs = performance.now();
   for (let i = 0; i < count; i++) {
     if (i === Math.min(WARM_PACKETS, count >> 1)) report.memory.beforeBytes = liveBytes();

@@ -94,6 +94,7 @@ class Run {
     const { count, progress } = this.#options;
     const report = this.#report;
     await this.#fillCache();
+    report.memory.beforeBytes = liveBytes();
     const startedMs = performance.now();
     for (let i = 0; i < count; i++) {
       if (i === Math.min(WARM_PACKETS, count >> 1)) report.memory.beforeBytes = liveBytes();

@@ -97,6 +97,7 @@ class SocketRun {
     const report = this.#report;
     const fastBefore = await this.#program.metric(FAST);
     await this.#fillCache();
+    report.memory.beforeBytes = this.#program.residentBytes();
     const startedMs = performance.now();
     for (let i = 0; i < count; i++) {
       if (i === Math.min(WARM_PACKETS, count >> 1)) report.memory.beforeBytes = this.#program.residentBytes();
