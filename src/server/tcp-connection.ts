@@ -22,7 +22,7 @@ export const WRITE_STALL_MS = 5_000;
  */
 export const MAX_HELD_BYTES = 4_096;
 /** A client that has said nothing for so long, and waits for nothing, can be left without cutting it short. */
-export const PAUSE_MS = 250;
+export const PAUSE_MS = 1000;
 /** Queries of one connection that may wait for the chain at once. */
 export const MAX_OUTSTANDING = 128;
 

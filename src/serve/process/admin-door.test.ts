@@ -46,6 +46,7 @@ const freshDirectory = () => join(scratch, `run${count++}`);
 function zerohop(runDirectory: string, ...args: string[]): string {
   return execFileSync(process.execPath, [MAIN, ...args], {
     encoding: 'utf8',
+    stdio: 'pipe',
     env: { ...process.env, ZEROHOP_RUN_DIR: runDirectory },
   });
 }

@@ -100,7 +100,12 @@ class ServerLife {
     this.#takeOver = takeOver;
     await this.#server.apply(corefile, takeOver);
     takeOver?.sockets.closeRest();
-    await this.#openDoor(takeOver?.path);
+    try {
+      await this.#openDoor(takeOver?.path);
+    } catch (error) {
+      await this.#giveBack(takeOver);
+      throw error;
+    }
     await this.#options.onServing?.();
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
@@ -172,6 +177,13 @@ class ServerLife {
   async close(): Promise<void> {
     this.#takeOver?.abandon();
     await this.#door?.close();
+  }
+
+  /** What this process has read already, the one that goes on will never see. */
+  async #giveBack(takeOver: TakeOver | undefined): Promise<void> {
+    if (takeOver === undefined) return;
+    this.#server.share(true);
+    await failed(this.#server.closeListeners(), this.#options.environment.log(''));
   }
 
   async #beginTakeOver(): Promise<TakeOver | undefined> {

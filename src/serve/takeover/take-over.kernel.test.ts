@@ -141,6 +141,22 @@ describe('one process taking over from another', { timeout: 180_000 }, () => {
     expect(dig(port, 'b.example.org').address).toBe('192.0.2.2');
   });
 
+  it('loses nothing to a successor that cannot open its admin socket, after it has begun to serve', async () => {
+    const port = await freePort();
+    const old = await started(corefile(port));
+    const load = await startLoad(['127.0.0.1', '::1'], port);
+    const path = join(scratch, 'missing', 'admin.sock');
+    const next = start(corefile(port), '-takeover', 'auto', '-admin-socket', path);
+    expect(await next.ended).toBe(1);
+    expect(next.output()).toContain('Cannot open the admin socket');
+    await old.says(/this one goes on/);
+    await load.stop();
+    const { counts } = load;
+    await expect.poll(() => counts.answered, PATIENTLY).toBe(counts.sent);
+    expect(counts.tcpFailed).toEqual([]);
+    expect(old.child.exitCode).toBeNull();
+  });
+
   it.each<[name: string, spoil: (text: string) => string, kill: boolean]>([
     ['a Corefile that is wrong', (text) => text.replace('cache 300', 'nosuch'), false],
     ['an address that is not there', (text) => `${text}b.org {\n  bind 192.0.2.99\n}\n`, false],
