@@ -14,6 +14,7 @@ import { freePorts } from '../../bench/free-ports.ts';
 import { runDig } from './dig.ts';
 import { differences } from './expectation.ts';
 import { eventually } from './probe.ts';
+import { PORT_TAKEN } from './under-test.ts';
 
 interface Step {
   /** A line that must come on either output before the next step. */
@@ -49,6 +50,8 @@ interface ProcessCase {
 
 const PROGRAM = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
 const LINE_MS = 20_000;
+/** With other ports each, when one turns out to be taken. */
+const ATTEMPTS = 3;
 const scratch = mkdtempSync(join(tmpdir(), 'zerohop-process-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -60,20 +63,29 @@ const cases = suites.flatMap((path) => {
 
 describe('process', () => {
   it.concurrent.each(cases)('$title', async ({ each }) => {
-    const run = await start(each);
-    try {
-      for (const step of each.steps ?? []) await take(step, run);
-      if (each.exit !== undefined) expect(await exitOf(run)).toBe(each.exit);
-      inOrder(each.stdout ?? [], run, 'stdout');
-      inOrder(each.stderr ?? [], run, 'stderr');
-      const all = [...run.lines.stdout, ...run.lines.stderr];
-      for (const pattern of each.never ?? []) expect(all).not.toContainEqual(expect.stringMatching(pattern));
-      expectFiles(each.filesAfter ?? {}, run);
-    } finally {
-      run.child.kill('SIGKILL');
+    for (let attempt = 1; ; attempt++) {
+      const run = await start(each);
+      try {
+        return await judge(each, run);
+      } catch (error) {
+        const lines = [...run.lines.stdout, ...run.lines.stderr];
+        if (attempt === ATTEMPTS || !lines.some((line) => line.includes(PORT_TAKEN))) throw error;
+      } finally {
+        run.child.kill('SIGKILL');
+      }
     }
   });
 });
+
+async function judge(each: ProcessCase, run: Run): Promise<void> {
+  for (const step of each.steps ?? []) await take(step, run);
+  if (each.exit !== undefined) expect(await exitOf(run)).toBe(each.exit);
+  inOrder(each.stdout ?? [], run, 'stdout');
+  inOrder(each.stderr ?? [], run, 'stderr');
+  const all = [...run.lines.stdout, ...run.lines.stderr];
+  for (const pattern of each.never ?? []) expect(all).not.toContainEqual(expect.stringMatching(pattern));
+  expectFiles(each.filesAfter ?? {}, run);
+}
 
 interface Run {
   readonly child: ChildProcess;
