@@ -24,6 +24,13 @@ export function isMet({ bound, limit, rounds }: Bar): boolean {
   return bound === 'most' ? measured <= limit : measured >= limit;
 }
 
+/** With a question mark where half of the rounds, the middle ones, lie on both sides of the limit. */
+function verdict(bar: Bar): string {
+  const { rounds, limit } = bar;
+  const isTossUp = quantile(rounds, 0.25) < limit && quantile(rounds, 0.75) > limit;
+  return `${isMet(bar) ? 'met' : 'NOT MET'}${isTossUp ? '?' : ''}`;
+}
+
 function verdictRow(bar: Bar): readonly string[] {
   const { what, limit, bound, unit, rounds } = bar;
   const withUnit = (value: number) => `${figure(value)}${unit === '' ? '' : ` ${unit}`}`;
@@ -35,6 +42,6 @@ function verdictRow(bar: Bar): readonly string[] {
     `${sign} ${withUnit(limit)}`,
     withUnit(median(rounds)),
     rounds.length > 1 ? spread : '-',
-    isMet(bar) ? 'met' : 'NOT MET',
+    verdict(bar),
   ];
 }
