@@ -2,7 +2,7 @@
  * What mutation begins with: queries as clients send them, of all kinds, and some that only an attacker sends. The names
  * are those that the servers under test know (`fuzz-corefile.ts`), so that a small mutation still gets an answer.
  */
-import { buildPacket, nameBytes, option, optRecord, u16 } from './packet-builder.ts';
+import { buildPacket, nameBytes, option, optRecord, u16 } from './wire/packet-builder.ts';
 
 /** What the cache may answer from the packet thread. */
 export const CACHED_NAMES = [

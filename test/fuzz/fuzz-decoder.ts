@@ -6,9 +6,9 @@ import { corpus } from './corpus.ts';
 import { Mutator } from './mutator.ts';
 import { Random } from './random.ts';
 import { countOutcome, newReport, noteTime, type StageReport } from './stage-report.ts';
-import { walkQuery } from './strict-walk.ts';
 import { Violation } from './violation.ts';
-import { u16At } from './wire-fields.ts';
+import { walkQuery } from './wire/strict-walk.ts';
+import { u16At } from './wire/wire-fields.ts';
 
 const STAGE = 'decoder';
 /** Compiled code and caches have their size by then. */

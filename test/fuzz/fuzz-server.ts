@@ -12,14 +12,14 @@ import { cachedQuestions, corpusOfServers } from './corpus.ts';
 import { VARIANTS, type Variant } from './fuzz-corefile.ts';
 import type { FuzzOptions } from './fuzz-decoder.ts';
 import { type InProcessServer, startInProcess } from './in-process-server.ts';
-import { replyFault } from './judge-reply.ts';
 import { LyingUpstream } from './lying-upstream.ts';
 import { Mutator } from './mutator.ts';
 import { Random } from './random.ts';
-import { difference, lowestTtl } from './same-answer.ts';
 import { countRcode, newReport, noteTime, type StageReport } from './stage-report.ts';
 import { Violation } from './violation.ts';
-import { rcodeOf } from './wire-fields.ts';
+import { replyFault } from './wire/judge-reply.ts';
+import { difference, lowestTtl } from './wire/same-answer.ts';
+import { rcodeOf } from './wire/wire-fields.ts';
 
 const STAGE = 'server in process';
 const WINDOW = 256;

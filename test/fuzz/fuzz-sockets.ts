@@ -11,7 +11,6 @@ import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
 import { cachedQuestions, corpusOfServers } from './corpus.ts';
 import { fuzzCorefile } from './fuzz-corefile.ts';
 import type { FuzzOptions } from './fuzz-decoder.ts';
-import { replyFault } from './judge-reply.ts';
 import { LyingUpstream } from './lying-upstream.ts';
 import { Mutator } from './mutator.ts';
 import { Random } from './random.ts';
@@ -19,7 +18,8 @@ import { RealProgram } from './real-program.ts';
 import { countRcode, newReport, noteTime, type StageReport } from './stage-report.ts';
 import { Violation } from './violation.ts';
 import { type Asked, WaitingList } from './waiting-list.ts';
-import { HEADER_BYTES, idOf, isReply, rcodeOf } from './wire-fields.ts';
+import { replyFault } from './wire/judge-reply.ts';
+import { HEADER_BYTES, idOf, isReply, rcodeOf } from './wire/wire-fields.ts';
 
 export type Way = 'udp' | 'tcp' | 'tls';
 

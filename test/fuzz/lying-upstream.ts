@@ -5,9 +5,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 
 import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
 import { somePorts } from './ports.ts';
-import { walkQuery } from './strict-walk.ts';
 import { upstreamAnswer } from './upstream-answers.ts';
-import { idOf, u16At } from './wire-fields.ts';
+import { walkQuery } from './wire/strict-walk.ts';
+import { idOf, u16At } from './wire/wire-fields.ts';
 
 const OPCODE_AND_RD = 0x7900;
 const RECEIVE_BYTES = 4 << 20;

@@ -2,9 +2,10 @@
  * What the upstream says: true answers, true ones with damage behind their question, and forgeries that differ from what
  * was asked in ID or question and carry `FORGED`. What it says to a question depends on the question alone.
  */
-import { FORGED } from './judge-reply.ts';
-import { type BuiltRecord, nameBytes, recordBytes, u16 } from './packet-builder.ts';
+
 import { Random } from './random.ts';
+import { FORGED } from './wire/judge-reply.ts';
+import { type BuiltRecord, nameBytes, recordBytes, u16 } from './wire/packet-builder.ts';
 
 export interface AskedUpstream {
   readonly id: number;

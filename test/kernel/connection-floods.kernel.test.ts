@@ -8,8 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
-import { replyFault } from '../fuzz/judge-reply.ts';
-import { buildPacket } from '../fuzz/packet-builder.ts';
+import { replyFault } from '../fuzz/wire/judge-reply.ts';
+import { buildPacket } from '../fuzz/wire/packet-builder.ts';
 import { cachedName, openStage, type Stage, underFlood } from './flood-rig.ts';
 
 const HALF_OPEN = 3000;

@@ -5,11 +5,11 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { FORGED, replyFault } from '../fuzz/judge-reply.ts';
-import { buildPacket } from '../fuzz/packet-builder.ts';
 import { somePorts } from '../fuzz/ports.ts';
 import { RealProgram } from '../fuzz/real-program.ts';
-import { idOf, rcodeOf } from '../fuzz/wire-fields.ts';
+import { FORGED, replyFault } from '../fuzz/wire/judge-reply.ts';
+import { buildPacket } from '../fuzz/wire/packet-builder.ts';
+import { idOf, rcodeOf } from '../fuzz/wire/wire-fields.ts';
 
 /** Names that are in the cache before the flood begins. */
 const CACHED = 100;
