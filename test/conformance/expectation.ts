@@ -13,6 +13,9 @@ const SECTIONS = ['ANSWER', 'AUTHORITY', 'ADDITIONAL', 'OPT'];
 /** Lines of dig's OPT pseudo section. */
 const PSEUDO = /^(EDNS|NSID|COOKIE|CLIENT-SUBNET|EDE|PADDING|PAD|TCP-KEEPALIVE|OPT=\d+|EXPIRE)\b/;
 
+/** What a TTL may have counted down by on a machine that is busy with other things. */
+const AGED_SECONDS = 10;
+
 /** Empty when all is as expected. */
 export function differences(text: string, seen: Seen, ordered: boolean): readonly string[] {
   const expected = readExpectation(text);
@@ -85,7 +88,7 @@ function compareLines(
   ];
 }
 
-/** Word by word: `*` within a word, `~30` for up to two seconds less. A trailing ` **` takes the rest of the line. */
+/** Word by word: `*` within a word, `~30` for up to `AGED_SECONDS` less. A trailing ` **` takes the rest of the line. */
 export function fits(pattern: string, line: string): boolean {
   if (pattern.endsWith(' **')) {
     const words = pattern.split(' ').length - 1;
@@ -99,7 +102,7 @@ export function fits(pattern: string, line: string): boolean {
 function fitsWord(pattern: string, word: string): boolean {
   const near = /^~(\d+)$/.exec(pattern)?.[1];
   if (near !== undefined)
-    return /^\d+$/.test(word) && Number(word) <= Number(near) && Number(word) >= Number(near) - 2;
+    return /^\d+$/.test(word) && Number(word) <= Number(near) && Number(word) >= Number(near) - AGED_SECONDS;
   if (!pattern.includes('*')) return pattern === word;
   const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`).test(word);

@@ -62,7 +62,7 @@ async function run({ corefile, files: own = {}, flags = [] }: RefusedCase) {
     });
   }
   // One that starts after all is ended, and shows by its exit code.
-  const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const killer = setTimeout(() => child.kill('SIGKILL'), 30_000);
   const [code] = await once(child, 'close');
   clearTimeout(killer);
   return { code, output };

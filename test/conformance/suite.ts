@@ -45,7 +45,7 @@ export interface Case {
   /**
    * `STATUS [FLAGS]`, then the records of the answer; `AUTHORITY` and `ADDITIONAL` head those sections; lines that start
    * with `EDNS`, or with the name of an EDNS option, are lines of dig's pseudo section. What is not said must not be
-   * there, except flags when none are named. `*` stands for any run of letters in a word, `~30` for 28 to 30, `#` begins
+   * there, except flags when none are named. `*` stands for any run of letters in a word, `~30` for 20 to 30, `#` begins
    * a comment. `NOTHING`: no reply comes. `29x` before a record: so often. Order of records does not matter.
    */
   readonly expect?: string;
