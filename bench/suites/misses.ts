@@ -7,10 +7,10 @@ import { median, ratios, shuffled } from '../statistics.ts';
 import type { Bench, Suite, SuiteReport } from '../suite.ts';
 import { figure, formatTable } from '../table.ts';
 
-const ROUNDS = 8;
+const ROUNDS = 6;
 const NAMES_PER_ROUND = 15_000;
 /** The main thread's code is compiled by then. */
-const WARM_UP_ROUNDS = 3;
+const WARM_UP_ROUNDS = 2;
 const HEADINGS = ['server', 'CPU us/forwarded', 'least', ': unbound', 'answers/s', 'lost'];
 
 export const misses: Suite = {

@@ -12,7 +12,7 @@ const RATE = 200_000;
 const SHARE = 0.2;
 const WARM_UP_RATE = 10_000;
 const WARM_UP_SECONDS = 4;
-const ROUNDS = 4;
+const ROUNDS = 3;
 const ROUND_SECONDS = 2;
 const HEADINGS = ['server', 'offered/s', 'answered/s', 'CPU us/answer', 'p50 us', 'p99 us'];
 
