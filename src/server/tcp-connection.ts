@@ -84,10 +84,19 @@ export class TcpConnection {
 
   /** As `finish`, once the client pauses. */
   finishGently(): void {
-    const { socket, clock } = this.#spec;
-    const leftMs = this.#spokenMs + PAUSE_MS - clock.monotonicMs();
-    if (socket.destroyed || (leftMs <= 0 && this.#outstanding === 0)) this.finish();
-    else clock.after(Math.max(leftMs, PAUSE_MS / 10), () => this.finishGently());
+    if (this.#mayLeave()) {
+      this.finish();
+      return;
+    }
+    const leftMs = this.#spokenMs + PAUSE_MS - this.#spec.clock.monotonicMs();
+    // Timers run before what has arrived is read: a process that was held up would take a busy client for a silent one.
+    const lookAgain = () => setImmediate(() => this.finishGently());
+    this.#spec.clock.after(Math.max(leftMs, PAUSE_MS / 10), lookAgain);
+  }
+
+  #mayLeave(): boolean {
+    const quietMs = this.#spec.clock.monotonicMs() - this.#spokenMs;
+    return this.#spec.socket.destroyed || (quietMs >= PAUSE_MS && this.#outstanding === 0);
   }
 
   destroy(): void {

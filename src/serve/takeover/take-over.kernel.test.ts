@@ -63,12 +63,17 @@ async function started(corefile: string, ...flags: string[]): Promise<Server> {
   return server;
 }
 
+/** Below those that the system gives to clients, of which there are many here, to both protocols. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return bound !== null && typeof bound === 'object' ? bound.port : 0;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('listening', () => resolve(true)).once('error', () => resolve(false));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return port;
+  }
 }
 
 function corefile(port: number, { bind = '', answer = '192.0.2.7' } = {}): string {
