@@ -232,6 +232,8 @@ export class PacketThread {
     if (clock.monotonicMs() - this.#startedMs > HEALTHY_MS) this.#restartMs = FIRST_RESTART_MS;
     log.warning(`A packet thread has ended and is started again in ${this.#restartMs} ms`);
     onRestart();
+    // It may have died between waking this thread and saying so: nobody would ever be woken again.
+    this.#takeTurn();
     this.#restart = clock.after(this.#restartMs, () => this.#start());
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }

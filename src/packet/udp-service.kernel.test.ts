@@ -111,6 +111,36 @@ describe('packet threads', () => {
     await transport.close();
   });
 
+  test('one that dies with queries in hand hands them over, and its successor is heard', async () => {
+    let restarts = 0;
+    const clock = new HandClock();
+    const transport = new PacketTransport(options({ clock, onRestart: () => restarts++ }));
+    const heard: string[] = [];
+    const socket = await transport.open(
+      { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 },
+      ({ bytes }, respond) => {
+        heard.push(Buffer.from(bytes).toString());
+        respond(bytes);
+      },
+    );
+    const { port } = socket.local;
+    const killer = createSocket('udp4').bind(0, '127.0.0.1');
+    const send = (word: string) =>
+      new Promise((resolve) => killer.send(word, port, '127.0.0.1', () => resolve(undefined)));
+    await send('die');
+    await expect.poll(() => restarts, PATIENTLY).toBe(1);
+    // Nobody reads now: the next thread finds both in its first batch.
+    for (const word of ['cold at last', 'die']) await send(word);
+    clock.turn(50);
+    await expect.poll(() => restarts, PATIENTLY).toBe(2);
+    expect(heard).toEqual(['cold at last']);
+    clock.turn(100);
+    expect(await ask('cold again', port)).toBe('cold again');
+    killer.close();
+    await socket.close();
+    await transport.close();
+  });
+
   test('without a seat at the answer cache everything is handed over, and the log says so', async () => {
     const log = memoryLog();
     const transport = new PacketTransport(options({ log, answers: echoSource(0) }));
