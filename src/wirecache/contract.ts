@@ -78,8 +78,14 @@ export interface Partition {
    */
   insert(key: AnswerKey, share: Share, answer: WireAnswer): Readonly<Record<Share, number>>;
   remove(key: AnswerKey, share: Share): void;
-  /** Forgets these names and all below them; returns how many entries went. */
+  /** Forgets these names and all below them, as `distrust` does too; returns how many entries went. */
   purge(names: readonly Name[]): number;
+  /** What is being fetched for these names, and for all below them, may be of yesterday: see `isOutdated`. */
+  distrust(names: readonly Name[]): void;
+  /** How often `purge` and `distrust` were called. */
+  readonly purges: number;
+  /** Whether an answer for the name, asked for when `purges` was `since`, must not be kept. May err towards true. */
+  isOutdated(name: Name, since: number): boolean;
   list(): Iterable<{ readonly key: AnswerKey; readonly answer: StoredAnswer }>;
   /** Gives the memory back. Whoever still comes late finds it empty, and keeps nothing in it. */
   close(): void;

@@ -6,6 +6,7 @@ import type { AnswerKey, Partition, PartitionSpec, Share, StoredAnswer, WireAnsw
 import { entryName, nameAt, readAnswer, readKey } from './entry.ts';
 import { CHUNK_BYTES, MARKS, SIDE, SIDE_WORDS } from './layout.ts';
 import { NameSet } from './name-set.ts';
+import { RecentPurges } from './recent-purges.ts';
 import { SieveList } from './sieve-list.ts';
 import type { Owner, Vault } from './vault.ts';
 
@@ -19,6 +20,7 @@ export class WirePartition implements Partition, Owner {
   readonly spec: PartitionSpec;
   readonly #vault: Vault;
   readonly #onClosed: () => void;
+  readonly #recent = new RecentPurges();
   /** While this partition stores: how many of its own had to go. */
   #evicted: Record<Share, number> | undefined;
   #isClosed = false;
@@ -83,10 +85,23 @@ export class WirePartition implements Partition, Owner {
   }
 
   purge(names: readonly AnswerKey['name'][]): number {
+    this.distrust(names);
     const set = new NameSet(names);
     const purged = [...this.#all()].filter((entry) => this.#isNamed(entry, set));
     for (const entry of purged) this.#vault.takeOut(entry);
     return purged.length;
+  }
+
+  distrust(names: readonly AnswerKey['name'][]): void {
+    this.#recent.add(names);
+  }
+
+  get purges(): number {
+    return this.#recent.count;
+  }
+
+  isOutdated(name: AnswerKey['name'], since: number): boolean {
+    return this.#recent.hasTouched(name, since);
   }
 
   /** All at once: entries come and go while a caller takes its time. */

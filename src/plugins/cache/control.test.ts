@@ -30,6 +30,28 @@ function start(lines = 'cache 30') {
   return { host, instance, handler, control, state };
 }
 
+/** Upstreams answer when they are told to. */
+function startSlow() {
+  const host = fakeHost();
+  const instance = setUp(setup, 'cache 30', { host });
+  const state = { asked: 0 };
+  let waiting: (() => void)[] = [];
+  const handler = instance.plugin?.(({ message, question }) => {
+    state.asked++;
+    const answers = [record(`${question.name} 300 A 192.0.2.1`)];
+    return new Promise((resolve) => {
+      waiting.push(() => resolve({ rcode: 0, message: replyTo(message, { answers }) }));
+    });
+  });
+  const control = instance.cacheControl;
+  if (handler === undefined || control === undefined) throw new Error('no plugin');
+  const answer = () => {
+    for (const resolve of waiting) resolve();
+    waiting = [];
+  };
+  return { host, handler, control, state, answer };
+}
+
 describe('cacheControl', () => {
   it('tells each entry in a line', async () => {
     const { host, handler, control } = start();
@@ -116,6 +138,46 @@ describe('cache', () => {
     expect(await host.metric(`coredns_cache_entries${entries}`)).toBe(1);
     await handler(ask('x.a.example.'));
     expect(state.asked).toBe(3);
+  });
+
+  it.each<{ name: string; forget: (of: ReturnType<typeof startSlow>) => void; asked: number }>([
+    { name: 'records that changed', forget: ({ host }) => host.recordsChanged([name('example.')]), asked: 2 },
+    { name: 'a flush', forget: ({ control }) => void control.flush(name('a.example.')), asked: 2 },
+    {
+      name: 'a flush of all below',
+      forget: ({ control }) => void control.flush(name('.'), { below: true }),
+      asked: 2,
+    },
+    {
+      name: 'a change of very many names',
+      forget: ({ host }) =>
+        host.recordsChanged(Array.from({ length: 2000 }, (_, i) => name(`n${i}.example.net.`))),
+      asked: 2,
+    },
+    {
+      name: 'more changes than anybody remembers',
+      forget: ({ host }) => {
+        for (let i = 0; i < 1000; i++) host.recordsChanged([name('b.example.')]);
+      },
+      asked: 2,
+    },
+    {
+      name: 'changes of other names alone',
+      forget: ({ host }) => {
+        for (let i = 0; i < 20; i++) host.recordsChanged([name('b.example.'), name('x.a.example.')]);
+      },
+      asked: 1,
+    },
+  ])('an answer on its way during $name: is asked for $asked times', async ({ forget, asked }) => {
+    const slow = startSlow();
+    const first = slow.handler(ask('a.example.'));
+    forget(slow);
+    slow.answer();
+    expect((await first).rcode).toBe(0);
+    const second = slow.handler(ask('a.example.'));
+    slow.answer();
+    await second;
+    expect(slow.state.asked).toBe(asked);
   });
 
   it('counts what packet threads answered', async () => {

@@ -22,6 +22,7 @@ export function cacheControl(options: CacheOptions): CacheControl {
     lookup: (name) => [...lines((other) => equalNames(name, other))],
     flush(name, { below = false } = {}) {
       if (below) return partition.purge([name]);
+      partition.distrust([name]);
       const found = [...partition.list()].filter(({ key }) => equalNames(name, key.name));
       for (const { key, answer } of found) partition.remove(key, answer.share);
       return found.length;

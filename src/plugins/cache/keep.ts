@@ -35,15 +35,27 @@ export function asksForAuthenticData(query: Query): Query {
   return { ...query, message: { ...query.message, flags } };
 }
 
-/** The reply with the TTL the cache gives it, kept or not. A reply without a message is the server's business. */
-export function keep(query: Query, reply: Reply, options: CacheOptions): Reply {
+/**
+ * To be made before the handlers behind are asked: what they answer is not kept when the name was purged meanwhile. Gives
+ * the reply with the TTL of the cache, kept or not. A reply without a message is the server's business.
+ */
+export function keeper(query: Query, options: CacheOptions): (reply: Reply) => Reply {
+  const since = options.partition.purges;
+  return (reply) => keep(query, reply, { options, since });
+}
+
+function keep(
+  query: Query,
+  reply: Reply,
+  { options, since }: { options: CacheOptions; since: number },
+): Reply {
   const { clock, metricsOf, spec } = options;
   const { message } = reply;
   if (message === undefined) return reply;
   const nowSeconds = clock.nowMs() / 1000;
   const verdict = judge(query.question, message, { spec, nowSeconds });
   if (verdict.mismatch) metricsOf(query.server).drops.inc();
-  if (verdict.share !== undefined) {
+  if (verdict.share !== undefined && !options.partition.isOutdated(query.question.name, since)) {
     const { serverError, ttlSeconds } = verdict;
     const answer = wireAnswer(message, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
     if (answer !== undefined) insert(query, answer, { share: verdict.share, message, options });

@@ -8,7 +8,7 @@ import type { Question } from '../../dns/message.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
 import type { Share, StoredAnswer } from '../../wirecache/contract.ts';
 import { matchingZone } from '../zones.ts';
-import { asksForAuthenticData, type CacheOptions, keep, keyOf } from './keep.ts';
+import { asksForAuthenticData, type CacheOptions, keeper, keyOf } from './keep.ts';
 import type { CacheSpec } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { isPositive } from './rules.ts';
@@ -95,9 +95,9 @@ interface Chain {
 }
 
 function fetchAndKeep(query: Query, { options, next }: Chain): Reply | Promise<Reply> {
+  const keep = keeper(query, options);
   const reply = next(asksForAuthenticData(query));
-  if (!(reply instanceof Promise)) return keep(query, reply, options);
-  return reply.then((settled) => keep(query, settled, options));
+  return reply instanceof Promise ? reply.then(keep) : keep(reply);
 }
 
 function answerFrom(query: Query, answer: StoredAnswer, ttlSeconds: number): Reply {

@@ -6,7 +6,7 @@ import { canonicalName } from '../../dns/name.ts';
 import { errorText } from '../../fault/app-error.ts';
 import type { Handler, Query } from '../../server/handler.ts';
 import type { StoredAnswer } from '../../wirecache/contract.ts';
-import { asksForAuthenticData, type CacheOptions, isTruth, keep, keyOf } from './keep.ts';
+import { asksForAuthenticData, type CacheOptions, isTruth, keeper, keyOf } from './keep.ts';
 
 /** Refreshes in the background at the same time: beyond it an entry simply expires. */
 const MOST_REFRESHES = 1000;
@@ -74,10 +74,11 @@ export class Refresher {
   /** An error leaves what is there in place: it is refreshed with a later hit, or expires. */
   async #refresh(query: Query, ended: (fetched: boolean) => void): Promise<void> {
     let fetched = false;
+    const keep = keeper(query, this.#options);
     try {
       const reply = await this.#next(asksForAuthenticData(query));
       fetched = isTruth(query, reply.message);
-      if (fetched) keep(query, reply, this.#options);
+      if (fetched) keep(reply);
     } catch (error) {
       this.report(query, error);
     } finally {

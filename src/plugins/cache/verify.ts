@@ -5,7 +5,7 @@
 import type { Handler, Query, Reply } from '../../server/handler.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Share } from '../../wirecache/contract.ts';
-import { asksForAuthenticData, type CacheOptions, isTruth, keep } from './keep.ts';
+import { asksForAuthenticData, type CacheOptions, isTruth, keeper } from './keep.ts';
 import type { StaleSpec } from './options.ts';
 import type { Refresher } from './refresher.ts';
 import { isPositive } from './rules.ts';
@@ -44,11 +44,12 @@ async function fetchAnew(query: Query, verification: Verification): Promise<Repl
   const { options, next, refresher } = verification;
   const ended = refresher.begin(query);
   let fetched = false;
+  const keep = keeper(query, options);
   try {
     const reply = await next(asksForAuthenticData(query));
     fetched = isTruth(query, reply.message);
     if (!fetched) return undefined;
-    const kept = keep(query, reply, options);
+    const kept = keep(reply);
     const isBetter = isPositive(query.question, reply.message?.answers ?? []);
     return options.spec.preferPositive && verification.share === 'success' && !isBetter ? undefined : kept;
   } finally {
