@@ -38,7 +38,7 @@ describe('giveBackWhenIdle', () => {
       clock.pass(1000);
     }
     expect(state.given).toBe(1);
-    clock.pass(20_000);
+    clock.pass(30_000);
     expect(state.given).toBe(2);
   });
 
@@ -48,6 +48,15 @@ describe('giveBackWhenIdle', () => {
     state.residentBytes += 4 * MB;
     clock.pass(600_000);
     expect(state.given).toBe(1);
+  });
+
+  it('collects no more than three times a minute, whatever is asked of it', () => {
+    const { clock, state } = madeUp();
+    for (let second = 0; second < 60; second++) {
+      state.residentBytes += 20 * MB;
+      clock.pass(1000);
+    }
+    expect(state.given).toBe(3);
   });
 
   it('stops', () => {

@@ -12,7 +12,9 @@ const LOOK_MS = 5000;
 /** Of the main thread's time between two looks. */
 const IDLE_SHARE = 0.05;
 /** Growth that is worth the work. */
-const GROWTH_BYTES = 12 * 1024 * 1024;
+const GROWTH_BYTES = 6 * 1024 * 1024;
+/** From one time to the next: a page of metrics now and then is no reason to collect as often. */
+const PAUSE_MS = 20_000;
 
 export interface Spare {
   /** How long the main thread has worked so far, milliseconds; what it waited does not count. */
@@ -25,6 +27,7 @@ export interface Spare {
 /** Returns the way to stop it. */
 export function giveBackWhenIdle(spare: Spare, clock: Clock): () => void {
   let settledBytes = 0;
+  let lastGivenMs = Number.NEGATIVE_INFINITY;
   let lastMs = clock.monotonicMs();
   let lastBusyMs = spare.busyMs();
   let timer = clock.after(FIRST_LOOK_MS, look);
@@ -34,7 +37,9 @@ export function giveBackWhenIdle(spare: Spare, clock: Clock): () => void {
     const nowMs = clock.monotonicMs();
     const busyMs = spare.busyMs();
     const isIdle = busyMs - lastBusyMs < IDLE_SHARE * (nowMs - lastMs);
-    if (isIdle && spare.residentBytes() > settledBytes + GROWTH_BYTES) {
+    const isDue = nowMs - lastGivenMs >= PAUSE_MS;
+    if (isIdle && isDue && spare.residentBytes() > settledBytes + GROWTH_BYTES) {
+      lastGivenMs = nowMs;
       spare.giveBack();
       settledBytes = spare.residentBytes();
     }
