@@ -75,7 +75,7 @@ class CacheShortcut implements Shortcut {
   }
 
   end(): void {
-    this.#answerer.end();
+    this.#answerer.end(performance.now());
   }
 
   answer(arrival: Arrival, listener: number): Uint8Array | undefined {

@@ -1,7 +1,7 @@
 /**
  * What a packet thread does all day: read a batch, answer in place what the answer cache has, hand the rest to the main
  * thread, send the replies. It owns the batch's memory and no descriptor. Nothing on the way of an answered packet
- * allocates, so there is nothing to collect; the clock is read once a batch.
+ * allocates, so there is nothing to collect; the clock is read twice a batch.
  */
 import { DatagramBatch, MSG_DONTWAIT, MSG_WAITFORONE } from '../sys/datagram-batch.ts';
 import { errnoName } from '../sys/errors.ts';
@@ -129,7 +129,7 @@ export class PacketLoop {
       if (logged) this.#answerLogged(answerer, socket, i, nowMs);
       else this.#answerOne(answerer, socket, i, nowMs);
     }
-    answerer.end();
+    answerer.end(this.#options.now());
   }
 
   #answerOne(answerer: PacketAnswerer, { listener, family }: ThreadSocket, i: number, nowMs: number): void {

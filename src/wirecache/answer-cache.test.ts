@@ -171,7 +171,7 @@ describe('AnswerCache', () => {
     reader.begin();
     for (let i = 0; i < 20_000; i++) put(partition, `n${i}.example.`);
     expect(holds(partition, 'n19999.example.')).toBe(false);
-    reader.end();
+    reader.end(0);
     put(partition, 'late.example.');
     expect(holds(partition, 'late.example.')).toBe(true);
   });

@@ -167,8 +167,11 @@ export const PACKET_SLOT_BYTES = 1536;
 export interface PacketAnswerer {
   /** Before the first `answer` of a batch: from here on, what is read stays as it is. */
   begin(): void;
-  /** After the last one, and before the thread waits for anything. */
-  end(): void;
+  /**
+   * After the last one, and before the thread waits for anything. `nowMs` is of the clock of `answer`: every answer of the
+   * batch is counted with what has passed since the batch's.
+   */
+  end(nowMs: number): void;
   /**
    * Builds the reply over the query of `length` bytes at `at` (a multiple of 4; `PACKET_SLOT_BYTES` from there on are the
    * packet's), and returns its length. 0: the query is untouched, and the main thread has to answer it. `listener` is an

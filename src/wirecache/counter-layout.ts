@@ -29,11 +29,11 @@ export const COUNTED_TYPES: readonly number[] = [0, ...TOLD_TYPES];
 export const SIZE_BOUNDS: readonly number[] = [
   0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16_000, 32_000, 48_000, 64_000,
 ];
-/** Seconds: an answer takes about a microsecond, which is not worth two readings of a clock. Set T begins with this. */
-export const DURATION_BOUND = 0.000_25;
-export const SECONDS_PER_ANSWER = 0.000_001;
+/** Seconds, set T. */
+export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 16 }, (_, i) => 0.000_25 * 2 ** i);
 
 const SIZES = SIZE_BOUNDS.length + 1;
+const DURATIONS = DURATION_BOUNDS.length + 1;
 
 /** Word offsets within the counters of a route. */
 export const COUNTER = {
@@ -47,7 +47,9 @@ export const COUNTER = {
   RESPONSE_BYTES: 2 * COUNTED_TYPES.length + 20,
   REQUEST_SIZES: 2 * COUNTED_TYPES.length + 21,
   RESPONSE_SIZES: 2 * COUNTED_TYPES.length + 21 + SIZES,
-  END: 2 * COUNTED_TYPES.length + 21 + 2 * SIZES,
+  DURATIONS: 2 * COUNTED_TYPES.length + 21 + 2 * SIZES,
+  MICROSECONDS: 2 * COUNTED_TYPES.length + 21 + 2 * SIZES + DURATIONS,
+  END: 2 * COUNTED_TYPES.length + 22 + 2 * SIZES + DURATIONS,
 } as const;
 
 const INDEX_OF_TYPE = new Uint8Array(512);
@@ -59,7 +61,15 @@ export function countedType(type: number): number {
 
 /** Index of the bucket that a size falls in. */
 export function sizeBucket(bytes: number): number {
+  return bucketOf(SIZE_BOUNDS, bytes);
+}
+
+export function durationBucket(seconds: number): number {
+  return bucketOf(DURATION_BOUNDS, seconds);
+}
+
+function bucketOf(bounds: readonly number[], value: number): number {
   let bucket = 0;
-  while (bucket < SIZE_BOUNDS.length && bytes > (SIZE_BOUNDS[bucket] ?? 0)) bucket++;
+  while (bucket < bounds.length && value > (bounds[bucket] ?? 0)) bucket++;
   return bucket;
 }

@@ -7,6 +7,14 @@ import { addresses, answerOf, bulk, key, name, packet, packetSlot } from './test
 
 const IP = Uint8Array.of(192, 0, 2, 1);
 
+interface AskOptions {
+  readonly nowMs?: number;
+  /** Of the batch. */
+  readonly endMs?: number;
+  readonly listener?: number;
+  readonly family?: 4 | 6;
+}
+
 /** One listener with a partition behind each zone. */
 function bench(
   zones: readonly string[],
@@ -31,10 +39,11 @@ function bench(
   const [routes = []] = cache.replaceRoutes([specs]);
   const { packets, bytes, put } = packetSlot();
   const reader = createPacketAnswerer(cache.shared, { seat: cache.openSeat()?.number ?? 0, packets });
-  const ask = (query: Uint8Array, { nowMs = 0, listener = 0, family = 4 as 4 | 6 } = {}) => {
+  const ask = (query: Uint8Array, options: AskOptions = {}) => {
+    const { nowMs = 0, endMs = nowMs, listener = 0, family = 4 } = options;
     reader.begin();
     const length = reader.answer(0, put(query), listener, family, nowMs);
-    reader.end();
+    reader.end(endMs);
     const decoded = length === 0 ? undefined : decodeMessage(bytes.slice(0, length));
     return decoded?.ok ? decoded.value : undefined;
   };
@@ -136,9 +145,9 @@ describe('createPacketAnswerer', () => {
     const { ask, routes, store } = bench(['.'], { counted: true });
     store(0, 'a.example.');
     expect(routes[0]?.takeTotals()).toBeUndefined();
-    ask(packet('a.example.'));
-    ask(packet('a.example.'), { family: 6 });
-    ask(packet('b.example.'));
+    ask(packet('a.example.'), { endMs: 0.04 });
+    ask(packet('a.example.'), { family: 6, endMs: 0.5 });
+    ask(packet('b.example.'), { endMs: 7 });
     // 12 + 11 + 4 bytes of header and question; 11 + 10 + 4 more for the answer
     expect(routes[0]?.takeTotals()).toEqual({
       transport: 'udp',
@@ -152,12 +161,40 @@ describe('createPacketAnswerer', () => {
       requestBytes: 54,
       responseSizes: [{ upTo: 100, count: 2 }],
       responseBytes: 104,
-      durations: [{ upToSeconds: 0.000_25, count: 2 }],
-      durationSeconds: 0.000_002,
+      durations: [
+        { upToSeconds: 0.000_25, count: 1 },
+        { upToSeconds: 0.000_5, count: 1 },
+      ],
+      durationSeconds: 0.000_54,
       successHits: 2,
       denialHits: 0,
     });
     expect(routes[0]?.takeTotals()).toBeUndefined();
+  });
+
+  it('counts every answer of a batch with what the batch took, by route', () => {
+    const { reader, routes, put, store } = bench(['.', 'b.example.'], { counted: true });
+    store(0, 'a.example.');
+    store(1, 'x.b.example.');
+    reader.begin();
+    for (const text of ['a.example.', 'x.b.example.', 'a.example.', 'nowhere.']) {
+      reader.answer(0, put(packet(text)), 0, 4, 1000);
+    }
+    reader.end(1000.3);
+    reader.begin();
+    reader.answer(0, put(packet('x.b.example.')), 0, 4, 2000);
+    // Longer than any bound: the thread was put off.
+    reader.end(22_000);
+    const told = routes.map((route) => route.takeTotals());
+    expect(told.map((totals) => totals?.durations)).toEqual([
+      [{ upToSeconds: 0.000_5, count: 2 }],
+      [
+        { upToSeconds: 0.000_5, count: 1 },
+        { upToSeconds: Number.POSITIVE_INFINITY, count: 1 },
+      ],
+    ]);
+    expect(told[0]?.durationSeconds).toBeCloseTo(0.0006, 9);
+    expect(told[1]?.durationSeconds).toBeCloseTo(20.0003, 9);
   });
 
   it('never touches a packet it does not answer, wherever it is cut off', () => {
@@ -172,7 +209,7 @@ describe('createPacketAnswerer', () => {
       reader.begin();
       expect(reader.answer(0, length, 0, 4, 0)).toBe(0);
       expect(bytes).toEqual(before);
-      reader.end();
+      reader.end(0);
     }
   });
 });

@@ -5,7 +5,7 @@
  */
 
 import type { PacketAnswerer, PacketAnswererOptions } from './contract.ts';
-import { COUNTED_TYPES, COUNTER, countedType, sizeBucket } from './counter-layout.ts';
+import { COUNTED_TYPES, COUNTER, countedType, durationBucket, sizeBucket } from './counter-layout.ts';
 import { FoldedName } from './folded-name.ts';
 import {
   BITS,
@@ -55,6 +55,14 @@ class SharedReader implements PacketAnswerer {
   readonly #builder: ReplyBuilder;
   /** Seconds that the entry in hand has left. */
   #remaining = 0;
+  /** Where the last answer of this batch is counted, and how many before it in a row; -1: none yet. */
+  #slot = -1;
+  #answeredInSlot = 0;
+  /** Where those before were counted, and how many: what they took is known at the end. */
+  readonly #slots = new Int32Array(MAX_COUNTED);
+  #slotsUsed = 0;
+  readonly #answered = new Int32Array(MAX_COUNTED);
+  #startedMs = 0;
   #routesNumber = 0;
   #routes: RouteCopy;
 
@@ -83,8 +91,9 @@ class SharedReader implements PacketAnswerer {
     this.#routes = new RouteCopy(this.#memory, published);
   }
 
-  end(): void {
+  end(nowMs: number): void {
     Atomics.store(this.#words, this.#seat, 0);
+    if (this.#slot >= 0) this.#countDurations(Math.max(0, nowMs - this.#startedMs));
   }
 
   answer(at: number, length: number, listener: number, clientFamily: 4 | 6, nowMs: number): number {
@@ -103,7 +112,11 @@ class SharedReader implements PacketAnswerer {
     const ttlSeconds = route.keepsTtl ? (this.#words[head + ENTRY.TTL] ?? 0) : this.#remaining;
     const reply = this.#builder.build(at, query, entry, ttlSeconds, route.shuffles);
     this.lastRoute = route.id;
-    if (route.counters >= 0) this.#count(route.counters, head, clientFamily, length, reply);
+    if (route.counters >= 0) {
+      if (route.counters !== this.#slot) this.#changeSlot(route.counters, nowMs);
+      this.#answeredInSlot++;
+      this.#count(route.counters, head, clientFamily, length, reply);
+    }
     return reply;
   }
 
@@ -161,11 +174,45 @@ class SharedReader implements PacketAnswerer {
     return false;
   }
 
+  /** Most batches are of one route. */
+  #changeSlot(slot: number, nowMs: number): void {
+    if (this.#slot < 0) this.#startedMs = nowMs;
+    else this.#keepSlot();
+    this.#slot = slot;
+    this.#answeredInSlot = 0;
+  }
+
+  #keepSlot(): void {
+    const before = this.#answered[this.#slot] ?? 0;
+    if (before === 0) this.#slots[this.#slotsUsed++] = this.#slot;
+    this.#answered[this.#slot] = before + this.#answeredInSlot;
+  }
+
+  /** One look at the clock for a whole batch: each of its answers took no longer than all together. */
+  #countDurations(tookMs: number): void {
+    const bucket = COUNTER.DURATIONS + durationBucket(tookMs / 1000);
+    this.#keepSlot();
+    for (let i = 0; i < this.#slotsUsed; i++) {
+      const slot = this.#slots[i] ?? 0;
+      const answers = this.#answered[slot] ?? 0;
+      const base = this.#countersAt(slot);
+      add(this.#words, base + bucket, answers);
+      add(this.#words, base + COUNTER.MICROSECONDS, Math.round(answers * tookMs * 1000));
+      this.#answered[slot] = 0;
+    }
+    this.#slotsUsed = 0;
+    this.#slot = -1;
+  }
+
+  #countersAt(slot: number): number {
+    return this.#memory.geometry.counters + (this.#seatNumber * MAX_COUNTED + slot) * COUNTER_WORDS;
+  }
+
   /** Arguments one by one: an object would be garbage, and this is the hot path. */
   #count(slot: number, head: number, clientFamily: 4 | 6, request: number, reply: number): void {
     const words = this.#words;
     const { dnssecOk, hasOpt, type } = this.#query;
-    const base = this.#memory.geometry.counters + (this.#seatNumber * MAX_COUNTED + slot) * COUNTER_WORDS;
+    const base = this.#countersAt(slot);
     const bits = words[head + ENTRY.BITS] ?? 0;
     // As the metrics want it: without the OPT record, which is between two neighbours.
     const bytes = hasOpt ? reply - OPT_BYTES : reply;

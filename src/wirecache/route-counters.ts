@@ -3,7 +3,7 @@
  * taken, so that a word that ran over does no harm as long as it is looked at once in four thousand million answers.
  */
 import type { RouteTotals } from './contract.ts';
-import { COUNTED_TYPES, COUNTER, DURATION_BOUND, SECONDS_PER_ANSWER, SIZE_BOUNDS } from './counter-layout.ts';
+import { COUNTED_TYPES, COUNTER, DURATION_BOUNDS, SIZE_BOUNDS } from './counter-layout.ts';
 import { COUNTER_WORDS, MAX_COUNTED, MAX_SEATS } from './layout.ts';
 import type { Memory } from './memory.ts';
 
@@ -27,8 +27,9 @@ export class RouteCounters {
       { family: '1' as const, type, count: sums[COUNTER.REQUESTS + i] ?? 0 },
       { family: '2' as const, type, count: sums[COUNTER.REQUESTS + COUNTED_TYPES.length + i] ?? 0 },
     ]).filter(({ count }) => count > 0);
-    const answers = requests.reduce((sum, { count }) => sum + count, 0);
-    if (answers === 0) return undefined;
+    const durations = bucketsFrom(sums, COUNTER.DURATIONS, DURATION_BOUNDS);
+    // Durations follow at the end of a batch: they may be all that is new.
+    if (requests.length === 0 && durations.length === 0) return undefined;
     const sum = (field: number) => sums[field] ?? 0;
     return {
       transport: 'udp',
@@ -38,12 +39,12 @@ export class RouteCounters {
         count: sum(COUNTER.RCODES + rcode),
       })).filter(({ count }) => count > 0),
       doRequests: sum(COUNTER.DNSSEC_OK),
-      requestSizes: sizesFrom(sums, COUNTER.REQUEST_SIZES),
+      requestSizes: bucketsFrom(sums, COUNTER.REQUEST_SIZES, SIZE_BOUNDS),
       requestBytes: sum(COUNTER.REQUEST_BYTES),
-      responseSizes: sizesFrom(sums, COUNTER.RESPONSE_SIZES),
+      responseSizes: bucketsFrom(sums, COUNTER.RESPONSE_SIZES, SIZE_BOUNDS),
       responseBytes: sum(COUNTER.RESPONSE_BYTES),
-      durations: [{ upToSeconds: DURATION_BOUND, count: answers }],
-      durationSeconds: answers * SECONDS_PER_ANSWER,
+      durations: durations.map(({ upTo, count }) => ({ upToSeconds: upTo, count })),
+      durationSeconds: sum(COUNTER.MICROSECONDS) / 1e6,
       successHits: sum(COUNTER.SUCCESS_HITS),
       denialHits: sum(COUNTER.DENIAL_HITS),
     };
@@ -65,8 +66,12 @@ export class RouteCounters {
   }
 }
 
-function sizesFrom(sums: Float64Array, field: number): { upTo: number; count: number }[] {
-  return [...SIZE_BOUNDS, Number.POSITIVE_INFINITY]
+function bucketsFrom(
+  sums: Float64Array,
+  field: number,
+  bounds: readonly number[],
+): { upTo: number; count: number }[] {
+  return [...bounds, Number.POSITIVE_INFINITY]
     .map((upTo, i) => ({ upTo, count: sums[field + i] ?? 0 }))
     .filter(({ count }) => count > 0);
 }

@@ -58,7 +58,7 @@ export async function startInProcess(upstreamPort: number, variant: Variant): Pr
       slot.set(packet);
       reader.begin();
       const length = reader.answer(0, packet.length, 0, family, clock.monotonicMs());
-      reader.end();
+      reader.end(0);
       if (length > 0) return slot.subarray(0, length);
       const isTouched = Buffer.compare(slot.subarray(0, packet.length), packet) !== 0;
       if (isTouched) note('panic: a query was changed that is handed over');

@@ -128,7 +128,7 @@ function makeBench(lines: string, answers: readonly UpstreamAnswer[], shuffles: 
       const nowMs = host.clock.monotonicMs();
       reader.begin();
       const length = reader.answer(PACKET_SLOT_BYTES, packet.length, 0, each.ipv6 ? 6 : 4, nowMs);
-      reader.end();
+      reader.end(0);
       if (length === 0) expect(slot.subarray(0, packet.length)).toEqual(packet);
       const before = upstreamAsked;
       const client = { address: ip(each.ipv6 ? '2001:db8::1' : '10.0.0.1'), port: 40_000 };

@@ -40,7 +40,7 @@ function read({ shared, seat, packets, stop }: ReadingOrder): ReadingResult {
         result.hits++;
       } else result.wrong++;
     }
-    reader.end();
+    reader.end(0);
   }
   return result;
 }
