@@ -42,6 +42,8 @@ const RESOURCE_LIMITS = {
 
 export interface PacketThreadOptions {
   readonly log: Log;
+  /** Nice value, of later lives too. */
+  readonly priority: number;
   readonly clock: Clock;
   /** Absent: everything is handed over. */
   readonly answers: AnswerSource | undefined;
@@ -142,6 +144,7 @@ export class PacketThread {
 
   #start(): void {
     const { answers, clock, log } = this.#options;
+    this.#startedMs = clock.monotonicMs();
     this.#seat = answers?.openSeat();
     if (answers !== undefined && this.#seat === undefined) {
       log.warning('A packet thread has no seat at the answer cache: it hands every packet over');
@@ -157,11 +160,20 @@ export class PacketThread {
     worker.on('error', (error) => log.error(`A packet thread has failed: ${errorText(error)}`));
     worker.on('exit', () => this.#ended());
     this.#worker = worker;
-    this.#startedMs = clock.monotonicMs();
     for (const { command } of this.#orders.values()) if (command.do !== 'open') this.#post(command);
     // What it opens is in its data already.
     for (const { command } of [...this.#orders.values()])
       if (command.do === 'open') this.#obeyed(command.token);
+  }
+
+  /** The system may have no thread to give: that must not end the process, which has others. */
+  #startAgain(): void {
+    try {
+      this.#start();
+    } catch (error) {
+      this.#options.log.error(`A packet thread cannot be started: ${errorText(error)}`);
+      this.#ended();
+    }
   }
 
   #threadData(): ThreadData {
@@ -174,6 +186,7 @@ export class PacketThread {
         this.#seat && { module: answers.module, shared: answers.shared, seat: this.#seat.number },
       clockOffsetMs: clockOffsetMs(),
       deafMs: DEAF_MS,
+      priority: this.#options.priority,
     };
   }
 
@@ -234,7 +247,7 @@ export class PacketThread {
     onRestart();
     // It may have died between waking this thread and saying so: nobody would ever be woken again.
     this.#takeTurn();
-    this.#restart = clock.after(this.#restartMs, () => this.#start());
+    this.#restart = clock.after(this.#restartMs, () => this.#startAgain());
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }
 

@@ -4,6 +4,7 @@
  * reads it any more. Each thread has its own socket on every address, and the kernel deals packets out among them. Where
  * libc cannot be called this cannot be made; `open-udp-service.ts` knows what to do then.
  */
+import { getPriority } from 'node:os';
 import { type Ip, ipFamily } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { SocketAddress } from '../server/handler.ts';
@@ -60,6 +61,8 @@ export class PacketTransport implements UdpService {
   readonly #logged = new Set<number>();
   readonly #sender = new ReplySender();
   readonly #addresses = new Map<number, { readonly address: OpenAddress; readonly fd: number }>();
+  /** As the process began: the main thread may lower itself afterwards. */
+  readonly #priority = getPriority();
   #lastId = 0;
 
   /** Starts the threads: they make ready while the main thread still reads its configuration. */
@@ -134,6 +137,7 @@ export class PacketTransport implements UdpService {
     while (this.#threads.length < count) {
       const thread = new PacketThread({
         ...this.#options,
+        priority: this.#priority,
         onRecord: (record) => this.#take(record),
         onTurn: () => this.#sender.flush(),
       });

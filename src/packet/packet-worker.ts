@@ -3,6 +3,7 @@
  * says that there are some, and for packets otherwise. What it throws ends it; the main thread starts another one on the
  * same descriptors.
  */
+import { getPriority, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PacketAnswerer, PacketAnswererOptions } from '../wirecache/contract.ts';
@@ -24,6 +25,7 @@ const {
   answerer,
   clockOffsetMs: mainOffsetMs,
   deafMs,
+  priority,
 } = workerData as ThreadData;
 const state = new Int32Array(memory);
 const report = (what: ThreadReport) => port.postMessage(what);
@@ -43,7 +45,17 @@ const loop = new PacketLoop({
     }),
 });
 loop.use(sockets);
+takePriority();
 serve();
+
+/** Of this thread alone: Linux takes 0 as that. */
+function takePriority(): void {
+  try {
+    if (getPriority() !== priority) setPriority(priority);
+  } catch {
+    // Only privileged processes may go up again: this one stays where the main thread is.
+  }
+}
 
 function serve(): void {
   // Orders that were given before this thread began wait in the port already.

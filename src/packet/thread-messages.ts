@@ -25,6 +25,8 @@ export interface ThreadData {
   readonly clockOffsetMs: number;
   /** How long a blocking read lasts at most. */
   readonly deafMs: number;
+  /** Nice value: a thread begins with that of the one that starts it, which may have lowered itself since. */
+  readonly priority: number;
 }
 
 /** Each is answered with its token once it has taken effect. */

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { ip } from '../dns/testing/packets.ts';
 import { HandClock } from '../server/testing/clock.ts';
@@ -58,6 +59,15 @@ function sendUnheard(word: string, { port, count }: { port: number; count: numbe
   execFileSync(process.execPath, ['-e', program]);
 }
 
+/** As the kernel has it (proc(5), `stat`). */
+function packetThreadNice(): readonly number[] {
+  return readdirSync('/proc/self/task').flatMap((task) => {
+    const stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return stat.includes('(packets)') ? [Number(fields[16])] : [];
+  });
+}
+
 describe('packet threads', () => {
   test('one that fails is started again on the same descriptors, with a line and a count', async () => {
     const log = memoryLog();
@@ -108,6 +118,58 @@ describe('packet threads', () => {
     expect(await ask('hot', late.local.port)).toBe('HOT');
     expect(await ask('cold', late.local.port)).toBe('cold');
     await late.close();
+    await transport.close();
+  });
+
+  test('one that is started again is as urgent as it was, though the main thread has stepped back', async () => {
+    let restarts = 0;
+    const transport = new PacketTransport(options({ onRestart: () => restarts++ }));
+    const began = getPriority();
+    const socket = await transport.open(
+      { local: { address: ip('127.0.0.1'), port: 0 }, listener: 0 },
+      () => undefined,
+    );
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    const niceBefore = packetThreadNice();
+    setPriority(began + 7);
+    const killer = createSocket('udp4');
+    killer.send('die', socket.local.port, '127.0.0.1');
+    await expect.poll(() => restarts, PATIENTLY).toBe(1);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    expect(packetThreadNice()).toEqual(niceBefore);
+    expect(niceBefore).toEqual([began]);
+    setPriority(began);
+    killer.close();
+    await socket.close();
+    await transport.close();
+  });
+
+  test('one that cannot be started again is tried again, and the process lives on', async () => {
+    const log = memoryLog();
+    const clock = new HandClock();
+    const source = echoSource();
+    let failures = 0;
+    // As for want of a thread: whatever keeps it from starting is thrown where it is started.
+    const openSeat = () => {
+      if (log.lines.length === 2 && failures++ === 0) throw new Error('out of threads');
+      return source.openSeat();
+    };
+    const transport = new PacketTransport(options({ log, clock, answers: { ...source, openSeat } }));
+    const local = { address: ip('127.0.0.1'), port: 0 };
+    const socket = await transport.open({ local, listener: 0 }, () => undefined);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    const killer = createSocket('udp4');
+    killer.send('die', socket.local.port, '127.0.0.1');
+    await expect.poll(() => log.lines, PATIENTLY).toHaveLength(2);
+    killer.close();
+    clock.turn(50);
+    expect(log.lines.slice(2)).toEqual([
+      '[ERROR] A packet thread cannot be started: out of threads',
+      '[WARNING] A packet thread has ended and is started again in 100 ms',
+    ]);
+    clock.turn(100);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    await socket.close();
     await transport.close();
   });
 
