@@ -103,7 +103,8 @@ export interface CacheControl {
   flush(name: Name, options?: { below?: boolean }): number;
   /** For the process that takes over. */
   exportEntries(): Iterable<Uint8Array>;
-  importEntry(entry: Uint8Array): boolean;
+  /** `isAnsweredBefore`: what plugins in front of the cache answer by themselves, which is never looked for in it. */
+  importEntry(entry: Uint8Array, isAnsweredBefore?: (name: Name, type: number) => boolean): boolean;
 }
 
 /** Of answers that packet threads gave without the chain: what one route adds up to since the last time. */

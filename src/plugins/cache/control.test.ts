@@ -105,6 +105,10 @@ describe('cacheControl', () => {
     const disabled = start('cache {\ndisable success example\n}');
     expect(disabled.control.importEntry(entry)).toBe(false);
     expect(start('cache 30 other.example').control.importEntry(entry)).toBe(false);
+    expect(start('cache 29').control.importEntry(entry)).toBe(false);
+    const { control: behind } = start();
+    expect(behind.importEntry(entry, (of, type) => of === 'a.example.' && type === 1)).toBe(false);
+    expect(behind.importEntry(entry, (of, type) => of === 'a.example.' && type === 255)).toBe(true);
     host.clock.pass(31_000);
     expect([...control.exportEntries()]).toEqual([]);
   });

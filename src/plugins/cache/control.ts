@@ -4,8 +4,9 @@ import { canonicalName, equalNames, type Name } from '../../dns/name.ts';
 import type { AnswerKey, StoredAnswer } from '../../wirecache/contract.ts';
 import type { CacheControl } from '../contract.ts';
 import { matchingZone } from '../zones.ts';
-import { decodeEntry, encodeEntry } from './entry-bytes.ts';
+import { decodeEntry, encodeEntry, type HandedEntry } from './entry-bytes.ts';
 import type { CacheOptions } from './keep.ts';
+import { keepsAnswersTo } from './plugin.ts';
 import { recordText } from './record-text.ts';
 import { remainingTtl, sectionsOf } from './wire-answer.ts';
 
@@ -33,7 +34,11 @@ export function cacheControl(options: CacheOptions): CacheControl {
         if (remainingTtl(answer, nowMs) > 0) yield encodeEntry({ key, share: answer.share, answer }, nowMs);
       }
     },
-    importEntry: (bytes) => importEntry(bytes, options),
+    importEntry(bytes, isAnsweredBefore = () => false) {
+      const entry = decodeEntry(bytes, clock.monotonicMs());
+      if (entry === undefined || isAnsweredBefore(entry.key.name, entry.key.type)) return false;
+      return importEntry(entry, options);
+    },
   };
 }
 
@@ -52,10 +57,10 @@ function entryText(key: AnswerKey, answer: StoredAnswer, nowMs: number): string 
 }
 
 /** Only what this cache would have kept itself, and what is still good. */
-function importEntry(bytes: Uint8Array, { clock, partition, spec }: CacheOptions): boolean {
-  const entry = decodeEntry(bytes, clock.monotonicMs());
-  if (entry === undefined || matchingZone(spec.zones, entry.key.name) === undefined) return false;
-  const { key, share, answer } = entry;
+function importEntry({ key, share, answer }: HandedEntry, { clock, partition, spec }: CacheOptions): boolean {
+  if (!keepsAnswersTo(key, spec)) return false;
+  if (answer.ttlSeconds > (answer.serverError ? spec.servfailSeconds : spec[share].maxTtlSeconds))
+    return false;
   if (remainingTtl(answer, clock.monotonicMs()) <= 0) return false;
   if (matchingZone(spec[share].except, key.name) !== undefined) return false;
   partition.insert(key, share, answer);

@@ -2,6 +2,7 @@
  * The caches of one process as lines of text, and into the caches of another. A cache is recognised by its zones; of
  * several with the same zones the first is the first. What the receiving cache would not keep itself it does not take.
  */
+import type { Name } from '../../dns/name.ts';
 import type { CacheControl } from '../../plugins/contract.ts';
 import type { Generation } from '../generation.ts';
 
@@ -10,6 +11,20 @@ const ENTRIES_A_LINE = 8;
 
 export function cachesOf({ records }: Pick<Generation, 'records'>): readonly CacheControl[] {
   return records.flatMap(({ instance }) => instance.cacheControl ?? []);
+}
+
+/**
+ * As `cachesOf`, taking no entry for what plugins in front of the cache answer by themselves: the other process may not
+ * have had those, and packet threads look into the cache alone.
+ */
+export function receivingCachesOf({ records }: Pick<Generation, 'records'>): readonly CacheControl[] {
+  return records.flatMap(({ block, instance: { cacheControl } }, at) => {
+    if (cacheControl === undefined) return [];
+    const before = records.slice(0, at).filter((record) => record.block === block);
+    const isAnsweredBefore = (name: Name, type: number) =>
+      before.some(({ instance }) => instance.plugin !== undefined && instance.handles?.(name, type) === true);
+    return { ...cacheControl, importEntry: (entry) => cacheControl.importEntry(entry, isAnsweredBefore) };
+  });
 }
 
 /** Entries are read as they are sent. */

@@ -18,7 +18,7 @@ import {
 import type { OwnSocket } from '../../sys/own-sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Inheritance } from '../dns-server.ts';
-import { cachesOf, importCaches } from './cache-transfer.ts';
+import { importCaches, receivingCachesOf } from './cache-transfer.ts';
 import { TAKEOVER_ERRORS, type TakeoverErrorCode } from './errors.ts';
 import { decodeSockets, ownNetwork, RELEASE } from './wire.ts';
 
@@ -54,7 +54,7 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<TakeOver 
     async beforeServing(next) {
       try {
         const count = await importCaches(
-          cachesOf(next),
+          receivingCachesOf(next),
           askAdmin(path, { command: 'takeover caches', args: {} }),
         );
         log.info(`Taking over ${sockets.length} sockets and ${count} answers from ${path}`);
