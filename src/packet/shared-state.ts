@@ -27,7 +27,9 @@ export function stateMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(STATE_WORDS * 4);
 }
 
+/** Those beyond `MAX_LISTENERS` are logged by the main thread anyway. */
 export function setLogged(state: Int32Array, listener: number, isLogged: boolean): void {
+  if (listener >= MAX_LISTENERS) return;
   const word = LOGGED_LISTENERS + (listener >> 5);
   if (isLogged) Atomics.or(state, word, 1 << (listener & 31));
   else Atomics.and(state, word, ~(1 << (listener & 31)));

@@ -29,8 +29,10 @@ export const SEAT_WORDS = 16;
 export const ROUTE_TABLES = 8;
 /** Some thousand zones. */
 export const ROUTE_TABLE_WORDS = 0x1_0000;
-/** Routes that are counted at the same time; further ones are left to the main thread. */
-export const MAX_COUNTED = 128;
+/** Counted routes of one table; further ones are left to the main thread. */
+export const MAX_COUNTED_OF_TABLE = 128;
+/** A table and the one before it, by which readers may still answer. */
+export const MAX_COUNTED = 2 * MAX_COUNTED_OF_TABLE;
 /** Room for the counters of one route and reader: `COUNTER` below. */
 export const COUNTER_WORDS = 128;
 

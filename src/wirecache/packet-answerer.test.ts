@@ -172,6 +172,20 @@ describe('createPacketAnswerer', () => {
     expect(routes[0]?.takeTotals()).toBeUndefined();
   });
 
+  it('counts what it still answers by routes that were just replaced for those alone, however many there are', () => {
+    const zones = Array.from({ length: 100 }, (_, i) => `z${i}.`);
+    const { cache, reader, routes, specs, store, put } = bench(zones, { counted: true });
+    zones.forEach((zone, i) => {
+      store(i, zone);
+    });
+    reader.begin();
+    const [replaced = []] = cache.replaceRoutes([specs]);
+    for (const zone of zones) expect(reader.answer(0, put(packet(zone)), 0, 4, 0)).toBeGreaterThan(0);
+    reader.end(0);
+    expect(replaced.filter((route) => route.takeTotals() !== undefined)).toEqual([]);
+    expect(routes.map((route) => route.takeTotals()?.successHits)).toEqual(zones.map(() => 1));
+  });
+
   it('counts every answer of a batch with what the batch took, by route', () => {
     const { reader, routes, put, store } = bench(['.', 'b.example.'], { counted: true });
     store(0, 'a.example.');

@@ -3,7 +3,7 @@
  * its number is published. Readers copy it when the number has changed.
  */
 import type { PartitionSpec, Route, RouteSpec } from './contract.ts';
-import { HEAD, MAX_COUNTED, ROUTE_TABLE_WORDS, ROUTE_TABLES } from './layout.ts';
+import { HEAD, MAX_COUNTED, MAX_COUNTED_OF_TABLE, ROUTE_TABLE_WORDS, ROUTE_TABLES } from './layout.ts';
 import type { Memory } from './memory.ts';
 import { encodeLowerName } from './name-bytes.ts';
 import { RouteCounters } from './route-counters.ts';
@@ -52,7 +52,8 @@ export class RouteTable {
     const routes = listeners.map((specs) => {
       table.push(specs.length);
       return specs.map((spec) => {
-        const slot = spec.replay?.counted === true && counted < MAX_COUNTED ? this.#takeSlot() : undefined;
+        const slot =
+          spec.replay?.counted === true && counted < MAX_COUNTED_OF_TABLE ? this.#takeSlot() : undefined;
         if (slot !== undefined) counted++;
         const id = this.#nextId++;
         table.push(...this.#routeWords(spec, id, slot));
@@ -89,7 +90,7 @@ export class RouteTable {
     ];
   }
 
-  /** In turn: a reader that is slow to follow counts for one replay or two where another route is counted by now. */
+  /** In turn: where a reader that is slow to follow counts, no route of the next table is counted. */
   #takeSlot(): number {
     const slot = this.#nextSlot;
     this.#nextSlot = (slot + 1) % MAX_COUNTED;
