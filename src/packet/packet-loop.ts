@@ -52,6 +52,9 @@ export class PacketLoop {
   readonly #options: PacketLoopOptions;
   #sockets: readonly ThreadSocket[] = [];
   #poll = new PollSet([]);
+  /** The socket does not block: a process that shares it made it so. Then `poll` has to do the waiting. */
+  #neverBlocks = false;
+  #lastEmptyMs = Number.NEGATIVE_INFINITY;
   #mustWake = false;
   #failures = 0;
 
@@ -69,19 +72,27 @@ export class PacketLoop {
   use(sockets: readonly ThreadSocket[]): void {
     this.#sockets = sockets;
     this.#poll = new PollSet(sockets.map(({ fd }) => fd));
+    this.#neverBlocks = false;
   }
 
   /** One wait and what it brought; comes back after `deafMs` at the latest. */
   turn(): void {
     const [first] = this.#sockets;
-    if (first !== undefined && this.#sockets.length === 1) {
-      this.#serve(first, MSG_WAITFORONE);
+    if (first !== undefined && this.#sockets.length === 1 && !this.#neverBlocks) {
+      if (this.#serve(first, MSG_WAITFORONE) === -EAGAIN) this.#noteEmpty();
     } else if (this.#checkFailure(this.#poll.wait(this.#options.deafMs)) > 0) {
       for (let i = 0; i < this.#sockets.length; i++) {
         const socket = this.#sockets[i];
         if (socket !== undefined && this.#poll.isReady(i)) this.#serve(socket, MSG_DONTWAIT);
       }
     }
+  }
+
+  /** Two reads that found nothing are as far apart as one waits, unless they do not wait. */
+  #noteEmpty(): void {
+    const nowMs = this.#options.now();
+    this.#neverBlocks = nowMs - this.#lastEmptyMs < this.#options.deafMs / 2;
+    this.#lastEmptyMs = nowMs;
   }
 
   /** Serves what has arrived on a socket, until there is nothing left. */

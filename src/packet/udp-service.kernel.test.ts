@@ -9,6 +9,7 @@ import { ip } from '../dns/testing/packets.ts';
 import { HandClock } from '../server/testing/clock.ts';
 import { memoryLog } from '../server/testing/log.ts';
 import { RECEIVE_BUFFER_BYTES } from '../server/udp.ts';
+import { ownSockets } from '../sys/own-sockets.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { MainThreadService } from './main-thread-service.ts';
 import { PacketTransport, type PacketTransportOptions } from './packet-transport.ts';
@@ -59,13 +60,21 @@ function sendUnheard(word: string, { port, count }: { port: number; count: numbe
   execFileSync(process.execPath, ['-e', program]);
 }
 
-/** As the kernel has it (proc(5), `stat`). */
-function packetThreadNice(): readonly number[] {
+/** Fields of proc(5), `stat`, from the third on, of each packet thread. */
+function packetThreadStats(): readonly (readonly string[])[] {
   return readdirSync('/proc/self/task').flatMap((task) => {
     const stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return stat.includes('(packets)') ? [Number(fields[16])] : [];
+    return stat.includes('(packets)') ? [stat.slice(stat.lastIndexOf(')') + 2).split(' ')] : [];
   });
+}
+
+function packetThreadNice(): readonly number[] {
+  return packetThreadStats().map((fields) => Number(fields[16]));
+}
+
+/** Of processor time, a hundredth of a second each. */
+function packetThreadTicks(): number {
+  return packetThreadStats().reduce((sum, fields) => sum + Number(fields[11]) + Number(fields[12]), 0);
 }
 
 describe('packet threads', () => {
@@ -168,6 +177,24 @@ describe('packet threads', () => {
       '[WARNING] A packet thread has ended and is started again in 100 ms',
     ]);
     clock.turn(100);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    await socket.close();
+    await transport.close();
+  });
+
+  test('one whose socket another process made not to block does not spin', async () => {
+    const transport = new PacketTransport(options());
+    const local = { address: ip('127.0.0.1'), port: 0 };
+    const socket = await transport.open({ local, listener: 0 }, () => undefined);
+    expect(await ask('hot', socket.local.port)).toBe('HOT');
+    const own = ownSockets().find(({ kind, port }) => kind === 'udp' && port === socket.local.port);
+    // As a successor does that reads by node:dgram, and then fails.
+    const program = `require('node:dgram').createSocket('udp4').bind({ fd: 3 }, () => process.exit());`;
+    execFileSync(process.execPath, ['-e', program], { stdio: ['ignore', 'ignore', 'ignore', own?.fd ?? -1] });
+    const before = packetThreadTicks();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    // Of a hundred in a second.
+    expect(packetThreadTicks() - before).toBeLessThan(10);
     expect(await ask('hot', socket.local.port)).toBe('HOT');
     await socket.close();
     await transport.close();
