@@ -3,7 +3,7 @@
  * upstream query: a thousand pods that ask for one name after its TTL ran out cost the upstream one packet.
  * Nothing is remembered after an answer; that is what `cache` in front is for.
  */
-import { RCODE } from '../../dns/codes.ts';
+import { RCODE, TYPE } from '../../dns/codes.ts';
 import type { Edns, Message } from '../../dns/message.ts';
 import { canonicalName, isSubdomain, type Name } from '../../dns/name.ts';
 import type { Handler, Plugin, Query, Reply } from '../../server/handler.ts';
@@ -25,8 +25,6 @@ export interface ForwardOptions extends RelayOptions {
 
 /** Each waiting query holds some memory. An operator who wants more of them says so with `max_concurrent`. */
 const MOST_QUERIES = 10_000;
-/** A query that must reach the wire itself, such as a probe for loops, carries this. */
-const UNSHARED = 'forward/unshared';
 /** Longer queries are rare and may be somebody's attempt to fill memory with keys: each is asked by itself. */
 const MOST_SHARED_BYTES = 512;
 
@@ -102,11 +100,14 @@ function goesOn({ rcode, answers }: Message, { nextOnNodata, nextRcodes }: Forwa
   return nextRcodes.has(rcode) || (nextOnNodata && rcode === RCODE.NOERROR && answers.length === 0);
 }
 
-/** Whatever else a query may carry, such as a signature, is its own. */
-function isShared({ message, metadata, wire }: Query): boolean {
+/**
+ * Whatever else a query may carry, such as a signature, is its own. Questions of type HINFO are those by which `loop`
+ * looks for loops, in this block or in another server's: an echo that shared its own answer would wait for itself.
+ */
+function isShared({ message, question, wire }: Query): boolean {
   const { additionals, answers, authorities, questions } = message;
   if (questions.length !== 1 || answers.length + authorities.length + additionals.length > 0) return false;
-  return wire.length <= MOST_SHARED_BYTES && !metadata.has(UNSHARED);
+  return wire.length <= MOST_SHARED_BYTES && question.type !== TYPE.HINFO;
 }
 
 /**

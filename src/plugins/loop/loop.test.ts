@@ -159,15 +159,6 @@ describe('loop', () => {
     expect(host.lines).toEqual([]);
   });
 
-  it('asks forward to send the probe on by itself', async () => {
-    const { port, probes } = await listener();
-    const { handler } = started(port);
-    await until(() => probes.length === 1);
-    const query = ask(probes[0]?.questions[0]?.name ?? '', 'HINFO');
-    await handler(query);
-    expect(query.metadata.has('forward/unshared')).toBe(true);
-  });
-
   it.each([
     ['an argument', 'loop .', /after '\.'/],
     ['an option', 'loop {\nx\n}', /unknown property 'x'/],

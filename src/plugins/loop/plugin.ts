@@ -24,14 +24,11 @@ export interface Watch {
 /** The probe itself is the first, its echo the second; a client that asks again by itself could make that two. */
 const MOST_SEEN = 2;
 const TROUBLESHOOTING = 'https://coredns.io/plugins/loop#troubleshooting';
-/** Tells `forward` to send the probe on by itself: sharing its answer would keep an echo waiting for itself. */
-const UNSHARED = 'forward/unshared';
 
 export function loop(watch: Watch, log: Log): Plugin {
   return (next) => (query) => {
     const { name, type } = query.question;
     if (watch.over || type !== TYPE.HINFO || !equalNames(name, watch.qname)) return next(query);
-    query.metadata.set(UNSHARED, 'loop');
     watch.seen++;
     if (watch.seen > MOST_SEEN) log.fatal(loopText(watch, query.client));
     return next(query);
