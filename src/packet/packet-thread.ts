@@ -10,7 +10,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Seat } from '../wirecache/contract.ts';
 import { RingReader, ringMemory } from './byte-ring.ts';
 import { type RingRecord, takeRecord } from './ring-record.ts';
-import { BATCHES, BUSY, COMMANDS, setLogged, stateMemory } from './shared-state.ts';
+import { BATCHES, BUSY, COMMANDS, LIFE, SERVING, STARTING, setLogged, stateMemory } from './shared-state.ts';
 import { clockOffsetMs } from './thread-clock.ts';
 import {
   type Command,
@@ -28,6 +28,9 @@ const RING_BYTES = 1 << 19;
 const RECORDS_PER_TURN = 256;
 /** How long a read blocks at most: how late a thread hears what it is told. */
 export const DEAF_MS = 100;
+/** How long the end of the process waits for a thread that starts, or serves: several times what either takes. */
+const MOST_START_MS = 2000;
+const MOST_STOP_MS = 500;
 const FIRST_RESTART_MS = 50;
 const MAX_RESTART_MS = 5000;
 /** One that has worked for so long has not died of what its predecessor died of. */
@@ -126,6 +129,17 @@ export class PacketThread {
     await gone;
   }
 
+  /**
+   * For a process that ends without having stopped the thread: waits, within bounds, until it calls into nothing. Node
+   * ends threads where they are, and one that is calling into libc at that moment would abort the process.
+   */
+  settle(): void {
+    if (this.#worker === undefined) return;
+    Atomics.wait(this.state, LIFE, STARTING, MOST_START_MS);
+    this.#post({ do: 'stop', token: ++this.#lastToken });
+    Atomics.wait(this.state, LIFE, SERVING, MOST_STOP_MS);
+  }
+
   #order(spec: CommandSpec): Promise<void> {
     // Between two lives nobody reads anything; the next one begins with the sockets that are left.
     if (this.#worker === undefined) return Promise.resolve();
@@ -145,6 +159,7 @@ export class PacketThread {
   #start(): void {
     const { answers, clock, log } = this.#options;
     this.#startedMs = clock.monotonicMs();
+    Atomics.store(this.state, LIFE, STARTING);
     this.#seat = answers?.openSeat();
     if (answers !== undefined && this.#seat === undefined) {
       log.warning('A packet thread has no seat at the answer cache: it hands every packet over');

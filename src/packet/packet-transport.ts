@@ -68,8 +68,14 @@ export class PacketTransport implements UdpService {
   /** Starts the threads: they make ready while the main thread still reads its configuration. */
   constructor(options: PacketTransportOptions) {
     this.#options = options;
+    process.on('exit', this.#settle);
     this.#startThreads(options.threads);
   }
+
+  /** A wrong Corefile or a second Ctrl-C ends the process without a word to anybody. */
+  readonly #settle = (): void => {
+    for (const thread of this.#threads) thread.settle();
+  };
 
   get threads(): number {
     return this.#threads.length;
@@ -130,6 +136,7 @@ export class PacketTransport implements UdpService {
   /** Ends the threads. The sockets have been closed before. */
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.stop()));
+    process.off('exit', this.#settle);
   }
 
   /** The first `count` of them. */

@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PacketAnswerer, PacketAnswererOptions } from '../wirecache/contract.ts';
 import { PacketLoop } from './packet-loop.ts';
-import { COMMANDS } from './shared-state.ts';
+import { COMMANDS, ENDED, LIFE, SERVING } from './shared-state.ts';
 import { clockOffsetMs } from './thread-clock.ts';
 import { type Command, type ThreadData, type ThreadReport, WAKE } from './thread-messages.ts';
 
@@ -30,23 +30,39 @@ const {
 const state = new Int32Array(memory);
 const report = (what: ThreadReport) => port.postMessage(what);
 
-const offsetMs = mainOffsetMs - clockOffsetMs();
-const module = answerer && ((await import(answerer.module)) as AnswererModule);
-const loop = new PacketLoop({
-  state: memory,
-  ring,
-  now: () => performance.now() + offsetMs,
-  deafMs,
-  wake: () => report(WAKE),
-  ...(answerer &&
-    module && {
-      makeAnswerer: (packets: ArrayBuffer) =>
-        module.createPacketAnswerer(answerer.shared, { seat: answerer.seat, packets, random: Math.random }),
-    }),
-});
-loop.use(sockets);
-takePriority();
-serve();
+try {
+  const loop = await prepare();
+  enter(SERVING);
+  serve(loop);
+} finally {
+  enter(ENDED);
+}
+
+async function prepare(): Promise<PacketLoop> {
+  const offsetMs = mainOffsetMs - clockOffsetMs();
+  const module = answerer && ((await import(answerer.module)) as AnswererModule);
+  const loop = new PacketLoop({
+    state: memory,
+    ring,
+    now: () => performance.now() + offsetMs,
+    deafMs,
+    wake: () => report(WAKE),
+    ...(answerer &&
+      module && {
+        makeAnswerer: (packets: ArrayBuffer) =>
+          module.createPacketAnswerer(answerer.shared, { seat: answerer.seat, packets, random: Math.random }),
+      }),
+  });
+  loop.use(sockets);
+  takePriority();
+  return loop;
+}
+
+/** Whoever ends the process waits for it: a thread that is ended within a call into libc takes the process down. */
+function enter(life: number): void {
+  Atomics.store(state, LIFE, life);
+  Atomics.notify(state, LIFE);
+}
 
 /** Of this thread alone: Linux takes 0 as that. */
 function takePriority(): void {
@@ -57,12 +73,12 @@ function takePriority(): void {
   }
 }
 
-function serve(): void {
+function serve(loop: PacketLoop): void {
   // Orders that were given before this thread began wait in the port already.
   let seen = Atomics.load(state, COMMANDS) - 1;
   for (;;) {
     const orders = Atomics.load(state, COMMANDS);
-    if (orders !== seen && !obeyAll()) return;
+    if (orders !== seen && !obeyAll(loop)) return;
     seen = orders;
     if (loop.sockets.length === 0) Atomics.wait(state, COMMANDS, seen, deafMs);
     else loop.turn();
@@ -70,18 +86,18 @@ function serve(): void {
 }
 
 /** False when the thread has to end. */
-function obeyAll(): boolean {
+function obeyAll(loop: PacketLoop): boolean {
   for (;;) {
     const received = receiveMessageOnPort(port);
     if (received === undefined) return true;
     const command = received.message as Command;
-    obey(command);
+    obey(command, loop);
     report(command.token);
     if (command.do === 'stop') return false;
   }
 }
 
-function obey(command: Command): void {
+function obey(command: Command, loop: PacketLoop): void {
   switch (command.do) {
     case 'open':
       loop.use([...loop.sockets, command.socket]);
