@@ -15,7 +15,7 @@ import type { Readable } from '../store/store.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { AnswerCache } from '../wirecache/contract.ts';
+import type { AnswerCache, RouteTotals } from '../wirecache/contract.ts';
 
 export interface BlockInfo {
   /** The block's own zones, lower case and fully qualified, one per key after CIDR expansion. */
@@ -108,22 +108,7 @@ export interface CacheControl {
 }
 
 /** Of answers that packet threads gave without the chain: what one route adds up to since the last time. */
-export interface ReplayTotals {
-  readonly transport: 'udp';
-  /** By `1` and `2`, then by query type. */
-  readonly requests: readonly { readonly family: '1' | '2'; readonly type: number; readonly count: number }[];
-  readonly rcodes: readonly { readonly rcode: number; readonly count: number }[];
-  readonly doRequests: number;
-  /** Upper bound of the bucket they fall in, as in dns-server 8, with `Infinity` for the last. */
-  readonly requestSizes: readonly { readonly upTo: number; readonly count: number }[];
-  readonly requestBytes: number;
-  readonly responseSizes: readonly { readonly upTo: number; readonly count: number }[];
-  readonly responseBytes: number;
-  readonly durations: readonly { readonly upToSeconds: number; readonly count: number }[];
-  readonly durationSeconds: number;
-  readonly successHits: number;
-  readonly denialHits: number;
-}
+export type ReplayTotals = RouteTotals;
 
 /**
  * What a plugin that stands before `cache` does to an answer that the cache has. A packet thread gives such an answer
