@@ -1,32 +1,10 @@
 /** The `coredns_dns_*` metrics: names, labels and buckets of dns-server section 8. */
-import { TYPE, typeName } from '../../dns/codes.ts';
+import { typeName } from '../../dns/codes.ts';
 import type { Counter, Family, Histogram, Metrics } from '../../telemetry/metrics.ts';
+import { COUNTED_TYPES, DURATION_BOUNDS, SIZE_BOUNDS } from '../../wirecache/counter-layout.ts';
 
-/** 0.25 ms to 8 s, each twice the one before. */
-const DURATION_BUCKETS = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i);
-const SIZE_BUCKETS = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000];
-
-const SHOWN_TYPES: ReadonlySet<number> = new Set([
-  TYPE.A,
-  TYPE.AAAA,
-  TYPE.CNAME,
-  TYPE.DNSKEY,
-  TYPE.DS,
-  TYPE.MX,
-  TYPE.NSEC3,
-  TYPE.NSEC,
-  TYPE.NS,
-  TYPE.PTR,
-  TYPE.RRSIG,
-  TYPE.SOA,
-  TYPE.SRV,
-  TYPE.TXT,
-  TYPE.HTTPS,
-  TYPE.SVCB,
-  TYPE.IXFR,
-  TYPE.AXFR,
-  TYPE.ANY,
-]);
+/** The same as packet threads count by: what they and the chain answer adds up. */
+const SHOWN_TYPES: ReadonlySet<number> = new Set(COUNTED_TYPES.filter((type) => type !== 0));
 
 /** The types that dashboards know by name; whoever asks for odd ones must not make new time series. */
 export function typeLabel(type: number): string {
@@ -59,19 +37,19 @@ export function dnsFamilies(metrics: Metrics): DnsFamilies {
       name: 'coredns_dns_request_duration_seconds',
       help: 'Time each request took.',
       labels: base,
-      buckets: DURATION_BUCKETS,
+      buckets: DURATION_BOUNDS,
     }),
     requestSize: metrics.histogram({
       name: 'coredns_dns_request_size_bytes',
       help: 'Size of requests as they arrived.',
       labels: [...base, 'proto'],
-      buckets: SIZE_BUCKETS,
+      buckets: SIZE_BOUNDS,
     }),
     responseSize: metrics.histogram({
       name: 'coredns_dns_response_size_bytes',
       help: 'Size of responses without compression.',
       labels: [...base, 'proto'],
-      buckets: SIZE_BUCKETS,
+      buckets: SIZE_BOUNDS,
     }),
     responses: metrics.counter({
       name: 'coredns_dns_responses_total',
