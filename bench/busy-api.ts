@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../src/server/testing/free-ports.ts';
 import { NODE } from './contenders.ts';
-import { freePorts } from './free-ports.ts';
 import { placed } from './processors.ts';
 import type { Bench } from './suite.ts';
 
@@ -19,7 +19,7 @@ export interface BusyApi {
 
 /** Ended with the suite. */
 export async function startBusyApi(bench: Bench): Promise<BusyApi> {
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const program = join(import.meta.dirname, 'servers', 'busy-api.ts');
   const { command, args } = placed({ command: NODE, args: [program, String(port)] }, 'load');
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });

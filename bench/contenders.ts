@@ -4,8 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort, freePorts } from '../src/server/testing/free-ports.ts';
 import type { ContenderSpec } from './contender.ts';
-import { freePorts } from './free-ports.ts';
 
 const root = join(import.meta.dirname, '..');
 export const NODE = join(root, 'node_modules', 'node', 'bin', 'node');
@@ -60,7 +60,7 @@ export interface UnboundOptions {
 /** No validation, as we have none. */
 export async function unbound(site: Site, options: UnboundOptions = {}): Promise<ContenderSpec> {
   const { name = 'unbound', threads = 1, settings = '' } = options;
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const config = join(site.directory, `unbound.${port}.conf`);
   writeFileSync(
     config,
@@ -90,7 +90,7 @@ remote-control:
 
 /** Its packet cache in front of the upstream, one listener. */
 export async function dnsdist(site: Site): Promise<ContenderSpec> {
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const config = join(site.directory, `dnsdist.${port}.conf`);
   writeFileSync(
     config,

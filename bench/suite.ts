@@ -1,10 +1,10 @@
 /** What a suite is given and what it gives back. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../src/server/testing/free-ports.ts';
 import type { CProgram } from './c-programs.ts';
 import { Contender, type ContenderSpec } from './contender.ts';
 import type { Site } from './contenders.ts';
-import { freePorts } from './free-ports.ts';
 import type { Program } from './peers.ts';
 import type { Place } from './processors.ts';
 import type { Bar } from './verdict.ts';
@@ -54,7 +54,7 @@ export class Bench {
 
   /** A C program that takes its port, and how many threads it is to have. */
   async cServer(name: 'echo' | 'authority', threads = 1): Promise<ContenderSpec> {
-    const [port = 0] = await freePorts(1);
+    const port = await freePort();
     return {
       name: name === 'echo' ? 'C echo' : name,
       command: this.programs[name],

@@ -1,10 +1,10 @@
 /** From the start of the process to its first answer, with a Corefile as clusters have it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePorts } from '../../src/server/testing/free-ports.ts';
 import { startBusyApi } from '../busy-api.ts';
 import { Contender, type ContenderSpec } from '../contender.ts';
 import { MAIN, NODE, type Site, unbound } from '../contenders.ts';
-import { freePorts } from '../free-ports.ts';
 import { median, shuffled } from '../statistics.ts';
 import type { Bench, Suite, SuiteReport } from '../suite.ts';
 import { figure, formatTable } from '../table.ts';

@@ -11,6 +11,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { plainQuery } from '../dns/plain-query.ts';
 import { name } from '../dns/testing/packets.ts';
+import { freePort } from '../server/testing/free-ports.ts';
 import { PATIENTLY } from './testing/udp-conformance.ts';
 
 const PROGRAM = fileURLToPath(new URL('../cli/boot/zerohop.mjs', import.meta.url));
@@ -31,14 +32,6 @@ async function start(port: number, threads: number): Promise<ChildProcess> {
   running.push(child);
   for await (const line of createInterface(child.stdout)) if (line.startsWith('CoreDNS-')) return child;
   throw new Error('it ended before it served');
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
 
 test('a server that ends leaves its packets to the other one on the port, and loses none', async () => {

@@ -1,7 +1,7 @@
 /** DNS over TLS as clients meet it: kdig and openssl against a server whose Corefile names certificates made here. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectPlain, createServer } from 'node:net';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -9,6 +9,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
 import { ask } from '../plugins/fake-query.ts';
+import { freePort } from '../server/testing/free-ports.ts';
 import { DnsServer } from './dns-server.ts';
 import { corefile, type FakeEnvironment, fakeEnvironment } from './fake-environment.ts';
 
@@ -88,17 +89,6 @@ async function dial(port: number, name?: string): Promise<TLSSocket> {
   socket.on('error', () => undefined);
   await new Promise((resolve) => socket.once('secureConnect', resolve).once('close', resolve));
   return socket;
-}
-
-/** Nobody has it at this moment. */
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 function receive(socket: TLSSocket, count: number): Promise<number> {

@@ -2,21 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../server/testing/free-ports.ts';
 import { HttpHub } from './http-hub.ts';
 
 const hubs: HttpHub[] = [];
 afterEach(async () => {
   for (const hub of hubs.splice(0)) await hub.close();
 });
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 function pages(address: string, body: string) {
   return new Map([[address, new Map([['/health', () => ({ status: 200, body })]])]]);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
 import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
-import { somePorts } from './ports.ts';
+import { freePorts } from '../../src/server/testing/free-ports.ts';
 import { upstreamAnswer } from './upstream-answers.ts';
 import { walkQuery } from './wire/strict-walk.ts';
 import { idOf, u16At } from './wire/wire-fields.ts';
@@ -32,7 +32,7 @@ export class LyingUpstream {
   }
 
   static async start(): Promise<LyingUpstream> {
-    const [port] = await somePorts(1);
+    const [port] = await freePorts(1);
     const tcp = createServer().listen(port, '127.0.0.1');
     await once(tcp, 'listening');
     const upstream = new LyingUpstream(tcp);

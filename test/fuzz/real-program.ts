@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { somePorts } from './ports.ts';
+import { freePorts } from '../../src/server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const START_MS = 20_000;
@@ -47,7 +47,7 @@ export class RealProgram {
 
   /** Resolves when it serves. */
   static async start({ corefile, flags = [] }: ProgramSpec): Promise<RealProgram> {
-    const [dns = 0, dot = 0, metrics = 0] = await somePorts(3);
+    const [dns = 0, dot = 0, metrics = 0] = await freePorts(3);
     const ports = { dns, dot, metrics };
     const directory = mkdtempSync(join(tmpdir(), 'zerohop-fuzz-'));
     const certificate = { cert: join(directory, 'crt.pem'), key: join(directory, 'key.pem') };

@@ -5,7 +5,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { somePorts } from '../fuzz/ports.ts';
+import { freePort } from '../../src/server/testing/free-ports.ts';
 import { RealProgram } from '../fuzz/real-program.ts';
 import { FORGED, replyFault } from '../fuzz/wire/judge-reply.ts';
 import { buildPacket } from '../fuzz/wire/packet-builder.ts';
@@ -41,7 +41,7 @@ export class FloodUpstream {
   }
 
   static async start({ slowMs = 0 }: { slowMs?: number } = {}): Promise<FloodUpstream> {
-    const [port = 0] = await somePorts(1);
+    const port = await freePort();
     const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES }).bind(port, '127.0.0.1');
     await once(socket, 'listening');
     return new FloodUpstream(socket, { port, slowMs });

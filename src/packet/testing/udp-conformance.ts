@@ -214,9 +214,13 @@ export function describeUdpService(name: string, make: MakeService): void {
       const asker = client();
       const heard: string[] = [];
       asker.on('message', (bytes) => void heard.push(String(bytes)));
-      for (let i = 0; i < 50; i++) asker.send(i % 2 === 0 ? 'hot' : 'cold', socket.local.port, '127.0.0.1');
-      await once(asker, 'listening');
-      await new Promise((resolve) => systemClock.after(5, () => resolve(undefined)));
+      const sent = Array.from({ length: 50 }, (_, i) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        asker.send(i % 2 === 0 ? 'hot' : 'cold', socket.local.port, '127.0.0.1', () => resolve());
+        return promise;
+      });
+      // On the loopback a packet that has been sent has arrived.
+      await Promise.all(sent);
       await socket.stopTaking?.();
       await new Promise((resolve) => setImmediate(resolve));
       await socket.close();

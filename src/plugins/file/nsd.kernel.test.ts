@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,6 +15,7 @@ import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Message, ResourceRecord } from '../../dns/message.ts';
 import { isSubdomain, joinName, type Name, parentName } from '../../dns/name.ts';
 import type { Query } from '../../server/handler.ts';
+import { freePort } from '../../server/testing/free-ports.ts';
 import { formatRecordText } from '../../zonefile/record-text.ts';
 import { fakeHost, name, setUp } from '../fake-host.ts';
 import { ask } from '../fake-query.ts';
@@ -80,14 +80,6 @@ afterAll(async () => {
   }
   rmSync(directory, { recursive: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 async function askNsd({ wire }: Query): Promise<Message | undefined> {
   const socket = createSocket('udp4');

@@ -5,22 +5,15 @@ import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Query, Reply } from '../../server/handler.ts';
+import { freePort } from '../../server/testing/free-ports.ts';
 import { name } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { answering, FakeUpstream, silent } from './fake-upstream.ts';
+import { answering, type FakeUpstream, silent } from './fake-upstream.ts';
 import { addressOf, ForwardRig, settledBy, until } from './forward-rig.ts';
 
 const ONE = [record('example.org. 300 A 192.0.2.1')];
 const rig = new ForwardRig();
 afterEach(() => rig.close());
-
-/** A port where nobody listens: a server had it a moment ago. */
-async function closedPort(): Promise<number> {
-  const server = await FakeUpstream.start(silent);
-  const { port } = server;
-  await server.close();
-  return port;
-}
 
 describe('forward by UDP', () => {
   it("relays the upstream's answer, its own flags, and the client's id and spelling", async () => {
@@ -147,7 +140,7 @@ describe('forward by UDP', () => {
   });
 
   it('says connection refused where nobody listens', async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const { run } = rig.forwarder(`forward . 127.0.0.1:${port}`);
     const { rcode, error } = await run(ask('example.org.'));
     expect(rcode).toBe(RCODE.SERVFAIL);
@@ -167,7 +160,7 @@ describe('forward by UDP', () => {
   });
 
   it('tries the next upstream after a failure', async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const server = await rig.upstream(answering(ONE));
     const { run } = rig.forwarder(`forward . 127.0.0.1:${port} ${server.text} {\npolicy sequential\n}`);
     expect(addressOf(await run(ask('example.org.')))).toBe('192.0.2.1');

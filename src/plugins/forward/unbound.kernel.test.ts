@@ -2,13 +2,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RCODE } from '../../dns/codes.ts';
 import { recordAddress } from '../../dns/rdata/address.ts';
 import type { Query, Reply } from '../../server/handler.ts';
+import { freePort } from '../../server/testing/free-ports.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { type FakeHost, fakeHost, setUp } from '../fake-host.ts';
 import { ask } from '../fake-query.ts';
@@ -19,14 +20,6 @@ const at = (file: string) => join(directory, file);
 let port = 0;
 let tlsPort = 0;
 let unbound: ChildProcess | undefined;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Answers `*.test.` out of its head, `big.test.` with more than a datagram holds, and nobody else is asked. */
 function writeConfiguration(): void {

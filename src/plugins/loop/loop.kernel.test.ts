@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../server/testing/free-ports.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-loop-'));
@@ -19,14 +20,6 @@ afterEach(async () => {
   }
 });
 afterAll(() => rmSync(directory, { recursive: true }));
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 function start(corefile: string): { child: ChildProcess; output: () => string } {
   const file = join(directory, 'Corefile');

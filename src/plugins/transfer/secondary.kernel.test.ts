@@ -5,11 +5,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../server/testing/free-ports.ts';
 
 const PROGRAM = new URL('../../cli/boot/zerohop.mjs', import.meta.url).pathname;
 const WAIT = { timeout: 40_000, interval: 200 };
@@ -20,14 +20,6 @@ const children: ChildProcess[] = [];
 const lines: string[] = [];
 let primary = 0;
 let secondary = 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 function writeZone(serial: number): void {
   const head = `$TTL 60\n@ SOA ns hostmaster ${serial} 7200 1800 1209600 30\n@ NS ns\nns A 192.0.2.53\n`;

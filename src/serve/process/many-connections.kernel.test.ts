@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { afterAll, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import { frameMessage } from '../../dns/frames.ts';
 import { ask } from '../../plugins/fake-query.ts';
+import { freePort } from '../../server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-connections-'));
@@ -24,14 +25,6 @@ afterAll(() => {
 const HOARD = 10_000;
 const AT_ONCE = 100;
 const QUERY = frameMessage(encodeMessage(ask('a.test.').message));
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 const residentKb = (pid: number | undefined) =>
   Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

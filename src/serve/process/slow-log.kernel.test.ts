@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import { ask } from '../../plugins/fake-query.ts';
+import { freePort } from '../../server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-slow-log-'));
@@ -26,15 +27,6 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(directory, { recursive: true });
 });
-
-/** Nobody has it at this moment. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 const QUERY = encodeMessage(ask('a-name-that-makes-the-line-longer.default.svc.cluster.local.').message);
 

@@ -1,12 +1,12 @@
 /** The real program, one after the other on the same sockets, while clients ask all the time. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../server/testing/free-ports.ts';
 import { startLoad } from './testing/steady-load.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
@@ -61,19 +61,6 @@ async function started(corefile: string, ...flags: string[]): Promise<Server> {
   const server = start(corefile, ...flags);
   await server.says(/linux\//);
   return server;
-}
-
-/** Below those that the system gives to clients, of which there are many here, to both protocols. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer().listen(port);
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('listening', () => resolve(true)).once('error', () => resolve(false));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (isFree) return port;
-  }
 }
 
 function corefile(port: number, { bind = '', answer = '192.0.2.7' } = {}): string {
