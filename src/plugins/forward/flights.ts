@@ -18,6 +18,10 @@ export class Flights<T> {
       start((landed) => {
         this.#waiting.delete(key);
         for (const tell of waiting) tell(landed);
+        // A `Map` that entries come to and leave all the time makes a new table every few hundred, and V8 lets each old
+        // one point to its successor. An old table that has been moved out of the young generation keeps all those
+        // behind it, with whoever was in them, until the whole heap is collected: they shall find nothing to keep.
+        waiting.length = 0;
       });
     } catch (error) {
       this.#waiting.delete(key);

@@ -45,7 +45,11 @@ const HEADER_BYTES = 12;
 
 export class Outstanding {
   readonly #options: OutstandingOptions;
-  readonly #byId = new Map<number, Waiting>();
+  /**
+   * In no order. Searched from end to end: a handful on a UDP port, and on a stream seldom more. No `Map`, whose discarded
+   * tables would keep questions that were answered long ago (`flights.ts`).
+   */
+  readonly #waiting: Waiting[] = [];
   #strays = 0;
 
   constructor(options: OutstandingOptions) {
@@ -53,7 +57,7 @@ export class Outstanding {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#waiting.length;
   }
 
   get flooded(): boolean {
@@ -64,7 +68,7 @@ export class Outstanding {
   enter(query: Message, done: Done, reused = false): Waiting {
     const { random } = this.#options;
     let id = random.next();
-    while (this.#byId.has(id)) id = random.next();
+    while (this.#find(id) !== undefined) id = random.next();
     const asked = withId(query, id);
     const waiting: Waiting = {
       asked,
@@ -74,13 +78,13 @@ export class Outstanding {
       sawWrongQuestion: false,
       heardBefore: 0,
     };
-    this.#byId.set(id, waiting);
+    this.#waiting.push(waiting);
     return waiting;
   }
 
   /** False once it has been settled. */
   holds(waiting: Waiting): boolean {
-    return this.#byId.get(waiting.asked.id) === waiting;
+    return this.#waiting.includes(waiting);
   }
 
   /** The bytes to send; time counts from now on. */
@@ -92,7 +96,7 @@ export class Outstanding {
   /** Settles the question that these bytes answer, if there is one. False when they are no message at all. */
   receive(bytes: Uint8Array): boolean {
     const header = decodeHeader(bytes);
-    const waiting = header && this.#byId.get(header.id);
+    const waiting = header && this.#find(header.id);
     if (header === undefined || waiting === undefined) this.#strays++;
     else this.#judge(waiting, header, bytes);
     return header !== undefined;
@@ -113,7 +117,12 @@ export class Outstanding {
   }
 
   settleAll(outcomeOf: (waiting: Waiting) => Exchanged): void {
-    for (const waiting of [...this.#byId.values()]) this.#settle(waiting, outcomeOf(waiting));
+    for (const waiting of [...this.#waiting]) this.#settle(waiting, outcomeOf(waiting));
+  }
+
+  #find(id: number): Waiting | undefined {
+    for (const waiting of this.#waiting) if (waiting.asked.id === id) return waiting;
+    return undefined;
   }
 
   #expire(waiting: Waiting): void {
@@ -123,10 +132,13 @@ export class Outstanding {
   }
 
   #settle(waiting: Waiting, outcome: Exchanged): void {
-    if (!this.#byId.delete(waiting.asked.id)) return;
+    const at = this.#waiting.indexOf(waiting);
+    if (at < 0) return;
+    const last = this.#waiting.pop();
+    if (last !== undefined && last !== waiting) this.#waiting[at] = last;
     if (waiting.deadline !== undefined) this.#options.deadlines.remove(waiting.deadline);
     waiting.done(outcome);
-    if (this.#byId.size === 0) this.#options.onIdle();
+    if (this.#waiting.length === 0) this.#options.onIdle();
   }
 }
 
