@@ -50,8 +50,10 @@ export class ListenerSet {
     inherited?: InheritedSockets,
   ): Promise<PreparedListeners> {
     const opened = new Map<string, Listener>();
+    // From sockets that another process goes on reading, this one may have read what that one will never see.
+    const [graceMs, shared] = inherited === undefined ? [0, false] : [STOP_GRACE_MS, true];
     const abandon = async () => {
-      await Promise.all([...opened.values()].map((listener) => listener.close(0)));
+      await Promise.all([...opened.values()].map((listener) => listener.close(graceMs, { shared })));
     };
     try {
       for (const plan of plans) {

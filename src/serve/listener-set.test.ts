@@ -1,0 +1,74 @@
+/** What becomes of the listeners that are open already when a later one cannot be opened. */
+import { expect, it } from 'vitest';
+import { encodeMessage } from '../dns/encode-message.ts';
+import { replyTo } from '../dns/reply.ts';
+import { ip, name } from '../dns/testing/packets.ts';
+import { ask } from '../plugins/fake-query.ts';
+import type { Handler } from '../server/handler.ts';
+import { InheritedSockets } from '../server/inherited-sockets.ts';
+import { memoryLog } from '../server/testing/log.ts';
+import type { UdpTransport } from '../server/udp.ts';
+import { systemClock } from '../telemetry/clock.ts';
+import { ListenerSet } from './listener-set.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
+
+const plan = (server: string): ListenerPlan => ({
+  transport: 'dns',
+  address: ip('127.0.0.1'),
+  port: 0,
+  server,
+  members: [],
+  sockets: 1,
+});
+
+/** Its first socket has a query already, and tells what becomes of it; there is no second one. */
+function transport() {
+  const events: string[] = [];
+  const open: UdpTransport['open'] = async ({ local }, onArrival) => {
+    if (events.length > 0) throw new Error('no second socket');
+    const bytes = encodeMessage(ask('a.test.').message);
+    const client = { address: ip('192.0.2.7'), port: 40_000 };
+    onArrival({ bytes, client, local, transport: 'udp', receivedAtMs: performance.now() }, () =>
+      events.push('answered'),
+    );
+    events.push('asked');
+    return {
+      local,
+      stopTaking: async () => void events.push('refuses more'),
+      letGo: async () => void events.push('leaves more to the other process'),
+      close: async () => void events.push('closed'),
+    };
+  };
+  return { events, udp: { open } };
+}
+
+const slowly: Handler = async (query) => {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return { rcode: 0, message: replyTo(query.message, {}) };
+};
+
+it.each([
+  {
+    what: 'of its own it closes at once',
+    inherited: undefined,
+    expected: ['asked', 'closed'],
+  },
+  {
+    what: 'that another process goes on reading it answers what it has read',
+    inherited: new InheritedSockets([]),
+    expected: ['asked', 'leaves more to the other process', 'answered', 'closed'],
+  },
+])('sockets $what', async ({ inherited, expected }) => {
+  const { events, udp } = transport();
+  const set = new ListenerSet({
+    log: memoryLog(),
+    clock: systemClock,
+    observer: () => ({}),
+    udp,
+    numberOf: () => 0,
+  });
+  const conduct = () => ({ routes: [{ zones: [name('.')], handler: slowly }] });
+  const plans = [plan('dns://127.0.0.1:0'), plan('dns://127.0.0.1:1')];
+  await expect(set.prepare(plans, conduct, inherited)).rejects.toThrow('no second socket');
+  expect(events).toEqual(expected);
+});
