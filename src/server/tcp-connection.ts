@@ -67,7 +67,7 @@ export class TcpConnection {
     this.#queriesLeft = timeouts.maxTcpQueries || undefined;
     this.#spokenMs = clock.monotonicMs();
     this.#deadlineMs = this.#spokenMs + firstQueryMs;
-    this.#idleTimer = clock.after(firstQueryMs, () => this.#checkDeadline());
+    this.#idleTimer = clock.after(firstQueryMs, () => afterReading(() => this.#checkDeadline()));
     socket.setNoDelay(true);
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.on('drain', () => this.#drained());
@@ -89,8 +89,7 @@ export class TcpConnection {
       return;
     }
     const leftMs = this.#spokenMs + PAUSE_MS - this.#spec.clock.monotonicMs();
-    // Timers run before what has arrived is read: a process that was held up would take a busy client for a silent one.
-    const lookAgain = () => setImmediate(() => this.finishGently());
+    const lookAgain = () => afterReading(() => this.finishGently());
     this.#spec.clock.after(Math.max(leftMs, PAUSE_MS / 10), lookAgain);
   }
 
@@ -235,9 +234,12 @@ export class TcpConnection {
 
   /** One timer per connection, set again only when it fires: a busy connection pays nothing for it. */
   #checkDeadline(): void {
-    const leftMs = this.#deadlineMs - this.#spec.clock.monotonicMs();
-    if (leftMs <= 0) this.#spec.socket.destroy();
-    else this.#idleTimer = this.#spec.clock.after(leftMs, () => this.#checkDeadline());
+    const { clock, socket } = this.#spec;
+    const leftMs = this.#deadlineMs - clock.monotonicMs();
+    if (leftMs <= 0) socket.destroy();
+    else if (!socket.destroyed) {
+      this.#idleTimer = clock.after(leftMs, () => afterReading(() => this.#checkDeadline()));
+    }
   }
 
   #closed(): void {
@@ -249,4 +251,9 @@ export class TcpConnection {
     this.#heldBytes = 0;
     for (const more of this.#long.splice(0)) more.return?.();
   }
+}
+
+/** Timers run before what has arrived is read: a process that was held up would take a busy client for a silent one. */
+function afterReading(look: () => void): void {
+  setImmediate(look);
 }

@@ -66,6 +66,20 @@ test('a client that never asks is closed after 3 s', async () => {
   await closeOf(client);
 });
 
+test('a client whose query has arrived is answered, though the server was held up for longer than it may wait', async () => {
+  const server = await start(() => REPLY);
+  const client = await dial(server);
+  for (const heldUpMs of [3_010, 10_010]) {
+    // From here on as in a timer: what is written has arrived, and nobody has looked yet.
+    await settle();
+    client.write(QUERY);
+    server.clock.turn(heldUpMs);
+    await once(client, 'data');
+  }
+  server.clock.turn(10_010);
+  await closeOf(client);
+});
+
 test('a client is closed 10 s after its last query, and each query starts them anew', async () => {
   const server = await start(() => REPLY);
   const client = await dial(server);
