@@ -13,9 +13,9 @@ export interface Seen {
   readonly text: string;
 }
 
-/** Later arguments win: what a case says overrides these. */
+/** Later arguments win: what a case says overrides these. A server may take four seconds by itself to give up. */
 const QUIET =
-  '+noedns +nocookie +tries=1 +time=5 +noall +comments +stats +answer +authority +additional'.split(' ');
+  '+noedns +nocookie +tries=1 +time=15 +noall +comments +stats +answer +authority +additional'.split(' ');
 
 /** `words` are dig's; the server is 127.0.0.1 unless they name one. */
 export function runDig(words: string, port: number): Promise<Seen> {

@@ -7,7 +7,8 @@ import type { Case } from './suite.ts';
 import type { UnderTest } from './under-test.ts';
 
 const PAUSE_MS = 50;
-const SETTLE_MS = 1500;
+/** For a counter, on a machine that may be busy with other things. */
+const SETTLE_MS = 10_000;
 /** A reply that is expected comes within the first, one that is not would have come within the second. */
 const REPLY_MS = 5000;
 const SILENCE_MS = 400;

@@ -81,15 +81,19 @@ export async function exchangeTcp(exchange: RawExchange): Promise<readonly strin
   return seen;
 }
 
-/** How long the server lets a connection stand, in milliseconds, after these messages have been answered. */
+/**
+ * How long the server lets a connection stand, in milliseconds, from the last of these messages on, or from the first
+ * packet of the connection. The server's own time begins later, never earlier.
+ */
 export async function idleTime(messages: readonly Uint8Array[], port: number): Promise<number> {
+  let since = performance.now();
   const socket = connect(port, '127.0.0.1').resume();
   await once(socket, 'connect');
   for (const message of messages) {
+    since = performance.now();
     socket.write(Buffer.concat([Uint8Array.of(message.length >> 8, message.length & 255), message]));
     await once(socket, 'data');
   }
-  const since = performance.now();
   socket.on('error', () => socket.destroy());
   await once(socket, 'close');
   return performance.now() - since;

@@ -57,7 +57,7 @@ export interface Case {
   readonly over?: 'udp' | 'tcp';
   /** Patterns of replies; an empty list: none comes. */
   readonly reply?: readonly string[];
-  /** A TCP connection is closed by the server so many milliseconds after the last of `send` was answered. */
+  /** A TCP connection is closed by the server so many milliseconds after the last of `send`, or after its beginning. */
   readonly closesAfterMs?: readonly [number, number];
   /** A page: `status` and, whole or as a regular expression, what is on it. */
   readonly http?: {

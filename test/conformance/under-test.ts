@@ -12,7 +12,7 @@ import { type ScriptedUpstream, startUpstream } from './scripted-upstream.ts';
 import type { Suite } from './suite.ts';
 
 const PROGRAM = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
-const START_MS = 15_000;
+const START_MS = 40_000;
 /** In the line of a server that found its port taken. */
 export const PORT_TAKEN = 'EADDRINUSE';
 
