@@ -18,6 +18,8 @@ const PROGRAM = fileURLToPath(new URL('../cli/boot/zerohop.mjs', import.meta.url
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-two-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
+const MOST_UNDER_WAY = 1000;
+
 const running: ChildProcess[] = [];
 afterEach(() => {
   for (const child of running.splice(0)) child.kill('SIGKILL');
@@ -50,6 +52,8 @@ test('a server that ends leaves its packets to the other one on the port, and lo
   let answered = 0;
   for (const client of clients) client.on('message', () => void answered++);
   const load = setInterval(() => {
+    // More than a socket has room for would be lost by a server that is kept from the processor, whoever it leaves them to.
+    if (sent - answered > MOST_UNDER_WAY) return;
     for (const client of clients) client.send(wire, port, '127.0.0.1');
     sent += clients.length;
   }, 3);
