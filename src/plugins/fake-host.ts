@@ -9,10 +9,10 @@ import { parseName, ROOT } from '../dns/name.ts';
 import { formatExposition } from '../telemetry/exposition.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createRegistry } from '../telemetry/registry.ts';
+import { VirtualClock } from '../telemetry/virtual-clock.ts';
 import { createAnswerCache } from '../wirecache/answer-cache.ts';
 import type { AnswerCache } from '../wirecache/contract.ts';
 import type { BlockInfo, Host, Neighbours, PluginInstance, Setup } from './contract.ts';
-import { VirtualClock } from './virtual-clock.ts';
 
 /** Enough for what a plugin's test stores; made only when it is asked for. */
 const ANSWER_BYTES = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** A block's plugins to one handler. What stands behind the last plugin is a failure that names it (dns-server 2.4). */
 import { RCODE } from '../dns/codes.ts';
-import type { Handler, Plugin } from '../server/handler.ts';
+import type { Handler, Plugin, Reply } from '../server/handler.ts';
 
 export interface ChainLink {
   readonly word: string;
@@ -28,7 +28,8 @@ export class InFlight {
       const reply = handler(query);
       if (!(reply instanceof Promise)) return reply;
       this.#count++;
-      return reply.finally(() => this.#settled());
+      // Not `finally`, which makes three promises of one.
+      return reply.then(this.#passed, this.#failed);
     };
   }
 
@@ -37,6 +38,16 @@ export class InFlight {
     this.#idle ??= Promise.withResolvers<void>();
     return this.#idle.promise;
   }
+
+  readonly #passed = (reply: Reply): Reply => {
+    this.#settled();
+    return reply;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#settled();
+    throw error;
+  };
 
   #settled(): void {
     if (--this.#count > 0) return;

@@ -1,5 +1,6 @@
 /** Where a listener's transports bring their queries: holds the current router and counts what is under way. */
 import type { Clock } from '../telemetry/clock.ts';
+import { DeadlineQueue } from '../telemetry/deadline-queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ListenerConduct } from './listener-options.ts';
 import type { ServeObserver } from './observer.ts';
@@ -31,6 +32,7 @@ export class QueryDesk {
   readonly #spec: QueryDeskSpec;
   readonly #observer: ServeObserver;
   readonly #maxInFlight: number;
+  readonly #deadlines: DeadlineQueue;
   #context: ServeContext;
   #inFlight = 0;
   #whenIdle: PromiseWithResolvers<void> | undefined;
@@ -39,6 +41,7 @@ export class QueryDesk {
     this.#spec = spec;
     this.#observer = spec.observer ?? {};
     this.#maxInFlight = spec.maxInFlight ?? MAX_IN_FLIGHT;
+    this.#deadlines = new DeadlineQueue(spec.clock, ABANDON_MS);
     this.#context = this.#contextOf(spec);
   }
 
@@ -48,19 +51,15 @@ export class QueryDesk {
   }
 
   serve(arrival: Arrival): Answer {
-    if (this.#inFlight >= this.#maxInFlight) {
-      this.#observer.onShed?.();
-      return undefined;
-    }
-    const answer = serveQuery(arrival, this.#context);
+    const answer = this.#ask(arrival);
     if (!(answer instanceof Promise)) return answer;
-    return this.#await(answer);
+    return new Promise((resolve) => this.#await(answer, resolve));
   }
 
   /** `serve` for transports that take their answer by call. */
   readonly answer = (arrival: Arrival, respond: (bytes: Uint8Array) => void): void => {
-    const answer = this.serve(arrival);
-    if (answer instanceof Promise) void answer.then((outcome) => send(outcome, respond));
+    const answer = this.#ask(arrival);
+    if (answer instanceof Promise) this.#await(answer, (outcome) => send(outcome, respond));
     else send(answer, respond);
   };
 
@@ -71,9 +70,15 @@ export class QueryDesk {
     return this.#whenIdle.promise;
   }
 
-  #await(answer: Promise<Outcome>): Promise<Outcome> {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const timer = this.#spec.clock.after(ABANDON_MS, () => {
+  #ask(arrival: Arrival): Answer {
+    if (this.#inFlight < this.#maxInFlight) return serveQuery(arrival, this.#context);
+    this.#observer.onShed?.();
+    return undefined;
+  }
+
+  /** Calls `land` once, `ABANDON_MS` from now at the latest. */
+  #await(answer: Promise<Outcome>, land: (outcome: Outcome) => void): void {
+    const deadline = this.#deadlines.add(() => {
       this.#observer.onShed?.();
       settle(undefined);
     });
@@ -81,13 +86,12 @@ export class QueryDesk {
     const settle = (outcome: Outcome) => {
       if (isSettled) return;
       isSettled = true;
-      timer.cancel();
+      this.#deadlines.remove(deadline);
       this.#settled();
-      resolve(outcome);
+      land(outcome);
     };
     this.#inFlight++;
     void answer.then(settle);
-    return promise;
   }
 
   #settled(): void {

@@ -121,9 +121,18 @@ function runChain(
   try {
     const reply = handler(query);
     if (!(reply instanceof Promise)) return finish(query, reply, context);
-    return reply
-      .then((settled) => finish(query, settled, context))
-      .catch((error) => recover(query, error, context));
+    return reply.then(
+      (settled) => finishSafely(query, settled, context),
+      (error) => recover(query, error, context),
+    );
+  } catch (error) {
+    return recover(query, error, context);
+  }
+}
+
+function finishSafely(query: Query, reply: Reply, context: ServeContext): Outcome {
+  try {
+    return finish(query, reply, context);
   } catch (error) {
     return recover(query, error, context);
   }

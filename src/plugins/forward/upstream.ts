@@ -9,7 +9,7 @@ import type { Name } from '../../dns/name.ts';
 import { plainQuery } from '../../dns/plain-query.ts';
 import type { Ip } from '../../net/ip.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
-import { DeadlineQueue } from './exchange/deadline-queue.ts';
+import { DeadlineQueue } from '../../telemetry/deadline-queue.ts';
 import type { Done, ExchangeTools } from './exchange/exchange.ts';
 import type { Transport } from './exchange/go-error.ts';
 import type { RandomWords } from './exchange/random-words.ts';

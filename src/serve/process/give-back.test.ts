@@ -1,6 +1,6 @@
 /** When memory is given back, told by a process that a test makes up, on a clock that it turns. */
 import { describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../plugins/virtual-clock.ts';
+import { VirtualClock } from '../../telemetry/virtual-clock.ts';
 import { giveBackWhenIdle } from './give-back.ts';
 
 const MB = 1024 * 1024;

@@ -2,7 +2,7 @@
 import type { Message } from '../../../dns/message.ts';
 import { equalNames } from '../../../dns/name.ts';
 import type { Clock } from '../../../telemetry/clock.ts';
-import type { DeadlineQueue } from './deadline-queue.ts';
+import type { DeadlineQueue } from '../../../telemetry/deadline-queue.ts';
 import type { RandomWords } from './random-words.ts';
 
 export type Exchanged =

@@ -8,7 +8,7 @@ import { encodeMessage } from '../../../dns/encode-message.ts';
 import type { Message } from '../../../dns/message.ts';
 import { equalNames } from '../../../dns/name.ts';
 import { readerOf, readName, readU16 } from '../../../dns/reader.ts';
-import type { Deadline } from './deadline-queue.ts';
+import type { Deadline } from '../../../telemetry/deadline-queue.ts';
 import { answersQuestion, type Done, type Exchanged, type ExchangeTools, wrongQuestion } from './exchange.ts';
 
 /** A question under way. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { objectKey, type ServiceRow } from '../../../cluster/rows.ts';
 import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../../../cluster/snapshot.ts';
 import { createStore } from '../../../store/store.ts';
+import { VirtualClock } from '../../../telemetry/virtual-clock.ts';
 import { ip } from '../../fake-query.ts';
-import { VirtualClock } from '../../virtual-clock.ts';
 import {
   clusterSnapshot,
   podRow,

@@ -3,7 +3,7 @@
  * of a list is the next; a question that is answered leaves the list, and the timer that was set for it finds the next
  * one when it rings. A timer of its own for each query would cost more than all else that is done for it here.
  */
-import type { Clock } from '../../../telemetry/clock.ts';
+import type { Clock } from './clock.ts';
 
 export interface Deadline {
   readonly dueMs: number;

@@ -2,7 +2,7 @@
  * A clock whose hands tests turn. Timers run in the order they fall due, within `pass`, and see the time they were set
  * for; those they set themselves run in the same call if they fall due in it.
  */
-import type { Clock, Timer } from '../telemetry/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 interface Alarm {
   readonly dueMs: number;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../virtual-clock.ts';
 import { type Deadline, DeadlineQueue } from './deadline-queue.ts';
+import { VirtualClock } from './virtual-clock.ts';
 
 describe('DeadlineQueue', () => {
   it('calls back after the delay, not before, and once', () => {
