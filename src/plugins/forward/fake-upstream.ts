@@ -3,6 +3,7 @@
  * which source ports and ids it saw, how many connections there were.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { decodeMessage } from '../../dns/decode-message.ts';
@@ -22,6 +23,9 @@ export interface Asked {
   /** TCP: ends the connection. */
   hangUp(): void;
 }
+
+/** What the system has free for TCP may be the source port of somebody's query. */
+const PORT_ATTEMPTS = 8;
 
 export type Script = (asked: Asked) => void;
 
@@ -49,19 +53,32 @@ export class FakeUpstream {
 
   /** Takes a free port, or the one given. */
   static async start(script: Script, port = 0, tls?: TlsOptions): Promise<FakeUpstream> {
-    const upstream = new FakeUpstream(script, tls);
-    await new Promise<void>((resolve) => upstream.#tcp.listen(port, '127.0.0.1', resolve));
-    upstream.#udp.on('message', (bytes, from) => {
-      upstream.#receive(bytes, {
+    for (let attempt = 1; ; attempt++) {
+      const upstream = new FakeUpstream(script, tls);
+      try {
+        await upstream.#open(port);
+        return upstream;
+      } catch (error) {
+        await upstream.close();
+        if (port !== 0 || attempt === PORT_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #open(port: number): Promise<void> {
+    this.#tcp.listen(port, '127.0.0.1');
+    await once(this.#tcp, 'listening');
+    this.#udp.on('message', (bytes, from) => {
+      this.#receive(bytes, {
         transport: 'udp',
         sourceAddress: from.address,
         sourcePort: from.port,
-        send: (reply) => upstream.#udp.send(reply, from.port, from.address),
+        send: (reply) => this.#udp.send(reply, from.port, from.address),
         hangUp: () => undefined,
       });
     });
-    await new Promise<void>((resolve) => upstream.#udp.bind(upstream.port, '127.0.0.1', resolve));
-    return upstream;
+    this.#udp.bind(this.port, '127.0.0.1');
+    await once(this.#udp, 'listening');
   }
 
   get port(): number {
