@@ -14,6 +14,8 @@ export interface Forwarder {
   run(query: Query): Promise<Reply>;
 }
 
+const WAIT_MS = 4000;
+
 const nothingBehind: Handler = () => ({ rcode: RCODE.NXDOMAIN });
 
 export class ForwardRig {
@@ -48,7 +50,8 @@ export class ForwardRig {
 
 /** Waits for what happens on real sockets; the bound is only for a broken test. */
 export async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  const deadline = performance.now() + WAIT_MS;
+  while (!reached() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
   if (!reached()) throw new Error('what the test waits for did not happen');
 }
 

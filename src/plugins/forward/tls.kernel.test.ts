@@ -16,6 +16,7 @@ import { ask, record } from '../fake-query.ts';
 import { type Asked, FakeUpstream, type Script, silent } from './fake-upstream.ts';
 import { setup } from './setup.ts';
 
+const WAIT_MS = 20_000;
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-forward-tls-'));
 const at = (file: string) => join(directory, file);
 const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe', cwd: directory });
@@ -86,7 +87,8 @@ function forwarder(server: FakeUpstream, lines = '', to = 'tls://127.0.0.1:PORT'
 }
 
 async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  const deadline = performance.now() + WAIT_MS;
+  while (!reached() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
   if (!reached()) throw new Error('what the test waits for did not happen');
 }
 

@@ -93,7 +93,7 @@ afterAll(async () => {
 
 /** What is printed of the answer, sorted. */
 async function dig(port: number, ...words: string[]): Promise<readonly string[]> {
-  const flags = ['+noall', '+answer', '+tries=1', '+time=2'];
+  const flags = ['+noall', '+answer', '+tries=1', '+time=10'];
   const place = ['@127.0.0.1', '-p', String(port)];
   const { stdout } = await promisify(execFile)('dig', [...place, ...flags, ...words]);
   return stdout
