@@ -74,7 +74,7 @@ function run(file: string, args: readonly string[], input = ''): Promise<string>
 }
 
 const kdig = (port: number, ...args: string[]) =>
-  run('kdig', ['@127.0.0.1', '-p', String(port), '+timeout=5', '+retry=0', ...args]);
+  run('kdig', ['@127.0.0.1', '-p', String(port), '+timeout=15', '+retry=0', ...args]);
 
 const CLIENT = ['-cert', at('client.test.crt'), '-key', at('client.test.key')];
 const sClient = (port: number, ...args: string[]) =>

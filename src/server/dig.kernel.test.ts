@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => listener.close(0));
 
 async function dig(...args: string[]): Promise<string> {
-  const base = ['@127.0.0.1', '-p', String(listener.port), '+tries=1', '+time=5'];
+  const base = ['@127.0.0.1', '-p', String(listener.port), '+tries=1', '+time=15'];
   return (await promisify(execFile)('dig', [...base, ...args])).stdout;
 }
 
@@ -60,7 +60,7 @@ test('dig asks several questions on one TCP connection', async () => {
 });
 
 test('kdig asks over UDP and TCP, with EDNS options, cookies and padding', async () => {
-  const base = ['@127.0.0.1', '-p', String(listener.port), '+timeout=5', '+retry=0'];
+  const base = ['@127.0.0.1', '-p', String(listener.port), '+timeout=15', '+retry=0'];
   const ask = async (...args: string[]) => (await promisify(execFile)('kdig', [...base, ...args])).stdout;
   expect(await ask('2.example.org', '+tcp', '+short')).toBe('10.0.0.0\n10.0.0.1\n');
   const padded = await ask(

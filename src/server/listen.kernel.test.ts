@@ -15,7 +15,7 @@ ip addr add 2001:db8::10/128 dev lo nodad
 coproc "$NODE" "$SERVER"
 trap 'kill $COPROC_PID' EXIT
 read -r line <&"\${COPROC[0]}"
-ask() { dig +short +tries=1 +time=2 "$@" a.test; }
+ask() { dig +short +tries=1 +time=10 "$@" a.test; }
 ask @10.96.0.10 -b 10.0.0.5
 ask @10.96.0.10 -b 10.0.0.5 +tcp
 ask @2001:db8::10 -b 2001:db8::5

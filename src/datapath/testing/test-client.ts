@@ -6,7 +6,7 @@ import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 
 const [address = '127.0.0.1'] = process.argv.slice(2);
-const TIMEOUT_MS = 2000;
+const TIMEOUT_MS = 15_000;
 const QUESTION = Buffer.from('123401000001000000000000047465737404746573740000010001', 'hex');
 const socket = createSocket('udp4');
 

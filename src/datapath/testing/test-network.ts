@@ -93,7 +93,7 @@ export class TestNetwork {
 
   /** The answer of `dig`, or what it said instead. */
   dig(pod: TestPod, ...parameters: readonly string[]): string {
-    const command = [`--net=/run/netns/${pod.netns}`, 'dig', '+short', '+tries=1', '+time=2', ...parameters];
+    const command = [`--net=/run/netns/${pod.netns}`, 'dig', '+short', '+tries=1', '+time=10', ...parameters];
     const { stdout } = spawnSync('nsenter', command, { encoding: 'utf8' });
     return stdout.trim();
   }

@@ -81,7 +81,7 @@ export class TestNode {
   /** The pod's address as the server saw it, which is the answer of `whoami`; empty when nobody answered. */
   dig(server: string, ...words: readonly string[]): string {
     const pod = `${this.namespace}-pod`;
-    const options = ['+time=2', '+tries=1', '+noall', '+additional', ...words];
+    const options = ['+time=10', '+tries=1', '+noall', '+additional', ...words];
     const command = ['netns', 'exec', pod, 'dig', ...options, `@${server}`, 'www.example.org'];
     const { stdout } = spawnSync(IP, command, { encoding: 'utf8' });
     return /IN\s+A{1,4}\s+(\S+)/.exec(stdout)?.[1] ?? '';
