@@ -19,6 +19,7 @@ const VIP = '10.96.0.10';
 const LOCAL = '192.0.2.20';
 const FALLBACK = '192.0.2.30';
 const NODE_ADDRESS = '172.20.0.1';
+const PATIENTLY = { timeout: 20_000 };
 
 let network: TestNetwork;
 let pods: { readonly client: TestPod; readonly backend: TestPod; readonly fallback: TestPod };
@@ -162,10 +163,10 @@ test('the checksums of redirected packets are right where they arrive', async ()
     return { child, chunks };
   });
   // The file header comes when the capture has begun.
-  await expect.poll(() => captures.every(({ chunks }) => chunks.length > 0)).toBe(true);
+  await expect.poll(() => captures.every(({ chunks }) => chunks.length > 0), PATIENTLY).toBe(true);
   expect(digBoth()).toEqual([LOCAL, LOCAL]);
   const packets = () => captures.map(({ chunks }) => readCapture(Buffer.concat(chunks)));
-  await expect.poll(() => packets().every((list) => list.length >= 8)).toBe(true);
+  await expect.poll(() => packets().every((list) => list.length >= 8), PATIENTLY).toBe(true);
   for (const packet of packets().flat()) expect(packet.intact || packet.partial).toBe(true);
   for (const { child } of captures) await network.kill(child);
 });
@@ -238,7 +239,7 @@ test('the observer hears one event for each packet of a query, at each hook it p
     lost += before;
   });
   network.dig(pods.client, `@${VIP}`, 'google.com');
-  await expect.poll(() => events.length).toBe(2);
+  await expect.poll(() => events.length, PATIENTLY).toBe(2);
   const [query, answer] = events;
   const ifindexOf = (name: string) =>
     datapath.interfaces().find((row) => row.pod === `default/${name}`)?.ifindex;

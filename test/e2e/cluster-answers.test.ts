@@ -19,6 +19,7 @@ import { systemClock } from '../../src/telemetry/clock.ts';
 
 /** The promise of the README. */
 const CHANGE_MS = 1000;
+const PATIENTLY = { timeout: 20_000 };
 
 const opened: (() => unknown)[] = [];
 afterEach(async () => {
@@ -157,7 +158,9 @@ describe('the stock Corefile over a real watch', () => {
     api.store.apply(service('web', '10.96.0.1'));
     const { dig, environment } = await serve(api, STOCK);
     await api.leave();
-    await expect.poll(() => environment.lines.join('\n')).toContain('[WARNING] plugin/kubernetes: watch of ');
+    await expect
+      .poll(() => environment.lines.join('\n'), PATIENTLY)
+      .toContain('[WARNING] plugin/kubernetes: watch of ');
     expect(said(await dig('web.shop.svc.cluster.local.'))).toEqual([RCODE.NOERROR, '10.96.0.1']);
     expect(said(await dig('nothing.shop.svc.cluster.local.'))).toEqual([RCODE.NXDOMAIN]);
   });
@@ -175,7 +178,9 @@ describe('the stock Corefile over a real watch', () => {
     const { dig, environment } = await serve(api, STOCK);
     const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': new Date().toISOString() };
     api.store.apply(slice('db', ['10.1.0.1'], { annotations }));
-    await expect.poll(async () => said(await dig('db.shop.svc.cluster.local.'))).toEqual([0, '10.1.0.1']);
+    await expect
+      .poll(async () => said(await dig('db.shop.svc.cluster.local.')), PATIENTLY)
+      .toEqual([0, '10.1.0.1']);
     const text = await environment.metrics.text();
     const host = `127.0.0.1:${api.port}`;
     expect(text).toMatch(
@@ -273,7 +278,9 @@ describe('an API server that tells nonsense', () => {
     opened.push(api.close);
     const { dig } = await serve({ port: Number(new URL(api.endpoint).port) }, STOCK);
     expect(said(await dig('web.shop.svc.cluster.local.'))).toEqual([0, '10.96.0.1']);
-    await expect.poll(async () => said(await dig('late.shop.svc.cluster.local.'))).toEqual([0, '10.96.0.1']);
+    await expect
+      .poll(async () => said(await dig('late.shop.svc.cluster.local.')), PATIENTLY)
+      .toEqual([0, '10.96.0.1']);
     for (const name of ['a', 'b', 'c', 'd', 'g', 'h']) {
       for (const qtype of ['A', 'SRV', 'PTR', 'TXT', 'NS']) {
         const message = await dig(`${name}.shop.svc.cluster.local.`, qtype);

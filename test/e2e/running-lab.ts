@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const MAIN = join(import.meta.dirname, '../../src/cli/boot/zerohop.mjs');
-const UP_TIMEOUT_MS = 45_000;
+const UP_TIMEOUT_MS = 55_000;
 
 export interface RunningLab {
   readonly child: ChildProcess;
@@ -44,7 +44,7 @@ export function zerohop(...args: readonly string[]) {
 }
 
 /** Tries until it holds; throws what `look` last threw. For what takes its moment to become true. */
-export async function eventually<T>(look: () => T, timeoutMs = 5_000): Promise<T> {
+export async function eventually<T>(look: () => T, timeoutMs = 20_000): Promise<T> {
   for (const deadline = Date.now() + timeoutMs; ; await sleep(50)) {
     try {
       return look();

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../src/server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const START_MS = 20_000;
+const START_MS = 45_000;
 const STOP_MS = 8000;
 
 export interface ProgramPorts {
