@@ -63,7 +63,7 @@ ip link set lo up
 mount --bind resolv.conf /etc/resolv.conf
 "$NODE" "$MAIN" dns -conf Corefile > log &
 trap 'kill %1' EXIT
-until grep -q ^linux/ log; do sleep 0.1; done
+until grep -q ^linux/ log; do kill -0 %1; sleep 0.1; done
 eval "$COMMAND" | sort -u
 kill %1
 wait %1 || true
@@ -74,7 +74,11 @@ trap - EXIT
 async function lookUp(command: string): Promise<{ found: string[]; log: string }> {
   const env = { ...process.env, NODE: process.execPath, MAIN, COMMAND: command };
   const namespaces = ['--net', '--mount', 'bash', '-c', SCRIPT];
-  const { stdout } = await promisify(execFile)('unshare', namespaces, { env, cwd: directory });
+  const { stdout } = await promisify(execFile)('unshare', namespaces, {
+    env,
+    cwd: directory,
+    timeout: 50_000,
+  });
   return { found: stdout.trim().split('\n'), log: readFileSync(at('log'), 'utf8') };
 }
 
