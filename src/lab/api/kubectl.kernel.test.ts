@@ -204,7 +204,7 @@ describe.each(['kubectl', ...others])('%s', (kubectl) => {
     expect(other.output).toBe('ciliumlocalredirectpolicy.cilium.io/nodelocaldns unchanged\n');
 
     const listed = await run('get', 'CiliumLocalRedirectPolicy', '-A');
-    expect(listed.output).toMatch(/^NAMESPACE +NAME +AGE\nkube-system +nodelocaldns +\d+s\n$/);
+    expect(listed.output).toMatch(/^NAMESPACE +NAME +AGE\nkube-system +nodelocaldns +[\dms]+\n$/);
     const yaml = await run('get', 'lrp', 'nodelocaldns', '-n', 'kube-system', '-o', 'yaml');
     expect(yaml.output).toContain('k8s-app: node-local-dns');
     const described = await run('describe', 'clrp', '-n', 'kube-system');
@@ -223,7 +223,7 @@ describe.each(['kubectl', ...others])('%s', (kubectl) => {
     expect((await run('apply', '-f', after)).output).toBe('service/kube-dns configured\n');
     const wide = await run('get', 'svc', '-n', 'kube-system', '-o', 'wide');
     expect(wide.output).toMatch(
-      /kube-dns +ClusterIP +10\.96\.0\.10 +<none> +53\/UDP,53\/TCP +\d+s +k8s-app=other/,
+      /kube-dns +ClusterIP +10\.96\.0\.10 +<none> +53\/UDP,53\/TCP +[\dms]+ +k8s-app=other/,
     );
     expect((await run('delete', '-f', after)).code).toBe(0);
   }, 60_000);
@@ -233,13 +233,13 @@ describe.each(['kubectl', ...others])('%s', (kubectl) => {
     const all = await run('get', 'pods,svc,ciliumlocalredirectpolicies', '-A');
     expect(all.code).toBe(0);
     expect(all.output).toMatch(/NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE\n/);
-    expect(all.output).toMatch(/kube-system +pod\/node-local-dns-4sh8s +1\/1 +Running +2 +\d+s/);
+    expect(all.output).toMatch(/kube-system +pod\/node-local-dns-4sh8s +1\/1 +Running +2 +[\dms]+/);
     expect(all.output).toMatch(/kube-system +service\/kube-dns +ClusterIP +10\.96\.0\.10/);
-    expect(all.output).toMatch(/kube-system +ciliumlocalredirectpolicy\.cilium\.io\/nodelocaldns +\d+s/);
+    expect(all.output).toMatch(/kube-system +ciliumlocalredirectpolicy\.cilium\.io\/nodelocaldns +[\dms]+/);
     const short = await run('get', 'pods,lrp', '-A');
     expect(short.output).toContain('ciliumlocalredirectpolicy.cilium.io/nodelocaldns');
     const wide = await run('get', 'pods', '-o', 'wide', '-n', 'kube-system', '-l', 'k8s-app=node-local-dns');
-    expect(wide.output).toMatch(/1\/1 +Running +2 +\d+s +172\.20\.1\.247 +k8s-w1 +<none> +<none>/);
+    expect(wide.output).toMatch(/1\/1 +Running +2 +[\dms]+ +172\.20\.1\.247 +k8s-w1 +<none> +<none>/);
     await run('delete', 'svc,lrp', '--all', '-n', 'kube-system');
   }, 60_000);
 
@@ -266,7 +266,7 @@ describe.each(['kubectl', ...others])('%s', (kubectl) => {
       output += String(chunk);
     });
     const seen = async (text: RegExp): Promise<void> => {
-      for (let look = 0; look < 1000 && !text.test(output); look++)
+      for (let look = 0; look < 2000 && !text.test(output); look++)
         await new Promise((resolve) => setTimeout(resolve, 10));
       expect(output).toMatch(text);
     };
