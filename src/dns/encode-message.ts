@@ -61,7 +61,12 @@ export function encodeMessage(message: Message, options: EncodeOptions = {}): Ui
 
 /** Bytes without compression, OPT included. */
 export function messageLength(message: Message): number {
-  let total = HEADER_BYTES + (message.edns === undefined ? 0 : ednsLength(message.edns));
+  return lengthWithoutOpt(message) + (message.edns === undefined ? 0 : ednsLength(message.edns));
+}
+
+/** Bytes without compression and without the OPT record. */
+export function lengthWithoutOpt(message: Message): number {
+  let total = HEADER_BYTES;
   for (const question of message.questions) total += nameBytes(question.name) + 4;
   for (const record of message.answers) total += recordLength(record);
   for (const record of message.authorities) total += recordLength(record);

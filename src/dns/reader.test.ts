@@ -25,6 +25,36 @@ test.each([
   expect(reader.failure).toBeUndefined();
 });
 
+test('readName reads names that point at an earlier one as if each were the first', () => {
+  const places = [20, 64, 40, 20, 64, 40, 92];
+  const names = places.map((offset) => readName({ ...readerOf(RFC_1035), offset }));
+  const reader = readerOf(RFC_1035);
+  const inOneGo = places.map((offset) => {
+    reader.offset = offset;
+    return readName(reader);
+  });
+  expect(inOneGo).toEqual(names);
+});
+
+test.each([
+  { name: 'at the first name', bytes: '01 61 00 c000', read: ['a.', 'a.'], end: 5 },
+  { name: 'into the first name', bytes: '01 61 01 62 00 c002', read: ['a.b.', 'b.'], end: 7 },
+  { name: 'behind the first name', bytes: '01 61 00 01 62 00 c003', read: ['a.', 'b.', 'b.'], end: 8 },
+])('readName follows a pointer $name', ({ bytes, read, end }) => {
+  const reader = readerOf(hex(bytes));
+  expect(read.map(() => readName(reader))).toEqual(read);
+  expect(reader.offset).toBe(end);
+  expect(reader.failure).toBeUndefined();
+});
+
+test('readName reads no pointer across the end that was set', () => {
+  const reader = readerOf(hex('01 61 00 c000'));
+  readName(reader);
+  reader.end = 4;
+  expect(readName(reader)).toBe('.');
+  expect(reader.failure?.code).toBe('DNS_CUT');
+});
+
 test('readName escapes dots, backslashes and what does not print', () => {
   expect(readName(readerOf(hex('05 612e5c0062 01ff 00')))).toBe('a\\.\\\\\\000b.\\255.');
 });

@@ -28,11 +28,14 @@ export interface Reader {
   /** Reads stop here: the end of the message, or of the record data being read. */
   end: number;
   failure: (Failure & { readonly ok: false }) | undefined;
+  /** The first name that was read and held no pointer, and where it stands; -1 before. */
+  firstName: Name;
+  firstNameAt: number;
 }
 
 /** The reader keeps `bytes`, which must not change while it lives. */
 export function readerOf(bytes: Uint8Array): Reader {
-  return { bytes, offset: 0, end: bytes.length, failure: undefined };
+  return { bytes, offset: 0, end: bytes.length, failure: undefined, firstName: ROOT, firstNameAt: -1 };
 }
 
 /** Remembers the first failure only: later ones are its consequences. */
@@ -78,6 +81,10 @@ export function readCharacterString(reader: Reader): Uint8Array {
 
 /** Case as sent. After a failure the name is the root. */
 export function readName(reader: Reader): Name {
+  if (pointsAtFirstName(reader)) {
+    reader.offset += 2;
+    return reader.firstName;
+  }
   const { bytes } = reader;
   let textEnd = 0;
   let length = 1;
@@ -107,8 +114,20 @@ export function readName(reader: Reader): Name {
     runStart = target;
     limit = bytes.length;
   }
+  const name = textEnd === 0 ? ROOT : (TEXT.toString('latin1', 0, textEnd) as Name);
+  if (pointers === 0 && reader.firstNameAt < 0) {
+    reader.firstName = name;
+    reader.firstNameAt = reader.offset;
+  }
   reader.offset = resume < 0 ? at : resume;
-  return textEnd === 0 ? ROOT : (TEXT.toString('latin1', 0, textEnd) as Name);
+  return name;
+}
+
+/** As most names of an answer do: they are the name asked for, which need not be read again. */
+function pointsAtFirstName({ bytes, offset, end, firstNameAt }: Reader): boolean {
+  const size = bytes[offset] ?? 0;
+  if (size < POINTER_BITS || firstNameAt < 0 || firstNameAt >= offset || offset + 2 > end) return false;
+  return (((size & ~POINTER_BITS) << 8) | (bytes[offset + 1] ?? 0)) === firstNameAt;
 }
 
 /** Puts the text of one label and its dot at `textEnd`, and returns where the next one goes. */

@@ -121,6 +121,13 @@ function unescapeAt(name: Name, backslash: number): { byte: number; skip: number
     : { byte: code, skip: 1 };
 }
 
+/** A name alone, uncompressed, at the beginning of `bytes`, which must have room for it. Returns its length. */
+export function encodeNameInto(bytes: Uint8Array, name: Name): number {
+  const writer = { bytes, offset: 0, suffixes: undefined };
+  writeName(writer, name);
+  return writer.offset;
+}
+
 /** A name alone, uncompressed, for keys and record data. */
 export function encodeName(name: Name, byteLength: number): Uint8Array {
   const writer = writerOf(byteLength);

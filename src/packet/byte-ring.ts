@@ -23,6 +23,8 @@ export function ringMemory(capacity: number): SharedArrayBuffer {
 /** What both ends see of the same memory. */
 class RingEnd {
   readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
   protected readonly control: Int32Array;
   protected readonly words: Int32Array;
   protected readonly capacity: number;
@@ -30,6 +32,7 @@ class RingEnd {
   constructor(memory: SharedArrayBuffer) {
     this.control = new Int32Array(memory, 0, CONTROL_WORDS);
     this.bytes = new Uint8Array(memory, CONTROL_WORDS * 4);
+    this.view = new DataView(memory, CONTROL_WORDS * 4);
     this.words = new Int32Array(memory, CONTROL_WORDS * 4);
     this.capacity = this.bytes.length;
   }

@@ -48,7 +48,7 @@ export class RecordWriter {
   constructor(ring: RingWriter, batch: DatagramBatch) {
     this.#ring = ring;
     this.#batch = batch;
-    this.#view = new DataView(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength);
+    this.#view = ring.view;
     this.#words = new Int32Array(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength >> 2);
   }
 
@@ -114,9 +114,8 @@ export class RecordWriter {
 export function takeRecord(ring: RingReader): RingRecord | undefined {
   const at = ring.next();
   if (at < 0) return undefined;
-  const { bytes } = ring;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, ring.length);
-  const word = (i: number) => view.getInt32(i * 4, true);
+  const { bytes, view } = ring;
+  const word = (i: number) => view.getInt32(at + i * 4, true);
   const record = bytes.slice(at + HEADER_BYTES, at + ring.length);
   const controlAt = padded(word(NAME_LENGTH));
   const queryAt = controlAt + padded(word(CONTROL_LENGTH));
@@ -124,15 +123,22 @@ export function takeRecord(ring: RingReader): RingRecord | undefined {
   const taken: RingRecord = {
     socket: word(SOCKET),
     route: word(ROUTE),
-    name: record.subarray(0, word(NAME_LENGTH)),
-    control: record.subarray(controlAt, controlAt + word(CONTROL_LENGTH)),
-    query: record.subarray(queryAt, queryAt + word(QUERY_LENGTH)),
-    reply: record.subarray(replyAt, replyAt + word(REPLY_LENGTH)),
-    receivedAtMs: view.getFloat64(TIME * 4, true),
-    durationMs: view.getFloat64(DURATION * 4, true),
+    name: piece(record, 0, word(NAME_LENGTH)),
+    control: piece(record, controlAt, word(CONTROL_LENGTH)),
+    query: piece(record, queryAt, word(QUERY_LENGTH)),
+    reply: piece(record, replyAt, word(REPLY_LENGTH)),
+    receivedAtMs: view.getFloat64(at + TIME * 4, true),
+    durationMs: view.getFloat64(at + DURATION * 4, true),
   };
   ring.release();
   return taken;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Most records have no control data and no reply. */
+function piece(record: Uint8Array, at: number, length: number): Uint8Array {
+  return length === 0 ? NOTHING : record.subarray(at, at + length);
 }
 
 function padded(length: number): number {

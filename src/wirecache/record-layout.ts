@@ -36,12 +36,7 @@ export function layoutOfRecords(
   }
   if (at !== bytes.length)
     throw new Error(`Cannot store ${bytes.length} bytes of records: they end at ${at}`);
-  const second = counts.answers + counts.authorities;
-  const sections = [
-    { first: 0, end: counts.answers },
-    { first: counts.answers, end: second },
-    { first: second, end: records.length },
-  ];
+  const sections = [counts.answers, counts.authorities, counts.additionals];
   return { ttlPlaces: records.map(({ ttlAt }) => ttlAt), shuffleBits: shuffleBits(bytes, records, sections) };
 }
 
@@ -53,18 +48,20 @@ function placeRecord(bytes: Uint8Array, start: number): PlacedRecord {
   return { start, ttlAt, type: u16(bytes, at + 1), end };
 }
 
-interface Section {
-  readonly first: number;
-  readonly end: number;
-}
-
+/** `sections`: how many records stand in each. */
 function shuffleBits(
   bytes: Uint8Array,
   records: readonly PlacedRecord[],
-  sections: readonly Section[],
+  sections: readonly number[],
 ): number {
   let bits = 0;
-  for (const { first, end } of sections) {
+  let first = 0;
+  let end = 0;
+  for (const count of sections) {
+    first = end;
+    end += count;
+    // One record alone has no order.
+    if (count < 2) continue;
     const own = runOf(bytes, records.slice(first, end));
     if (own === undefined || (own.count > 0 && bits !== 0)) return BITS.TANGLED;
     if (own.count === 0) continue;

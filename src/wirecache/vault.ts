@@ -4,6 +4,7 @@
  * when the memory of the process is full. Deliberately absent: what a partition may hold, which is its own business.
  */
 
+import { encodeNameInto } from '../dns/writer.ts';
 import { ChunkPool } from './chunk-pool.ts';
 import type { AnswerKey, Share, WireAnswer } from './contract.ts';
 import {
@@ -21,7 +22,6 @@ import { FoldedName } from './folded-name.ts';
 import { IndexTable } from './index-table.ts';
 import { CHUNK_BYTES, indexWords, MARK_BYTE, MARKS, SIDE, SIDE_WORDS } from './layout.ts';
 import type { Memory } from './memory.ts';
-import { encodeLowerName } from './name-bytes.ts';
 import { layoutOfRecords, type RecordLayout } from './record-layout.ts';
 import { SieveList } from './sieve-list.ts';
 
@@ -60,6 +60,8 @@ export class Vault {
   readonly #scratch = new Int32Array(64);
   readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
   readonly #stream = new Int32Array(MAX_STREAM_WORDS);
+  #lastKey: AnswerKey | undefined;
+  #prepared: PreparedKey | undefined;
 
   constructor(memory: Memory) {
     this.memory = memory;
@@ -94,12 +96,15 @@ export class Vault {
   }
 
   prepareKey(partition: number, key: AnswerKey): PreparedKey {
-    const bytes = encodeLowerName(key.name);
-    this.#scratchBytes.set(bytes);
-    this.#name.fold(this.#scratch, 0, bytes.length);
+    // Whoever asks for a name in one share asks for it in the other.
+    if (this.#lastKey === key && this.#prepared?.partition === partition) return this.#prepared;
+    this.#name.fold(this.#scratch, 0, encodeNameInto(this.#scratchBytes, key.name));
     const kind = kindOf(key);
     const bits = keyBitsOf(key);
-    return { name: this.#name, kind, partition, bits, hash: this.#name.hash(kind, partition | (bits << 16)) };
+    const hash = this.#name.hash(kind, partition | (bits << 16));
+    this.#lastKey = key;
+    this.#prepared = { name: this.#name, kind, partition, bits, hash };
+    return this.#prepared;
   }
 
   prepareAnswer(key: PreparedKey, answer: WireAnswer): PreparedAnswer {

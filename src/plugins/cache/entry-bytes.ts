@@ -8,7 +8,7 @@ import { bytesLeft, readBytes, readerOf, readU8, readU16, readU32 } from '../../
 import { replyTo } from '../../dns/reply.ts';
 import { writeBytes, writerOf, writeU8, writeU16, writeU32, writtenBytes } from '../../dns/writer.ts';
 import type { AnswerKey, Share, WireAnswer } from '../../wirecache/contract.ts';
-import { sectionsOf, wireAnswer } from './wire-answer.ts';
+import { sectionsOf, wireAnswer, withTtl } from './wire-answer.ts';
 
 /** Of the layout below: another one is refused. */
 const VERSION = 1;
@@ -69,9 +69,7 @@ export function decodeEntry(bytes: Uint8Array, nowMs: number): HandedEntry | und
   // Written anew: these bytes may be well-formed and still not as this process writes them.
   const reply = replyTo(plainQuery({ name, type }), {
     rcode,
-    answers: sections.answers,
-    authorities: sections.authorities,
-    additionals: sections.additionals,
+    ...withTtl(sections, ttlSeconds),
     recursionAvailable: (bits & RECURSION_AVAILABLE) !== 0,
     authenticData: (bits & AUTHENTIC_DATA) !== 0,
   });

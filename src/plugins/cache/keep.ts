@@ -55,14 +55,15 @@ function keep(
   const nowSeconds = clock.nowMs() / 1000;
   const verdict = judge(query.question, message, { spec, nowSeconds });
   if (verdict.mismatch) metricsOf(query.server).drops.inc();
+  const timed = { ...message, ...withTtl(message, verdict.ttlSeconds) };
   if (verdict.share !== undefined && !options.partition.isOutdated(query.question.name, since)) {
     const { serverError, ttlSeconds } = verdict;
-    const answer = wireAnswer(message, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
+    const answer = wireAnswer(timed, { ttlSeconds, serverError, storedMs: clock.monotonicMs() });
     if (answer !== undefined) insert(query, answer, { share: verdict.share, message, options });
   }
   const authenticData = message.flags.authenticData && wantsAuthenticData(query.message);
-  const flags = { ...message.flags, authenticData };
-  return { ...reply, message: { ...message, ...withTtl(message, verdict.ttlSeconds), flags } };
+  if (authenticData === message.flags.authenticData) return { ...reply, message: timed };
+  return { ...reply, message: { ...timed, flags: { ...message.flags, authenticData } } };
 }
 
 interface Place {
@@ -76,8 +77,8 @@ function insert(query: Query, answer: WireAnswer, { share, message, options }: P
   const { metricsOf, partition, spec } = options;
   const key = keyOf(query);
   const metrics = metricsOf(query.server);
-  const positive = share === 'success' && isPositive(query.question, message.answers);
-  const spared = spec.preferPositive && !positive && holdsPositive(query.question, key, options);
+  const isPoorer = () => share === 'denial' || !isPositive(query.question, message.answers);
+  const spared = spec.preferPositive && isPoorer() && holdsPositive(query.question, key, options);
   if (spared && share === 'success') return;
   const evicted = partition.insert(key, share, answer);
   if (!answer.serverError && !spared) partition.remove(key, share === 'success' ? 'denial' : 'success');

@@ -50,6 +50,7 @@ function kindOf(question: Question, reply: Message, nowSeconds: number): Message
 
 function reaches(question: Question, answers: readonly ResourceRecord[]): boolean {
   if (question.type === TYPE.CNAME || question.type === TYPE.ANY) return true;
+  if (!answers.some((record) => record.type === TYPE.CNAME)) return true;
   const aliases = new Map<Name, Name>();
   for (const record of answers) {
     const target = record.type === TYPE.CNAME ? recordTarget(record) : undefined;
@@ -97,9 +98,11 @@ function ttlOf(reply: Message, kind: MessageKind, spec: CacheSpec): number {
 /** The SOA's own TTL counts for negatives, not its minimum field: that is what CoreDNS does, against RFC 2308. */
 function smallestTtl(reply: Message, kind: MessageKind): number {
   const usable = kind === 'NOERROR' || kind === 'NXDOMAIN' || kind === 'NODATA';
-  const records = usable ? [...reply.answers, ...reply.authorities, ...reply.additionals] : [];
-  if (records.length === 0) return DEFAULT_TTL_SECONDS;
-  return records.reduce((least, record) => Math.min(least, record.ttlSeconds), Number.POSITIVE_INFINITY);
+  let least = Number.POSITIVE_INFINITY;
+  for (const records of usable ? [reply.answers, reply.authorities, reply.additionals] : []) {
+    for (const record of records) least = Math.min(least, record.ttlSeconds);
+  }
+  return least === Number.POSITIVE_INFINITY ? DEFAULT_TTL_SECONDS : least;
 }
 
 function clamp(ttlSeconds: number, { minTtlSeconds, maxTtlSeconds }: ShareSpec): number {

@@ -12,13 +12,15 @@ export interface Sections {
   readonly additionals: readonly ResourceRecord[];
 }
 
-/** Undefined when the records do not fit into a message without compression: such an answer is not kept. */
+/**
+ * Of a reply whose records all say `ttlSeconds` (`withTtl`). Undefined when they do not fit into a message without
+ * compression: such an answer is not kept.
+ */
 export function wireAnswer(
   reply: Message,
   { ttlSeconds, storedMs, serverError }: Pick<WireAnswer, 'ttlSeconds' | 'storedMs' | 'serverError'>,
 ): WireAnswer | undefined {
-  const { answers, authorities, additionals } = withTtl(reply, ttlSeconds);
-  const { id, opcode, rcode, flags } = reply;
+  const { id, opcode, rcode, flags, answers, authorities, additionals } = reply;
   const bare: Message = { id, opcode, rcode, flags, questions: [], answers, authorities, additionals };
   if (messageLength(bare) > MAX_MESSAGE_BYTES) return undefined;
   return {
@@ -77,9 +79,12 @@ export function wantsAuthenticData(query: Message): boolean {
   return query.flags.authenticData || query.edns?.dnssecOk === true;
 }
 
-/** Copies: the records of a reply belong to whoever made it. */
+/** Copies of what has another TTL: the records of a reply belong to whoever made it. */
 export function withTtl(sections: Sections, ttlSeconds: number): Sections {
-  const set = (records: readonly ResourceRecord[]) => records.map((record) => ({ ...record, ttlSeconds }));
+  const set = (records: readonly ResourceRecord[]) =>
+    records.every((record) => record.ttlSeconds === ttlSeconds)
+      ? records
+      : records.map((record) => ({ ...record, ttlSeconds }));
   return {
     answers: set(sections.answers),
     authorities: set(sections.authorities),

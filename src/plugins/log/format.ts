@@ -3,7 +3,7 @@
  * happened. Everything printed is escaped already (names) or made here, so no client can break a line.
  */
 import { className, rcodeName, typeName } from '../../dns/codes.ts';
-import { messageLength } from '../../dns/encode-message.ts';
+import { lengthWithoutOpt } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
 import { isEchoedOption } from '../../server/finish.ts';
 import type { Query } from '../../server/handler.ts';
@@ -38,7 +38,7 @@ const PLACEHOLDERS: Readonly<Record<string, Piece>> = {
   '>do': ({ query }) => String(query.message.edns?.dnssecOk ?? false),
   '>bufsize': ({ query }) => String(bufferSize(query)),
   rcode: ({ message }) => rcodeName(message.rcode),
-  rsize: ({ message }) => String(sizeWithoutOpt(message)),
+  rsize: ({ message }) => String(lengthWithoutOpt(message)),
   '>rflags': ({ message }) => flagText(message),
   duration: ({ durationMs }) => formatSeconds(durationMs),
 };
@@ -91,12 +91,6 @@ function bracketed(address: string): string {
 function bufferSize({ transport, message }: Query): number {
   if (transport === 'tcp') return 65535;
   return Math.max(512, message.edns?.udpSize ?? 0);
-}
-
-function sizeWithoutOpt(message: Message): number {
-  if (message.edns === undefined) return messageLength(message);
-  const { edns: _, ...rest } = message;
-  return messageLength(rest);
 }
 
 function flagText({ flags }: Message): string {

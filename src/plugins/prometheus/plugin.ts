@@ -2,8 +2,7 @@
  * Counts and times what passes (dns-server 3.5 and 8). All a query costs is a few look-ups and additions: what the
  * metrics are counted on is bound once per label set and kept, in `zone-counters.ts`.
  */
-import { messageLength } from '../../dns/encode-message.ts';
-import type { Message } from '../../dns/message.ts';
+import { lengthWithoutOpt } from '../../dns/encode-message.ts';
 import type { Name } from '../../dns/name.ts';
 import { replyTo } from '../../dns/reply.ts';
 import type { Plugin, Query, Reply } from '../../server/handler.ts';
@@ -64,8 +63,5 @@ export function prometheusPlugin({ metrics, clock, nextWord }: PrometheusOptions
 
 /** Without compression and without the OPT record, which the server adds later. */
 function replySize(query: Query, reply: Reply): number {
-  const message: Message = reply.message ?? replyTo(query.message, { rcode: reply.rcode });
-  if (message.edns === undefined) return messageLength(message);
-  const { edns: _, ...rest } = message;
-  return messageLength(rest);
+  return lengthWithoutOpt(reply.message ?? replyTo(query.message, { rcode: reply.rcode }));
 }
