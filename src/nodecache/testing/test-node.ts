@@ -55,6 +55,8 @@ export class TestNode {
       'netns',
       pod,
     );
+    // While the link's own address is searched for duplicates the node asks for no neighbour from it.
+    this.run('sysctl', '-qw', 'net.ipv6.conf.veth0.accept_dad=0');
     run(IP, '-n', this.namespace, 'link', 'set', 'lo', 'up');
     run(IP, '-n', this.namespace, 'link', 'set', 'veth0', 'up');
     run(IP, '-n', this.namespace, 'addr', 'add', '172.20.0.1/24', 'dev', 'veth0');
@@ -64,6 +66,16 @@ export class TestNode {
     run(IP, '-n', pod, 'addr', 'add', 'fd20::5/64', 'dev', 'eth0', 'nodad');
     run(IP, '-n', pod, 'route', 'add', 'default', 'via', '172.20.0.1');
     run(IP, '-n', pod, 'route', 'add', 'default', 'via', 'fd20::1');
+    // The kernel notices a while later that both ends are up, and drops packets until then.
+    for (const [name, link] of [
+      [this.namespace, 'veth0'],
+      [pod, 'eth0'],
+    ] as const) {
+      const isUp = () => run(IP, '-n', name, '-o', 'link', 'show', link).includes(' state UP ');
+      for (const end = performance.now() + WAIT_MS; !isUp(); ) {
+        if (performance.now() > end) throw new Error(`${link} does not come up`);
+      }
+    }
   }
 
   /** Standard output of a command on the node; throws when it fails. */
