@@ -1,4 +1,5 @@
 /** The program as a manifest starts it, on nodes of its own, with the real iptables, nftables and dig. */
+import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -122,6 +123,11 @@ describe('node-cache with the flags of the stock manifest', () => {
     );
     node.run('ip', 'link', 'del', 'nodelocaldns');
     await cache.says('Added interface', 2);
+    // The line comes before the interface has its address.
+    await until(
+      () => node.addresses().length === 1,
+      () => 'the address of the new interface',
+    );
     expect(node.addresses()).toEqual(['169.254.20.10/32']);
     expect(node.dig('169.254.20.10')).toBe('172.20.0.5');
   });
@@ -141,10 +147,16 @@ describe('node-cache at its end', () => {
   });
 
   it('leaves nothing when it is interrupted again while it takes things down', async () => {
-    const cache = await serving(node.start({ args: BOTH }), '10.96.0.10');
+    const lock = `${node.directory}/xtables.lock`;
+    const start = { args: BOTH, programs: LEGACY_FLAVOUR, env: { XTABLES_LOCKFILE: lock } };
+    const cache = await serving(node.start(start), '10.96.0.10');
+    // Without the lock no rule can be taken away: it is still at it then.
+    const holder = await holdLock(lock);
     void cache.end('SIGINT');
     await cache.says('Tearing down');
-    expect(await cache.end('SIGINT')).toBe(2);
+    const ended = cache.end('SIGINT');
+    holder.kill('SIGKILL');
+    expect(await ended).toBe(2);
     expect(node.leftovers()).toEqual([]);
   });
 
@@ -313,10 +325,12 @@ describe('node-cache on a node with other programs', () => {
     expect(node.leftovers()).toEqual([]);
   });
 
-  it('serves while the xtables lock is held, says so, and ends all the same', async () => {
+  // iptables waits for the lock for half a minute in all.
+  it('serves while the xtables lock is held, says so, and ends all the same', {
+    timeout: 120_000,
+  }, async () => {
     const lock = `${node.directory}/xtables.lock`;
-    node.run('touch', lock);
-    const holder = node.hold('flock', lock, 'sleep', '120');
+    const holder = await holdLock(lock);
     const cache = node.start({ args: ONE, programs: LEGACY_FLAVOUR, env: { XTABLES_LOCKFILE: lock } });
     await cache.says('holding the xtables lock');
     expect(node.dig('169.254.20.10')).toBe('172.20.0.5');
@@ -331,6 +345,16 @@ describe('node-cache on a node with other programs', () => {
     holder.kill('SIGKILL');
   });
 });
+
+/** Held until the process that is returned ends. */
+async function holdLock(lock: string): Promise<ChildProcess> {
+  const holder = node.hold('flock', '--no-fork', lock, 'sleep', '120');
+  await until(
+    () => node.run('sh', '-c', 'flock --nonblock "$0" true || echo held', lock) === 'held\n',
+    () => 'the lock',
+  );
+  return holder;
+}
 
 function setupErrors(on: TestNode): string {
   const script = "fetch('http://127.0.0.1:9353/metrics').then((r) => r.text()).then(console.log)";
