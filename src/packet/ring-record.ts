@@ -116,17 +116,17 @@ export function takeRecord(ring: RingReader): RingRecord | undefined {
   if (at < 0) return undefined;
   const { bytes, view } = ring;
   const word = (i: number) => view.getInt32(at + i * 4, true);
-  const record = bytes.slice(at + HEADER_BYTES, at + ring.length);
-  const controlAt = padded(word(NAME_LENGTH));
+  const nameAt = at + HEADER_BYTES;
+  const controlAt = nameAt + padded(word(NAME_LENGTH));
   const queryAt = controlAt + padded(word(CONTROL_LENGTH));
   const replyAt = queryAt + padded(word(QUERY_LENGTH));
   const taken: RingRecord = {
     socket: word(SOCKET),
     route: word(ROUTE),
-    name: piece(record, 0, word(NAME_LENGTH)),
-    control: piece(record, controlAt, word(CONTROL_LENGTH)),
-    query: piece(record, queryAt, word(QUERY_LENGTH)),
-    reply: piece(record, replyAt, word(REPLY_LENGTH)),
+    name: copyOf(bytes, nameAt, word(NAME_LENGTH)),
+    control: copyOf(bytes, controlAt, word(CONTROL_LENGTH)),
+    query: copyOf(bytes, queryAt, word(QUERY_LENGTH)),
+    reply: copyOf(bytes, replyAt, word(REPLY_LENGTH)),
     receivedAtMs: view.getFloat64(at + TIME * 4, true),
     durationMs: view.getFloat64(at + DURATION * 4, true),
   };
@@ -135,10 +135,19 @@ export function takeRecord(ring: RingReader): RingRecord | undefined {
 }
 
 const NOTHING = new Uint8Array(0);
+/** V8's `typed_array_max_size_in_heap`. */
+const MOST_ON_HEAP_BYTES = 64;
 
-/** Most records have no control data and no reply. */
-function piece(record: Uint8Array, at: number, length: number): Uint8Array {
-  return length === 0 ? NOTHING : record.subarray(at, at + length);
+/**
+ * Small ones lie on V8's own heap, as long as nobody asks for their `buffer` (`subarray` does); longer ones come from
+ * Node's pool. Memory of its own costs several times as much, and once more when it is collected.
+ */
+function copyOf(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  if (length === 0) return NOTHING;
+  if (length <= MOST_ON_HEAP_BYTES) return bytes.slice(at, at + length);
+  const copy = Buffer.allocUnsafe(length);
+  copy.set(bytes.subarray(at, at + length));
+  return copy;
 }
 
 function padded(length: number): number {

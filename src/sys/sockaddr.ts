@@ -31,9 +31,10 @@ export function decodeSockaddr(bytes: Uint8Array): { address: Ip; port: number }
   if (bytes.length < SOCKADDR_IN_BYTES) return undefined;
   const family = (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
   const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  if (family === AF_INET) return { address: ipFromBytes(bytes.subarray(4, 8)), port };
+  // Copies: a part that shares the memory of so small an array costs more, since that has to be moved for it.
+  if (family === AF_INET) return { address: ipFromBytes(bytes.slice(4, 8)), port };
   if (family !== AF_INET6 || bytes.length < SOCKADDR_IN6_BYTES) return undefined;
-  return { address: ipFromBytes(bytes.subarray(8, 24)), port };
+  return { address: ipFromBytes(bytes.slice(8, 24)), port };
 }
 
 /**
@@ -44,7 +45,7 @@ export function packetInfoAddress(control: Uint8Array): Ip | undefined {
   const at = packetInfoAt(control, 0, control.length);
   if (at === 0) return undefined;
   const isV4 = control.length < CONTROL_HEADER_BYTES + 20;
-  return ipFromBytes(isV4 ? control.subarray(at + 4, at + 8) : control.subarray(at, at + 16));
+  return ipFromBytes(isV4 ? control.slice(at + 4, at + 8) : control.slice(at, at + 16));
 }
 
 /**

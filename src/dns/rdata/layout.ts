@@ -3,7 +3,7 @@
  * types are opaque bytes. Data is kept uncompressed in memory; only RFC 1035's own types are compressed again.
  */
 import { TYPE } from '../codes.ts';
-import { nameBytes } from '../name.ts';
+import { type Name, nameBytes } from '../name.ts';
 import {
   bytesLeft,
   failReader,
@@ -63,8 +63,10 @@ export function rdataLayout(type: number): RdataLayout | undefined {
 export function expandRdata(reader: Reader, layout: RdataLayout): Uint8Array {
   const start = reader.offset;
   const lead = readBytes(reader, layout.lead);
-  const strings = Array.from({ length: layout.strings }, () => readCharacterString(reader));
-  const names = Array.from({ length: layout.names }, () => readName(reader));
+  const strings: Uint8Array[] = [];
+  for (let i = 0; i < layout.strings; i++) strings.push(readCharacterString(reader));
+  const names: Name[] = [];
+  for (let i = 0; i < layout.names; i++) names.push(readName(reader));
   const tail = readBytes(reader, layout.tail === 'rest' ? bytesLeft(reader) : layout.tail);
   if (bytesLeft(reader) !== 0) failReader(reader, 'DNS_RDATA', start);
   const writer = writerOf(
