@@ -19,12 +19,17 @@ export async function run(args: readonly string[]): Promise<number> {
   const [word = ''] = args;
   if (DRY_RUNS.has(word)) return (await import('./dns-dry-run.ts')).run(args);
   const signals = catchSignals();
-  const [{ answerAtOnce, cacheMemory, DNS_FLAGS, dnsPort, udpSettings }, { parseGoFlags }, { reportFatal }] =
-    await Promise.all([
-      import('../serve/process/dns-flags.ts'),
-      import('../serve/process/go-flags.ts'),
-      import('./report-fatal.ts'),
-    ]);
+  const [
+    { answerAtOnce, cacheMemory, DNS_FLAGS, dnsPort, udpSettings },
+    { startEarlyThreads },
+    { parseGoFlags },
+    { reportFatal },
+  ] = await Promise.all([
+    import('../serve/process/dns-flags.ts'),
+    import('../serve/process/early-threads.ts'),
+    import('../serve/process/go-flags.ts'),
+    import('./report-fatal.ts'),
+  ]);
   try {
     const flags = parseGoFlags(args, DNS_FLAGS);
     const text = await answerAtOnce(flags, { usage: USAGE, table: DNS_FLAGS });
@@ -32,13 +37,15 @@ export async function run(args: readonly string[]): Promise<number> {
       console.log(text);
       return 0;
     }
+    const udp = udpSettings(flags);
+    startEarlyThreads(udp);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runServer } = await import('../serve/process/run-server.ts');
     const { keepSmall } = await import('../serve/process/process-spare.ts');
     keepSmall();
     const environment = processEnvironment({
       defaultPort: dnsPort(flags),
-      udp: udpSettings(flags),
+      udp,
       cacheBytes: cacheMemory(flags),
     });
     const code = await runServer({

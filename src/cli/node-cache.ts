@@ -17,11 +17,13 @@ export async function run(args: readonly string[]): Promise<number> {
   const [
     { NODE_CACHE_FLAGS, nodeCacheSpec },
     { answerAtOnce, cacheMemory, udpSettings },
+    { startEarlyThreads },
     { parseGoFlags },
     { reportFatal },
   ] = await Promise.all([
     import('../nodecache/flags.ts'),
     import('../serve/process/dns-flags.ts'),
+    import('../serve/process/early-threads.ts'),
     import('../serve/process/go-flags.ts'),
     import('./report-fatal.ts'),
   ]);
@@ -33,13 +35,15 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     const spec = nodeCacheSpec(flags);
+    const udp = udpSettings(flags);
+    startEarlyThreads(udp);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runNodeCache } = await import('../nodecache/run-node-cache.ts');
     const { keepSmall } = await import('../serve/process/process-spare.ts');
     keepSmall();
     const environment = processEnvironment({
       defaultPort: spec.port,
-      udp: udpSettings(flags),
+      udp,
       cacheBytes: cacheMemory(flags),
     });
     const code = await runNodeCache({ spec, env: process.env, environment, signals });

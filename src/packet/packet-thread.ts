@@ -3,14 +3,15 @@
  * and starts it again when it dies. What it was told last is what its successor begins with; the descriptors stay open
  * meanwhile, so the kernel keeps the packets. Owns no descriptors.
  */
-import { getEnvironmentData, Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errorText } from '../fault/app-error.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Seat } from '../wirecache/contract.ts';
 import { RingReader, ringMemory } from './byte-ring.ts';
+import { startWorker, takeEarlyWorker } from './early-worker.ts';
 import { type RingRecord, takeRecord } from './ring-record.ts';
-import { BATCHES, BUSY, COMMANDS, LIFE, SERVING, STARTING, setLogged, stateMemory } from './shared-state.ts';
+import { BATCHES, BUSY, COMMANDS, ENDED, LIFE, SERVING, setLogged, stateMemory } from './shared-state.ts';
 import { clockOffsetMs } from './thread-clock.ts';
 import {
   type Command,
@@ -21,7 +22,6 @@ import {
 } from './thread-messages.ts';
 import type { AnswerSource } from './udp-service.ts';
 
-const ENTRY = new URL('./packet-worker.ts', import.meta.url);
 /** Some thousands of packets: what the main thread answers in a few tens of milliseconds. More would only be later. */
 const RING_BYTES = 1 << 19;
 /** Handed over in one turn of the event loop; upstreams and timers have their turn in between. */
@@ -35,13 +35,6 @@ const FIRST_RESTART_MS = 50;
 const MAX_RESTART_MS = 5000;
 /** One that has worked for so long has not died of what its predecessor died of. */
 const HEALTHY_MS = 60_000;
-/** A packet thread keeps nothing on its heap. */
-const RESOURCE_LIMITS = {
-  maxYoungGenerationSizeMb: 1,
-  maxOldGenerationSizeMb: 16,
-  codeRangeSizeMb: 8,
-  stackSizeMb: 1,
-} as const;
 
 export interface PacketThreadOptions {
   readonly log: Log;
@@ -67,7 +60,7 @@ export class PacketThread {
   /** See `shared-state.ts`. */
   readonly state: Int32Array;
   readonly #options: PacketThreadOptions;
-  readonly #stateMemory = stateMemory();
+  readonly #stateMemory: SharedArrayBuffer;
   readonly #ringMemory = ringMemory(RING_BYTES);
   readonly #ring = new RingReader(this.#ringMemory);
   readonly #orders = new Map<number, Order>();
@@ -83,9 +76,11 @@ export class PacketThread {
 
   constructor(options: PacketThreadOptions) {
     this.#options = options;
+    const early = takeEarlyWorker(options.answers?.module);
+    this.#stateMemory = early?.state ?? stateMemory();
     this.state = new Int32Array(this.#stateMemory);
     this.#ring.sleep();
-    this.#start();
+    this.#start(early?.worker);
   }
 
   /** From now on the thread reads it; packets wait in the kernel until it does. */
@@ -135,9 +130,18 @@ export class PacketThread {
    */
   settle(): void {
     if (this.#worker === undefined) return;
-    Atomics.wait(this.state, LIFE, STARTING, MOST_START_MS);
+    this.#waitWhileStarting();
     this.#post({ do: 'stop', token: ++this.#lastToken });
     Atomics.wait(this.state, LIFE, SERVING, MOST_STOP_MS);
+  }
+
+  #waitWhileStarting(): void {
+    const until = performance.now() + MOST_START_MS;
+    for (let left = MOST_START_MS; left > 0; left = until - performance.now()) {
+      const life = Atomics.load(this.state, LIFE);
+      if (life === SERVING || life === ENDED) return;
+      Atomics.wait(this.state, LIFE, life, left);
+    }
   }
 
   #order(spec: CommandSpec): Promise<void> {
@@ -150,31 +154,25 @@ export class PacketThread {
     return promise;
   }
 
-  #post(command: Command): void {
+  #post(command: Command | ThreadData): void {
     this.#worker?.postMessage(command);
     Atomics.add(this.state, COMMANDS, 1);
     Atomics.notify(this.state, COMMANDS);
   }
 
-  #start(): void {
+  #start(early?: Worker): void {
     const { answers, clock, log } = this.#options;
     this.#startedMs = clock.monotonicMs();
-    Atomics.store(this.state, LIFE, STARTING);
     this.#seat = answers?.openSeat();
     if (answers !== undefined && this.#seat === undefined) {
       log.warning('A packet thread has no seat at the answer cache: it hands every packet over');
     }
-    const boot = getEnvironmentData('zerohop.boot');
-    const worker = new Worker(ENTRY, {
-      workerData: this.#threadData(),
-      resourceLimits: RESOURCE_LIMITS,
-      name: 'packets',
-      ...(typeof boot === 'string' && { execArgv: ['--import', boot] }),
-    });
+    const worker = early ?? startWorker(this.#stateMemory, answers?.module);
     worker.on('message', (report: ThreadReport) => this.#hear(report));
     worker.on('error', (error) => log.error(`A packet thread has failed: ${errorText(error)}`));
     worker.on('exit', () => this.#ended());
     this.#worker = worker;
+    this.#post(this.#threadData());
     for (const { command } of this.#orders.values()) if (command.do !== 'open') this.#post(command);
     // What it opens is in its data already.
     for (const { command } of [...this.#orders.values()])
@@ -194,11 +192,9 @@ export class PacketThread {
   #threadData(): ThreadData {
     const { answers } = this.#options;
     return {
-      state: this.#stateMemory,
       ring: this.#ringMemory,
       sockets: this.#sockets,
-      answerer: answers &&
-        this.#seat && { module: answers.module, shared: answers.shared, seat: this.#seat.number },
+      answerer: answers && this.#seat && { shared: answers.shared, seat: this.#seat.number },
       clockOffsetMs: clockOffsetMs(),
       deafMs: DEAF_MS,
       priority: this.#options.priority,

@@ -1,16 +1,26 @@
 /**
- * The entry of a packet thread. It never returns to its event loop: it looks for messages when a word in shared memory
- * says that there are some, and for packets otherwise. What it throws ends it; the main thread starts another one on the
- * same descriptors.
+ * The entry of a packet thread. It loads its code, waits to be told what to read, and never returns to its event loop: it
+ * looks for messages when a word in shared memory says that there are some, and for packets otherwise. What it throws
+ * ends it; the main thread starts another one on the same descriptors.
  */
 import { getPriority, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PacketAnswerer, PacketAnswererOptions } from '../wirecache/contract.ts';
 import { PacketLoop } from './packet-loop.ts';
-import { COMMANDS, ENDED, LIFE, SERVING } from './shared-state.ts';
+import { COMMANDS, ENDED, LIFE, LOADED, SERVING, STARTING } from './shared-state.ts';
 import { clockOffsetMs } from './thread-clock.ts';
-import { type Command, type ThreadData, type ThreadReport, WAKE } from './thread-messages.ts';
+import {
+  type Command,
+  DISMISSED,
+  type ThreadData,
+  type ThreadReport,
+  WAKE,
+  type WorkerEntry,
+} from './thread-messages.ts';
+
+/** A message wakes it; this only bounds what a lost one could cost. */
+const IDLE_MS = 1000;
 
 interface AnswererModule {
   createPacketAnswerer(shared: SharedArrayBuffer, options: PacketAnswererOptions): PacketAnswerer;
@@ -18,29 +28,42 @@ interface AnswererModule {
 
 if (parentPort === null) throw new Error('This is no program: it is started as a thread');
 const port = parentPort;
-const {
-  state: memory,
-  ring,
-  sockets,
-  answerer,
-  clockOffsetMs: mainOffsetMs,
-  deafMs,
-  priority,
-} = workerData as ThreadData;
+const { state: memory, answererModule } = workerData as WorkerEntry;
 const state = new Int32Array(memory);
 const report = (what: ThreadReport) => port.postMessage(what);
 
 try {
-  const loop = await prepare();
-  enter(SERVING);
-  serve(loop);
+  const module = answererModule === undefined ? undefined : await import(answererModule);
+  const data = waitToBegin();
+  if (data !== DISMISSED) {
+    const loop = prepare(data, module);
+    enter(SERVING);
+    serve(loop, data.deafMs);
+  }
 } finally {
   enter(ENDED);
 }
 
-async function prepare(): Promise<PacketLoop> {
+/** Blocks: a thread that waits here can be ended at any moment. */
+function waitToBegin(): ThreadData | typeof DISMISSED {
+  enter(LOADED);
+  for (;;) {
+    const commands = Atomics.load(state, COMMANDS);
+    const received = receiveMessageOnPort(port);
+    if (received === undefined) {
+      Atomics.wait(state, COMMANDS, commands, IDLE_MS);
+      continue;
+    }
+    enter(STARTING);
+    return received.message as ThreadData | typeof DISMISSED;
+  }
+}
+
+function prepare(
+  { ring, sockets, answerer, clockOffsetMs: mainOffsetMs, deafMs, priority }: ThreadData,
+  module: AnswererModule | undefined,
+): PacketLoop {
   const offsetMs = mainOffsetMs - clockOffsetMs();
-  const module = answerer && ((await import(answerer.module)) as AnswererModule);
   const loop = new PacketLoop({
     state: memory,
     ring,
@@ -54,7 +77,7 @@ async function prepare(): Promise<PacketLoop> {
       }),
   });
   loop.use(sockets);
-  takePriority();
+  takePriority(priority);
   return loop;
 }
 
@@ -65,7 +88,7 @@ function enter(life: number): void {
 }
 
 /** Of this thread alone: Linux takes 0 as that. */
-function takePriority(): void {
+function takePriority(priority: number): void {
   try {
     if (getPriority() !== priority) setPriority(priority);
   } catch {
@@ -73,7 +96,7 @@ function takePriority(): void {
   }
 }
 
-function serve(loop: PacketLoop): void {
+function serve(loop: PacketLoop, deafMs: number): void {
   // Orders that were given before this thread began wait in the port already.
   let seen = Atomics.load(state, COMMANDS) - 1;
   for (;;) {

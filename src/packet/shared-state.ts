@@ -18,12 +18,14 @@ export const LOST_LOG_ENTRIES = 4;
 export const UNSENT = 5;
 /** Answers given without the main thread. */
 export const ANSWERED = 6;
-/** Where the thread is in its life: one of the three below. */
+/** Where the thread is in its life: one of the four below. */
 export const LIFE = 7;
 export const STARTING = 0;
 export const SERVING = 1;
 /** It calls into nothing any more. */
 export const ENDED = 2;
+/** Its code is loaded, and it has not been told to begin. */
+export const LOADED = 3;
 /** From here on a bit per listener: its answers are told to the main thread, for the query log. */
 export const LOGGED_LISTENERS = 32;
 /** Of one process; those beyond are left to the main thread. */

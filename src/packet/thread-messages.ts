@@ -13,14 +13,22 @@ export interface ThreadSocket {
 /** Of sockets whose packets are all handed over. */
 export const NO_LISTENER = -1;
 
-export interface ThreadData {
+/** What a worker is started with. */
+export interface WorkerEntry {
   readonly state: SharedArrayBuffer;
+  /** URL of a module with `createPacketAnswerer`. */
+  readonly answererModule: string | undefined;
+}
+
+/** Instead of `ThreadData`: nobody needs this worker. */
+export const DISMISSED = 'dismissed';
+
+/** The first message to a worker. */
+export interface ThreadData {
   readonly ring: SharedArrayBuffer;
   readonly sockets: readonly ThreadSocket[];
-  /** URL of a module with `createPacketAnswerer`, and what it is called with; undefined: every packet is handed over. */
-  readonly answerer:
-    | { readonly module: string; readonly shared: SharedArrayBuffer; readonly seat: number }
-    | undefined;
+  /** What `createPacketAnswerer` is called with; undefined: every packet is handed over. */
+  readonly answerer: { readonly shared: SharedArrayBuffer; readonly seat: number } | undefined;
   /** Of the main thread. */
   readonly clockOffsetMs: number;
   /** How long a blocking read lasts at most. */

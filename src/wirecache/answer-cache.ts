@@ -1,6 +1,6 @@
 /** The one answer cache of a process: its memory, its partitions, the seats of its readers and their routes. */
 import type { AnswerCache, Partition, PartitionSpec, Route, RouteSpec, Seat } from './contract.ts';
-import { MAX_SEATS, SEAT_WORDS } from './layout.ts';
+import { HEAD, MAX_SEATS, SEAT_WORDS } from './layout.ts';
 import { createMemory } from './memory.ts';
 import { WirePartition } from './partition.ts';
 import { RouteTable } from './route-table.ts';
@@ -58,6 +58,7 @@ class SharedAnswerCache implements AnswerCache {
     this.#seats.add(number);
     this.#vault.watchSeats(Math.max(...this.#seats) + 1);
     const { words, geometry } = this.#vault.memory;
+    words[HEAD.SEATS] = Math.max(words[HEAD.SEATS] ?? 0, number + 1);
     return {
       number,
       close: () => {

@@ -19,6 +19,8 @@ export const HEAD = {
   LEVEL: 32,
   /** Grows with each replacement of the routes. */
   ROUTES: 48,
+  /** Seats from here on were never taken. */
+  SEATS: 49,
 } as const;
 const HEAD_WORDS = 64;
 

@@ -4,7 +4,7 @@
  */
 import type { RouteTotals } from './contract.ts';
 import { COUNTED_TYPES, COUNTER, DURATION_BOUNDS, SIZE_BOUNDS } from './counter-layout.ts';
-import { COUNTER_WORDS, MAX_COUNTED, MAX_SEATS } from './layout.ts';
+import { COUNTER_WORDS, HEAD, MAX_COUNTED, MAX_SEATS } from './layout.ts';
 import type { Memory } from './memory.ts';
 
 export class RouteCounters {
@@ -53,7 +53,8 @@ export class RouteCounters {
   #take(): Float64Array {
     const { words, geometry } = this.#memory;
     const sums = new Float64Array(COUNTER.END);
-    for (let seat = 0; seat < MAX_SEATS; seat++) {
+    const seats = words[HEAD.SEATS] ?? 0;
+    for (let seat = 0; seat < seats; seat++) {
       const base = geometry.counters + (seat * MAX_COUNTED + this.#slot) * COUNTER_WORDS;
       for (let i = 0; i < COUNTER.END; i++) {
         const at = seat * COUNTER.END + i;

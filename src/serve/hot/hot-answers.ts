@@ -14,8 +14,8 @@ import type { AnswerCache, Route } from '../../wirecache/contract.ts';
 import { createPacketAnswerer } from '../../wirecache/packet-answerer.ts';
 import type { Generation } from '../generation.ts';
 import { type HotRoute, hotRoutes } from '../hot-routes.ts';
+import { ANSWERER } from './answerer-module.ts';
 
-const ANSWERER = new URL('../../wirecache/packet-answerer.ts', import.meta.url).href;
 /** How often totals are told when nobody scrapes. */
 const TELL_MS = 1000;
 
