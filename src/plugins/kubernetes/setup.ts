@@ -81,8 +81,11 @@ export const setup: Setup = (context) => {
     },
     onStart() {
       localAddresses = readLocalAddresses();
-      unfollow = follow(host.cluster(need));
-      return waitForSync({ synced: view.synced, timeoutMs: options.startupTimeoutMs, clock, log });
+      const source = host.cluster(need);
+      unfollow = follow(source);
+      // Watchers are called in their order: the view has followed by then.
+      const watch = (listener: () => void) => source.watch(listener);
+      return waitForSync({ synced: view.synced, watch, timeoutMs: options.startupTimeoutMs, clock, log });
     },
     onShutdown() {
       unfollow?.();

@@ -8,30 +8,47 @@ const UNSYNCED = '[WARNING] starting server with unsynced Kubernetes API';
 function wait(timeoutMs: number, syncedAtMs: number) {
   const { clock, log, lines } = fakeHost();
   const done = { at: Number.NaN };
-  const waiting = waitForSync({ synced: () => clock.monotonicMs() >= syncedAtMs, timeoutMs, clock, log });
+  const listeners = new Set<() => void>();
+  const watch = (listener: () => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  if (Number.isFinite(syncedAtMs)) clock.after(syncedAtMs, tell);
+  const waiting = waitForSync({
+    synced: () => clock.monotonicMs() >= syncedAtMs,
+    watch,
+    timeoutMs,
+    clock,
+    log,
+  });
   const ended = waiting.then(() => {
     done.at = clock.monotonicMs();
   });
-  return { clock, lines, done, ended };
+  return { clock, lines, done, ended, tell, listeners };
 }
 
 describe('waitForSync', () => {
   it('goes on at once when everything is known', async () => {
-    const { lines, ended, clock } = wait(5000, 0);
+    const { lines, ended, listeners } = wait(5000, 0);
     await ended;
-    expect(clock.pending).toBe(0);
+    expect(listeners.size).toBe(0);
     expect(lines).toEqual([]);
   });
 
-  it('looks every 100 ms', async () => {
-    const { clock, lines, done, ended } = wait(5000, 250);
-    for (let i = 0; i < 3; i++) {
-      clock.pass(100);
-      await Promise.resolve();
-    }
+  it('goes on when the last kind is known, not before', async () => {
+    const { clock, lines, done, ended, tell, listeners } = wait(5000, 250);
+    clock.pass(249);
+    tell();
+    await Promise.resolve();
+    expect(done.at).toBeNaN();
+    clock.pass(1);
     await ended;
-    expect(done.at).toBe(300);
+    expect(done.at).toBe(250);
     expect(lines).toEqual([]);
+    expect(listeners.size).toBe(0);
   });
 
   it('says every 500 ms that it waits', async () => {

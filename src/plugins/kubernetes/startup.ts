@@ -2,34 +2,36 @@
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-const POLL_MS = 100;
 const REMIND_MS = 500;
 
-/** Resolves when `synced` or after `timeoutMs`, whichever is first; never rejects. */
-export function waitForSync(options: {
+export interface SyncWait {
   readonly synced: () => boolean;
+  /** Calls `listener` after each change of what is known, until the returned function is called. */
+  readonly watch: (listener: () => void) => () => void;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
-}): Promise<void> {
-  const { synced, timeoutMs, clock, log } = options;
-  const startedMs = clock.monotonicMs();
-  let remindAtMs = REMIND_MS;
-  return new Promise((resolve) => {
-    const poll = (): void => {
-      const waitedMs = clock.monotonicMs() - startedMs;
-      const late = waitedMs >= timeoutMs;
-      if (synced() || late) {
-        if (!synced()) log.warning('starting server with unsynced Kubernetes API');
-        resolve();
-        return;
-      }
-      if (waitedMs >= remindAtMs) {
-        log.info('waiting for Kubernetes API before starting server');
-        remindAtMs += REMIND_MS;
-      }
-      clock.after(Math.min(POLL_MS, timeoutMs - waitedMs), poll);
-    };
-    poll();
+}
+
+/** Resolves when `synced` or after `timeoutMs`, whichever is first; never rejects. */
+export async function waitForSync(wait: SyncWait): Promise<void> {
+  if (!wait.synced() && wait.timeoutMs > 0) await settled(wait);
+  if (!wait.synced()) wait.log.warning('starting server with unsynced Kubernetes API');
+}
+
+async function settled({ synced, watch, timeoutMs, clock, log }: SyncWait): Promise<void> {
+  const end = Promise.withResolvers<void>();
+  const unwatch = watch(() => {
+    if (synced()) end.resolve();
   });
+  const deadline = clock.after(timeoutMs, end.resolve);
+  let reminder = clock.after(REMIND_MS, remind);
+  function remind(): void {
+    log.info('waiting for Kubernetes API before starting server');
+    reminder = clock.after(REMIND_MS, remind);
+  }
+  await end.promise;
+  unwatch();
+  deadline.cancel();
+  reminder.cancel();
 }
