@@ -46,7 +46,7 @@ it.each([
     Uint8Array.of(0xff, 0xff, ...new Uint8Array(4000)),
     150_000,
   ],
-])('10,000 connections, %s', { timeout: 120_000 }, async (_name, says, mostGrowthKb) => {
+])('10,000 connections, %s', { timeout: 300_000 }, async (_name, says, mostGrowthKb) => {
   const port = await freePort();
   const conf = join(directory, `Corefile${port}`);
   // Only the bound of their number is to save the server, not that of their time.
