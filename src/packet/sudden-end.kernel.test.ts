@@ -21,7 +21,9 @@ async function exitOf(corefile: string): Promise<string> {
   return signal === null ? `exit ${code}` : signal;
 }
 
-it('a wrong Corefile ends with exit code 1, never by a signal, however far the thread has come', async () => {
+it('a wrong Corefile ends with exit code 1, never by a signal, however far the thread has come', {
+  timeout: 180_000,
+}, async () => {
   const corefile = join(scratch, 'Corefile');
   writeFileSync(corefile, '. {\n  kubernetes cluster.local {\n    nosuch\n  }\n}\n');
   const ends: string[] = [];

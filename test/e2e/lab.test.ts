@@ -46,7 +46,7 @@ function unlessGone(look: () => string): string {
   }
 }
 
-describe('the lab', () => {
+describe('the lab', { timeout: 300_000 }, () => {
   beforeAll(() => assertLabPossible());
   afterEach(() => {
     zerohop('lab', 'down');
@@ -117,7 +117,7 @@ test('npm start says in one sentence that it needs root, and touches nothing', (
   // A user namespace without a map: the process is not root in its own eyes, but may still read the program.
   const result = spawnSync('unshare', ['--user', process.execPath, START], {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 50_000,
   });
   expect(result.status).toBe(1);
   expect(result.stderr.trim().split('\n')).toEqual([

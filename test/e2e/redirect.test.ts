@@ -17,7 +17,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'zerohop-kubectl-'));
   lab = startLab();
   await untilUp(lab);
-});
+}, 150_000);
 
 afterAll(async () => {
   lab.child.kill('SIGINT');
