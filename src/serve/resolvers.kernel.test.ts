@@ -61,6 +61,8 @@ const SCRIPT = `
 set -e
 ip link set lo up
 mount --bind resolv.conf /etc/resolv.conf
+# The job empties it too, but perhaps only after the first look at what the server before has left there.
+: > log
 "$NODE" "$MAIN" dns -conf Corefile > log &
 trap 'kill %1' EXIT
 until grep -q ^linux/ log; do kill -0 %1; sleep 0.1; done
