@@ -14,6 +14,8 @@ export default defineConfig({
           exclude: ['**/*.kernel.test.ts'],
           // Files share a process: modules here keep no state, and a process per file would take three times as long.
           isolate: false,
+          testTimeout: 20_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {
@@ -22,6 +24,7 @@ export default defineConfig({
           include: ['src/**/*.kernel.test.ts', 'test/{kernel,e2e,conformance}/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
           hookTimeout: 60_000,
         },
       },

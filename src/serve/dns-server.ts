@@ -60,6 +60,11 @@ export class DnsServer {
     return this.#current;
   }
 
+  /** 0: the main thread reads datagrams itself. */
+  get packetThreads(): number {
+    return this.#hot.udp.threads;
+  }
+
   /** What is bound, with real ports. */
   get addresses(): readonly SocketAddress[] {
     return this.#addresses;

@@ -14,7 +14,6 @@ import { freePorts } from '../../src/server/testing/free-ports.ts';
 import { runDig } from './dig.ts';
 import { differences } from './expectation.ts';
 import { eventually } from './probe.ts';
-import { PORT_TAKEN } from './under-test.ts';
 
 interface Step {
   /** A line that must come on either output before the next step. */
@@ -50,8 +49,6 @@ interface ProcessCase {
 
 const PROGRAM = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
 const LINE_MS = 20_000;
-/** With other ports each, when one turns out to be taken. */
-const ATTEMPTS = 3;
 const scratch = mkdtempSync(join(tmpdir(), 'zerohop-process-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -63,16 +60,11 @@ const cases = suites.flatMap((path) => {
 
 describe('process', () => {
   it.concurrent.each(cases)('$title', async ({ each }) => {
-    for (let attempt = 1; ; attempt++) {
-      const run = await start(each);
-      try {
-        return await judge(each, run);
-      } catch (error) {
-        const lines = [...run.lines.stdout, ...run.lines.stderr];
-        if (attempt === ATTEMPTS || !lines.some((line) => line.includes(PORT_TAKEN))) throw error;
-      } finally {
-        run.child.kill('SIGKILL');
-      }
+    const run = await start(each);
+    try {
+      await judge(each, run);
+    } finally {
+      run.child.kill('SIGKILL');
     }
   });
 });

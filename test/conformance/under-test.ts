@@ -13,8 +13,6 @@ import type { Suite } from './suite.ts';
 
 const PROGRAM = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
 const START_MS = 40_000;
-/** In the line of a server that found its port taken. */
-export const PORT_TAKEN = 'EADDRINUSE';
 
 export interface UnderTest {
   readonly port: number;
@@ -31,20 +29,8 @@ export interface UnderTest {
   close(): Promise<void>;
 }
 
-/**
- * Rejects with what the server printed when it does not start. A port that was free a moment ago may have become the
- * source port of somebody's query: then others are tried.
- */
-export async function startUnderTest(suite: Suite, attempts = 3): Promise<UnderTest> {
-  try {
-    return await startOnce(suite);
-  } catch (error) {
-    if (attempts === 1 || !String(error).includes(PORT_TAKEN)) throw error;
-    return startUnderTest(suite, attempts - 1);
-  }
-}
-
-async function startOnce(suite: Suite): Promise<UnderTest> {
+/** Rejects with what the server printed when it does not start. */
+export async function startUnderTest(suite: Suite): Promise<UnderTest> {
   const directory = mkdtempSync(join(tmpdir(), 'zerohop-conformance-'));
   const writeFile = (name: string, text: string) => {
     mkdirSync(dirname(join(directory, name)), { recursive: true });

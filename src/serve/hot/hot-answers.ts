@@ -24,8 +24,6 @@ export interface UdpSettings {
   /** Packet threads; 0: the main thread reads. */
   readonly threads: number;
   readonly receiveBufferBytes: number;
-  /** Called once, when packet threads have been started. */
-  readonly onThreads?: () => void;
 }
 
 export const MAIN_THREAD: UdpSettings = { threads: 0, receiveBufferBytes: RECEIVE_BUFFER_BYTES };
@@ -55,7 +53,6 @@ export class HotAnswers {
   /** Those before them: their last answers may still have to be logged. */
   #replaced: ReadonlyMap<number, LiveRoute> = new Map();
   #timer: Timer | undefined;
-  #isPublished = false;
 
   constructor(options: HotAnswersOptions) {
     const { cache, metrics } = options;
@@ -92,9 +89,7 @@ export class HotAnswers {
 
   /** Resolves when no answer is given any more by what was in force before. */
   async publish(generation: Pick<Generation, 'listeners' | 'records'>): Promise<void> {
-    const { cache, onThreads } = this.#options;
-    if (this.udp.threads > 0 && !this.#isPublished) onThreads?.();
-    this.#isPublished = true;
+    const { cache } = this.#options;
     if (cache === undefined) return;
     const wanted = new Map<number, readonly HotRoute[]>();
     for (const { server, routes } of hotRoutes(generation.listeners, generation.records)) {

@@ -79,7 +79,7 @@ export function processEnvironment({
     directory: process.cwd(),
     answers: createAnswerCache({ budgetBytes: cacheBytes, random: unforeseeable }),
     defaultPort,
-    ...(udp && { udp: { ...udp, onThreads: yieldToPacketThreads } }),
+    ...(udp && { udp }),
     loadCluster: () => loadClusterSource({ clock: systemClock, random: Math.random, metrics }),
   };
 }
@@ -100,10 +100,10 @@ function unforeseeable(): number {
 const YIELDING = 10;
 
 /**
- * Clients wait for packet threads, not for a watch that is parsed or metrics that are printed. On Linux this lowers the
- * main thread alone; threads that are started from now on are lowered with it, the packet threads have been started.
+ * For a server that has started: its clients wait for packet threads, not for a watch that is parsed or metrics that are
+ * printed. On Linux this lowers the main thread alone, and threads that are started from now on with it.
  */
-function yieldToPacketThreads(): void {
+export function yieldToPacketThreads(): void {
   try {
     setPriority(process.pid, YIELDING);
   } catch {

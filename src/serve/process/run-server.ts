@@ -10,7 +10,7 @@ import { DnsServer } from '../dns-server.ts';
 import type { TakeOver } from '../takeover/take-over.ts';
 import { CorefileSource } from './corefile-source.ts';
 import { removePidfile, writePidfile } from './pidfile.ts';
-import type { ProcessEnvironment } from './process-environment.ts';
+import { type ProcessEnvironment, yieldToPacketThreads } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
 import type { Ending, ServerSignals } from './signals.ts';
 
@@ -114,6 +114,7 @@ class ServerLife {
     this.#printHash();
     if (!quiet) for (const line of versionLines()) sink.write(line);
     this.#watch();
+    if (this.#server.packetThreads > 0) yieldToPacketThreads();
     this.#phase = 'running';
     if (this.#reloadAsked) void this.reloadBySignal();
   }
