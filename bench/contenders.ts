@@ -9,8 +9,8 @@ import type { ContenderSpec } from './contender.ts';
 
 const root = join(import.meta.dirname, '..');
 export const NODE = join(root, 'node_modules', 'node', 'bin', 'node');
-/** The way in of the program that is shipped. */
-export const MAIN = join(root, 'src', 'cli', 'boot', 'zerohop.mjs');
+/** What users call. */
+export const ZEROHOP = join(root, 'bin', 'zerohop');
 
 export interface Site {
   readonly directory: string;
@@ -47,7 +47,7 @@ export async function zerohop(site: Site, options: ZerohopOptions = {}): Promise
 }
 `;
   writeFileSync(corefile, cache === '' ? text.replace(/cache 3600 \{\s*\}/, 'cache 3600') : text);
-  return { name, command: NODE, args: [MAIN, 'dns', '-conf', corefile, ...flags], port, metrics };
+  return { name, command: ZEROHOP, args: ['dns', '-conf', corefile, ...flags], port, metrics };
 }
 
 export interface UnboundOptions {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freePorts } from '../../src/server/testing/free-ports.ts';
 import { startBusyApi } from '../busy-api.ts';
 import { Contender, type ContenderSpec } from '../contender.ts';
-import { MAIN, NODE, type Site, unbound } from '../contenders.ts';
+import { type Site, unbound, ZEROHOP } from '../contenders.ts';
 import { median, shuffled } from '../statistics.ts';
 import type { Bench, Suite, SuiteReport } from '../suite.ts';
 import { figure, formatTable } from '../table.ts';
@@ -101,7 +101,7 @@ async function coredns(site: Site, api: string): Promise<ContenderSpec> {
 }
 `,
   );
-  return { name: 'zerohop dns', command: NODE, args: [MAIN, 'dns', '-conf', corefile], port };
+  return { name: 'zerohop dns', command: ZEROHOP, args: ['dns', '-conf', corefile], port };
 }
 
 /** The Corefile of its manifest, without an interface and rules: the machine is not to be changed. */
@@ -145,5 +145,5 @@ async function nodeCache(site: Site): Promise<ContenderSpec> {
     '-metrics-listen-address',
     `127.0.0.1:${setup}`,
   ];
-  return { name: 'zerohop node-cache', command: NODE, args: [MAIN, 'node-cache', ...flags], port };
+  return { name: 'zerohop node-cache', command: ZEROHOP, args: ['node-cache', ...flags], port };
 }
