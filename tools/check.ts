@@ -4,6 +4,7 @@
  * formatter and the generated documents are put right first.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { errorText } from '../src/fault/app-error.ts';
 import { treeGates } from './gates/all.ts';
@@ -16,6 +17,8 @@ type Step = () => string | Promise<string>;
 const root = join(import.meta.dirname, '..');
 const BIOME = join(root, 'node_modules', '@biomejs', `cli-linux-${process.arch}`, 'biome');
 const TSC = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+/** Many tests wait for timers and sockets; by default a processor would be left idle for that. */
+const WORKERS = `--maxWorkers=${availableParallelism()}`;
 const VITEST = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
 async function main(args: readonly string[]): Promise<number> {
@@ -43,7 +46,15 @@ async function main(args: readonly string[]): Promise<number> {
   if (fix) await step('docs/errors.md', writeDocuments);
   await checkTree(step);
   await step('tests', () =>
-    runProgram(process.execPath, [VITEST, 'run', '--project', 'unit', '--reporter=dot', ...resultFile()]),
+    runProgram(process.execPath, [
+      VITEST,
+      'run',
+      '--project',
+      'unit',
+      WORKERS,
+      '--reporter=dot',
+      ...resultFile(),
+    ]),
   );
   console.log(failed === 0 ? 'all good' : `${failed} failed`);
   return failed === 0 ? 0 : 1;
