@@ -8,6 +8,7 @@ import { encodeMessage } from '../../src/dns/encode-message.ts';
 import type { Message, ResourceRecord } from '../../src/dns/message.ts';
 import { parseName, ROOT } from '../../src/dns/name.ts';
 import { replyTo } from '../../src/dns/reply.ts';
+import { freePort } from '../../src/server/testing/free-ports.ts';
 import { parseRecordText } from '../../src/zonefile/record-text.ts';
 import type { UpstreamRule } from './suite.ts';
 
@@ -36,25 +37,12 @@ export async function startUpstream(rules: readonly UpstreamRule[]): Promise<Scr
   };
 }
 
-const PORT_ATTEMPTS = 8;
-
-/** A port that is free for TCP may be taken for UDP: then it is tried with another one. */
 async function openOnePort(): Promise<{ tcp: Server; udp: UdpSocket; port: number }> {
-  for (let attempt = 1; ; attempt++) {
-    const tcp = createServer().listen(0, '127.0.0.1');
-    await once(tcp, 'listening');
-    const address = tcp.address();
-    const port = address !== null && typeof address === 'object' ? address.port : 0;
-    const udp = createSocket('udp4').bind(port, '127.0.0.1');
-    try {
-      await once(udp, 'listening');
-      return { tcp, udp, port };
-    } catch (error) {
-      tcp.close();
-      udp.close();
-      if (attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+  const port = await freePort();
+  const tcp = createServer().listen(port, '127.0.0.1');
+  const udp = createSocket('udp4').bind(port, '127.0.0.1');
+  await Promise.all([once(tcp, 'listening'), once(udp, 'listening')]);
+  return { tcp, udp, port };
 }
 
 class Script {

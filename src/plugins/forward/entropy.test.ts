@@ -13,8 +13,8 @@ import { Batch } from './exchange/batch.ts';
 import type { Exchanged } from './exchange/exchange.ts';
 import { RandomWords } from './exchange/random-words.ts';
 import { type Arrival, type Departure, UdpPort } from './exchange/udp-port.ts';
-import { answering, type FakeUpstream, silent } from './fake-upstream.ts';
-import { addressOf, ForwardRig, until } from './forward-rig.ts';
+import { answering, type FakeUpstream, silent } from './testing/fake-upstream.ts';
+import { addressOf, ForwardRig, until } from './testing/forward-rig.ts';
 import { parseUpstream, type UpstreamAddress } from './upstream-address.ts';
 
 const rig = new ForwardRig();

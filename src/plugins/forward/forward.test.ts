@@ -8,8 +8,8 @@ import type { Query, Reply } from '../../server/handler.ts';
 import { freePort } from '../../server/testing/free-ports.ts';
 import { name } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { answering, type FakeUpstream, silent } from './fake-upstream.ts';
-import { addressOf, ForwardRig, settledBy, until } from './forward-rig.ts';
+import { answering, type FakeUpstream, silent } from './testing/fake-upstream.ts';
+import { addressOf, ForwardRig, settledBy, until } from './testing/forward-rig.ts';
 
 const ONE = [record('example.org. 300 A 192.0.2.1')];
 const rig = new ForwardRig();

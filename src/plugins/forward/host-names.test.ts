@@ -7,8 +7,8 @@ import { replyTo } from '../../dns/reply.ts';
 import type { PluginInstance } from '../contract.ts';
 import { fakeHost, setUp } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { answering, FakeUpstream, type Script, silent } from './fake-upstream.ts';
 import { setup } from './setup.ts';
+import { answering, FakeUpstream, type Script, silent } from './testing/fake-upstream.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {

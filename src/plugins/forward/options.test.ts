@@ -4,9 +4,9 @@ import { encodeMessage } from '../../dns/encode-message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { fakeHost, setUp } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { answering } from './fake-upstream.ts';
-import { addressOf, ForwardRig, until } from './forward-rig.ts';
 import { setup } from './setup.ts';
+import { answering } from './testing/fake-upstream.ts';
+import { addressOf, ForwardRig, until } from './testing/forward-rig.ts';
 
 const ONE = [record('example.org. 300 A 192.0.2.1')];
 const rig = new ForwardRig();

@@ -10,8 +10,8 @@ import { replyTo } from '../../dns/reply.ts';
 import type { Query, Reply } from '../../server/handler.ts';
 import { type FakeHost, fakeHost, setUp } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { type Asked, answering, FakeUpstream, type Script, silent } from './fake-upstream.ts';
 import { setup } from './setup.ts';
+import { type Asked, answering, FakeUpstream, type Script, silent } from './testing/fake-upstream.ts';
 
 const ONE = [record('example.org. 300 A 192.0.2.1')];
 const cleanUps: (() => void | Promise<void>)[] = [];

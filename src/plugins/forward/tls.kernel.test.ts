@@ -13,8 +13,8 @@ import { replyTo } from '../../dns/reply.ts';
 import type { Query, Reply } from '../../server/handler.ts';
 import { type FakeHost, fakeHost, setUp } from '../fake-host.ts';
 import { ask, record } from '../fake-query.ts';
-import { type Asked, FakeUpstream, type Script, silent } from './fake-upstream.ts';
 import { setup } from './setup.ts';
+import { type Asked, FakeUpstream, type Script, silent } from './testing/fake-upstream.ts';
 
 const WAIT_MS = 20_000;
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-forward-tls-'));
@@ -61,7 +61,7 @@ async function upstream(
   options: TlsOptions = {},
 ): Promise<FakeUpstream> {
   const cert = readFileSync(at(`${certificate}.pem`));
-  const server = await FakeUpstream.start(script, 0, {
+  const server = await FakeUpstream.start(script, undefined, {
     cert,
     key: readFileSync(at(`${certificate}.key`)),
     ...options,

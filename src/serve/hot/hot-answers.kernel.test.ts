@@ -10,7 +10,7 @@ import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Message } from '../../dns/message.ts';
 import { replyTo } from '../../dns/reply.ts';
 import { type AskOptions, ask, record } from '../../plugins/fake-query.ts';
-import { FakeUpstream } from '../../plugins/forward/fake-upstream.ts';
+import { FakeUpstream } from '../../plugins/forward/testing/fake-upstream.ts';
 import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
 import { DnsServer } from '../dns-server.ts';
 import { corefile, type FakeEnvironment, fakeEnvironment } from '../fake-environment.ts';

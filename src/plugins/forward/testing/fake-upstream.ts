@@ -6,12 +6,13 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
-import { decodeMessage } from '../../dns/decode-message.ts';
-import { encodeMessage } from '../../dns/encode-message.ts';
-import { FrameSplitter, frameMessage } from '../../dns/frames.ts';
-import type { Message, ResourceRecord } from '../../dns/message.ts';
-import { replyTo } from '../../dns/reply.ts';
-import type { Transport } from './exchange/go-error.ts';
+import { decodeMessage } from '../../../dns/decode-message.ts';
+import { encodeMessage } from '../../../dns/encode-message.ts';
+import { FrameSplitter, frameMessage } from '../../../dns/frames.ts';
+import type { Message, ResourceRecord } from '../../../dns/message.ts';
+import { replyTo } from '../../../dns/reply.ts';
+import { freePort } from '../../../server/testing/free-ports.ts';
+import type { Transport } from '../exchange/go-error.ts';
 
 export interface Asked {
   readonly query: Message;
@@ -23,9 +24,6 @@ export interface Asked {
   /** TCP: ends the connection. */
   hangUp(): void;
 }
-
-/** What the system has free for TCP may be the source port of somebody's query. */
-const PORT_ATTEMPTS = 8;
 
 export type Script = (asked: Asked) => void;
 
@@ -52,17 +50,10 @@ export class FakeUpstream {
   }
 
   /** Takes a free port, or the one given. */
-  static async start(script: Script, port = 0, tls?: TlsOptions): Promise<FakeUpstream> {
-    for (let attempt = 1; ; attempt++) {
-      const upstream = new FakeUpstream(script, tls);
-      try {
-        await upstream.#open(port);
-        return upstream;
-      } catch (error) {
-        await upstream.close();
-        if (port !== 0 || attempt === PORT_ATTEMPTS) throw error;
-      }
-    }
+  static async start(script: Script, port?: number, tls?: TlsOptions): Promise<FakeUpstream> {
+    const upstream = new FakeUpstream(script, tls);
+    await upstream.#open(port ?? (await freePort()));
+    return upstream;
   }
 
   async #open(port: number): Promise<void> {
@@ -77,7 +68,7 @@ export class FakeUpstream {
         hangUp: () => undefined,
       });
     });
-    this.#udp.bind(this.port, '127.0.0.1');
+    this.#udp.bind(port, '127.0.0.1');
     await once(this.#udp, 'listening');
   }
 

@@ -2,12 +2,12 @@
  * What the tests of `forward` stand on: upstreams on real sockets and forwarders with a virtual clock, all ended together.
  * Time-outs are the clock's; what happens on sockets is waited for.
  */
-import { RCODE } from '../../dns/codes.ts';
-import { recordAddress } from '../../dns/rdata/address.ts';
-import type { Handler, Query, Reply } from '../../server/handler.ts';
-import { type FakeHost, fakeHost, setUp } from '../fake-host.ts';
+import { RCODE } from '../../../dns/codes.ts';
+import { recordAddress } from '../../../dns/rdata/address.ts';
+import type { Handler, Query, Reply } from '../../../server/handler.ts';
+import { type FakeHost, fakeHost, setUp } from '../../fake-host.ts';
+import { setup } from '../setup.ts';
 import { FakeUpstream, type Script } from './fake-upstream.ts';
-import { setup } from './setup.ts';
 
 export interface Forwarder {
   readonly host: FakeHost;
