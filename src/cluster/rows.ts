@@ -26,6 +26,8 @@ export interface ServicePortRow {
   readonly name?: string;
   readonly port: Port;
   readonly protocol: Protocol;
+  /** The port that the service has on the addresses of all nodes; absent when it has none. */
+  readonly nodePort?: Port;
 }
 
 /** An SCTP port: kept apart, because only DNS knows what to do with one. */
@@ -97,6 +99,8 @@ export interface PodRow extends ObjectRow {
   /** status.podIPs, or status.podIP alone; empty until the pod has one. */
   readonly podIPs: readonly Ip[];
   readonly hostNetwork: boolean;
+  /** Addresses of the node that are not among `podIPs`; only of pods on the host's network, absent when there are none. */
+  readonly hostIPs?: readonly Ip[];
   readonly phase: string;
   /** Condition Ready is True. */
   readonly ready: boolean;
@@ -150,4 +154,6 @@ export interface LocalRedirectPolicyRow extends ObjectRow {
   };
   readonly backendSelector?: LabelSelector;
   readonly backendPorts: readonly PortInfo[];
+  /** Annotation zerohop.io/backend-address, as written; absent when there is none. */
+  readonly backendAddress?: string;
 }

@@ -7,11 +7,15 @@ import { ok } from '../../fault/result.ts';
 import { type JsonRecord, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
 import { type Conversion, objectRow, refuse, specOf } from './conversion.ts';
 
+/** Where backends on the host's network listen, if not on the node's own address (a node cache on a link-local one). */
+const BACKEND_ADDRESS_ANNOTATION = 'zerohop.io/backend-address';
+
 export function convertLocalRedirectPolicy(object: unknown): Conversion<LocalRedirectPolicyRow> {
   const identity = objectRow(object);
   if (!identity.ok) return identity;
   const spec = specOf(object);
-  const { generation } = recordOf(recordOf(object).metadata);
+  const { generation, annotations } = recordOf(recordOf(object).metadata);
+  const backendAddress = textOf(recordOf(annotations)[BACKEND_ADDRESS_ANNOTATION]);
   const frontend = recordOf(spec.redirectFrontend);
   const backend = recordOf(spec.redirectBackend);
   const address = part(frontend.addressMatcher);
@@ -37,6 +41,7 @@ export function convertLocalRedirectPolicy(object: unknown): Conversion<LocalRed
     }),
     ...(selector && { backendSelector: selectorOf(selector) }),
     backendPorts: portsOf(backend),
+    ...(backendAddress === undefined ? {} : { backendAddress }),
   });
 }
 

@@ -14,11 +14,14 @@ export function convertPod(object: unknown): Conversion<PodRow> {
   const metadata = recordOf(recordOf(object).metadata);
   const labels = textRecordOf(labelsOf(object));
   const workload = workloadOf(metadata.ownerReferences, labels);
+  const podIPs = podIPsOf(status);
+  const hostNetwork = spec.hostNetwork === true;
   return ok({
     ...identity.value,
     nodeName: textOf(spec.nodeName) ?? '',
-    podIPs: podIPsOf(status),
-    hostNetwork: spec.hostNetwork === true,
+    podIPs,
+    hostNetwork,
+    ...(hostNetwork ? otherHostIPs(status, podIPs) : {}),
     phase: textOf(status.phase) ?? 'Unknown',
     ready: itemsOf(status.conditions).some(isReady),
     deleting: textOf(metadata.deletionTimestamp) !== undefined,
@@ -33,6 +36,19 @@ export function convertPod(object: unknown): Conversion<PodRow> {
 function podIPsOf(status: Readonly<Record<string, unknown>>): PodRow['podIPs'] {
   const all = parsedItems(status.podIPs, (item) => parseAddress(recordOf(item).ip));
   return all.length > 0 ? all : parsedItems([status.podIP], parseAddress);
+}
+
+/** Kubelets before 1.28 report one address of the host, and older ones one podIP even where the node has two. */
+function otherHostIPs(
+  status: Readonly<Record<string, unknown>>,
+  podIPs: PodRow['podIPs'],
+): Pick<PodRow, 'hostIPs'> {
+  const all = [
+    ...parsedItems(status.hostIPs, (item) => parseAddress(recordOf(item).ip)),
+    ...parsedItems([status.hostIP], parseAddress),
+  ];
+  const hostIPs = [...new Set(all)].filter((address) => !podIPs.includes(address));
+  return hostIPs.length === 0 ? {} : { hostIPs };
 }
 
 function isReady(condition: unknown): boolean {

@@ -25,7 +25,7 @@ export function convertService(object: unknown): Conversion<ServiceRow> {
     ...(externalName === '' ? {} : { externalName }),
     externalIPs: parsedItems(spec.externalIPs, parseAddress),
     ...ingressOf(object),
-    ports: parsedItems(spec.ports, namedPort),
+    ports: parsedItems(spec.ports, servicePort),
     ...sctpPorts(spec.ports),
     selector: textRecordOf(spec.selector),
     publishNotReadyAddresses: spec.publishNotReadyAddresses === true,
@@ -60,6 +60,13 @@ export function sctpPorts(items: unknown): { sctpPorts?: readonly SctpPortRow[] 
 /** Undefined for anything that is not an address in text form, the word `None` among it. */
 export function parseAddress(value: unknown): ReturnType<typeof parseIp> {
   return typeof value === 'string' ? parseIp(value) : undefined;
+}
+
+function servicePort(item: unknown): ServicePortRow | undefined {
+  const port = namedPort(item);
+  const { nodePort: number } = recordOf(item);
+  const nodePort = typeof number === 'number' ? toPort(number) : undefined;
+  return port === undefined || nodePort === undefined ? port : { ...port, nodePort };
 }
 
 /** The shape that service ports and endpoint ports share; an absent protocol is TCP, SCTP is left out. */
