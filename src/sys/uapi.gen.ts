@@ -315,3 +315,103 @@ export const SOCKADDR_UN = {
     'sun_path': [2, 108],
   },
 } as const;
+
+export const BPF_PROG_INFO = {
+  size: 232,
+  fields: {
+    'type': [0, 4],
+    'id': [4, 4],
+    'tag': [8, 8],
+    'jited_prog_len': [16, 4],
+    'xlated_prog_len': [20, 4],
+    'jited_prog_insns': [24, 8],
+    'xlated_prog_insns': [32, 8],
+    'load_time': [40, 8],
+    'created_by_uid': [48, 4],
+    'nr_map_ids': [52, 4],
+    'map_ids': [56, 8],
+    'name': [64, 16],
+    'ifindex': [80, 4],
+    'gpl_compatible': [84, 4],
+    'netns_dev': [88, 8],
+    'netns_ino': [96, 8],
+    'nr_jited_ksyms': [104, 4],
+    'nr_jited_func_lens': [108, 4],
+    'jited_ksyms': [112, 8],
+    'jited_func_lens': [120, 8],
+    'btf_id': [128, 4],
+    'func_info_rec_size': [132, 4],
+    'func_info': [136, 8],
+    'nr_func_info': [144, 4],
+    'nr_line_info': [148, 4],
+    'line_info': [152, 8],
+    'jited_line_info': [160, 8],
+    'nr_jited_line_info': [168, 4],
+    'line_info_rec_size': [172, 4],
+    'jited_line_info_rec_size': [176, 4],
+    'nr_prog_tags': [180, 4],
+    'prog_tags': [184, 8],
+    'run_time_ns': [192, 8],
+    'run_cnt': [200, 8],
+    'recursion_misses': [208, 8],
+    'verified_insns': [216, 4],
+    'attach_btf_obj_id': [220, 4],
+    'attach_btf_id': [224, 4],
+  },
+} as const;
+
+export const TCMSG = {
+  size: 20,
+  fields: {
+    'tcm_family': [0, 1],
+    'tcm__pad1': [1, 1],
+    'tcm__pad2': [2, 2],
+    'tcm_ifindex': [4, 4],
+    'tcm_handle': [8, 4],
+    'tcm_parent': [12, 4],
+    'tcm_info': [16, 4],
+  },
+} as const;
+
+export const NDMSG = {
+  size: 12,
+  fields: {
+    'ndm_family': [0, 1],
+    'ndm_pad1': [1, 1],
+    'ndm_pad2': [2, 2],
+    'ndm_ifindex': [4, 4],
+    'ndm_state': [8, 2],
+    'ndm_flags': [10, 1],
+    'ndm_type': [11, 1],
+  },
+} as const;
+
+export const TCX_QUERY_ATTR = {
+  size: 64,
+  fields: {
+    'target_ifindex': [0, 4],
+    'attach_type': [4, 4],
+    'query_flags': [8, 4],
+    'attach_flags': [12, 4],
+    'prog_ids': [16, 8],
+    'count': [24, 4],
+    'padding': [28, 4],
+    'prog_attach_flags': [32, 8],
+    'link_ids': [40, 8],
+    'link_attach_flags': [48, 8],
+    'revision': [56, 8],
+  },
+} as const;
+
+export const TCX_CREATE_ATTR = {
+  size: 32,
+  fields: {
+    'prog_fd': [0, 4],
+    'target_ifindex': [4, 4],
+    'attach_type': [8, 4],
+    'flags': [12, 4],
+    'relative_id': [16, 4],
+    'padding': [20, 4],
+    'expected_revision': [24, 8],
+  },
+} as const;
