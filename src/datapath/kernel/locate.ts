@@ -1,7 +1,8 @@
 /** Where an address of this node lives: which host-side interface, and in which network namespace. */
 import { AppError } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
-import { findLink, findRoute } from '../../sys/netlink.ts';
+import { findLink } from '../../sys/netlink/links.ts';
+import { findRoute } from '../../sys/netlink/routes.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
 
 export interface Location {

@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
-import { type Ip, parseIp } from '../net/ip.ts';
-import { findLink, findRoute } from './netlink.ts';
+import { type Ip, parseIp } from '../../net/ip.ts';
+import { findLink } from './links.ts';
+import { findRoute } from './routes.ts';
 
 const ip = (text: string): Ip => {
   const value = parseIp(text);

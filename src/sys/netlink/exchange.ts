@@ -1,0 +1,175 @@
+/**
+ * Questions to rtnetlink about the namespace of the calling thread, and changes. One socket per question, closed again:
+ * they are asked when pods come and go, not per packet. Refusals that depend on the moment are values.
+ */
+import { AppError } from '../../fault/app-error.ts';
+import { checkCall, errnoName } from '../errors.ts';
+import { openLibc } from '../libc.ts';
+import { encodeStruct, readField } from '../struct.ts';
+import { NLMSGERR, NLMSGHDR } from '../uapi.gen.ts';
+import { viewOf } from './attributes.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0x80000;
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+/** Linux 4.20: without it the kernel does not look at what a dump is narrowed down to. */
+const NETLINK_GET_STRICT_CHK = 12;
+const NLM_F_REQUEST = 1;
+const NLM_F_ACK = 4;
+const NLM_F_DUMP_INTR = 0x10;
+const NLM_F_DUMP = 0x300;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+/** The kernel's messages of a reply are at most this long. */
+const REPLY_BYTES = 32768;
+/** A table that never holds still is taken as it is. */
+const DUMP_TRIES = 4;
+
+/** `OK`, or the name of the error: `EOPNOTSUPP`. */
+export type ChangeResult = string;
+
+/** One message of a reply, without the netlink header. */
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+const NOTHING_THERE: readonly string[] = [
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENODEV',
+  'ENOENT',
+  'ESRCH',
+  'EACCES',
+];
+
+/** Sends one request and returns the payload of its reply; undefined when there is no such thing. */
+export function ask(
+  type: number,
+  replyType: number,
+  parts: readonly Uint8Array[],
+  what: string,
+): Uint8Array | undefined {
+  return withSocket(what, (fd) => {
+    sendRequest(fd, { type, flags: 0, parts, what });
+    return decodeReply(receive(fd, what), replyType, what);
+  });
+}
+
+/** Asks for a change and waits for the answer. */
+export function change(type: number, flags: number, parts: readonly Uint8Array[]): ChangeResult {
+  const what = 'change a network interface';
+  return withSocket(what, (fd) => {
+    sendRequest(fd, { type, flags: NLM_F_ACK | flags, parts, what });
+    const bytes = receive(fd, what);
+    return errnoName(readField(NLMSGERR, 'error', viewOf(bytes.subarray(NLMSGHDR.size))) | 0);
+  });
+}
+
+/** The payloads of all messages of a table. `parts` narrow it down. Throws SYS_CALL_FAILED. */
+export function dump(type: number, parts: readonly Uint8Array[], what: string): readonly Uint8Array[] {
+  const answer = tryDump(type, parts, what);
+  checkCall(what, answer.error);
+  return answer.payloads;
+}
+
+export interface DumpAnswer {
+  readonly payloads: readonly Uint8Array[];
+  /** A negated errno; 0 when all went well. */
+  readonly error: number;
+}
+
+/** As `dump`, for tables of things that may be gone: the refusal is a value. */
+export function tryDump(type: number, parts: readonly Uint8Array[], what: string): DumpAnswer {
+  return withSocket(what, (fd) => {
+    // Refused before Linux 4.20; those kernels answer with the whole table.
+    openLibc().setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, Uint8Array.of(1, 0, 0, 0));
+    for (let attempt = 1; ; attempt++) {
+      sendRequest(fd, { type, flags: NLM_F_DUMP, parts, what });
+      const answer = receiveDump(fd, what);
+      if (!answer.changed || attempt === DUMP_TRIES) return answer;
+    }
+  });
+}
+
+function receiveDump(fd: number, what: string): DumpAnswer & { readonly changed: boolean } {
+  const payloads: Uint8Array[] = [];
+  let changed = false;
+  for (;;) {
+    const datagram = receive(fd, what);
+    for (const { header, payload } of messagesOf(datagram)) {
+      changed ||= (readField(NLMSGHDR, 'nlmsg_flags', header) & NLM_F_DUMP_INTR) !== 0;
+      const type = readField(NLMSGHDR, 'nlmsg_type', header);
+      if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+        const error = payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true);
+        return { payloads, error, changed };
+      }
+      payloads.push(payload);
+    }
+  }
+}
+
+/** What one datagram holds; a length that does not fit ends it. */
+function* messagesOf(datagram: Uint8Array): Generator<{ header: DataView; payload: Uint8Array }> {
+  for (let at = 0; at + NLMSGHDR.size <= datagram.length; ) {
+    const header = viewOf(datagram.subarray(at));
+    const length = readField(NLMSGHDR, 'nlmsg_len', header);
+    if (length < NLMSGHDR.size || at + length > datagram.length) return;
+    yield { header, payload: datagram.subarray(at + NLMSGHDR.size, at + length) };
+    at += (length + 3) & ~3;
+  }
+}
+
+/** The messages of a datagram that came unasked. */
+export function* decodeMessages(datagram: Uint8Array): Generator<NetlinkMessage> {
+  for (const { header, payload } of messagesOf(datagram))
+    yield { type: readField(NLMSGHDR, 'nlmsg_type', header), payload };
+}
+
+interface Request {
+  readonly type: number;
+  readonly flags: number;
+  readonly parts: readonly Uint8Array[];
+  readonly what: string;
+}
+
+function sendRequest(fd: number, { type, flags, parts, what }: Request): void {
+  const length = parts.reduce<number>((sum, part) => sum + part.length, NLMSGHDR.size);
+  const header = encodeStruct(NLMSGHDR, {
+    nlmsg_len: length,
+    nlmsg_type: type,
+    nlmsg_flags: NLM_F_REQUEST | flags,
+  });
+  checkCall(what, openLibc().send(fd, Buffer.concat([header, ...parts])));
+}
+
+function receive(fd: number, what: string): Uint8Array {
+  const bytes = new Uint8Array(REPLY_BYTES);
+  const got = checkCall(what, openLibc().recv(fd, bytes, 0));
+  return bytes.subarray(0, got);
+}
+
+function withSocket<T>(what: string, use: (fd: number) => T): T {
+  const fd = checkCall(what, openLibc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+  try {
+    return use(fd);
+  } finally {
+    openLibc().close(fd);
+  }
+}
+
+function decodeReply(reply: Uint8Array, wanted: number, what: string): Uint8Array | undefined {
+  if (reply.length < NLMSGHDR.size) throw new AppError('SYS_NETLINK_REPLY', `Cannot ${what}: short reply`);
+  const view = viewOf(reply);
+  const type = readField(NLMSGHDR, 'nlmsg_type', view);
+  const payload = reply.subarray(NLMSGHDR.size, readField(NLMSGHDR, 'nlmsg_len', view));
+  if (type === wanted) return payload;
+  if (type !== NLMSG_ERROR) {
+    throw new AppError('SYS_NETLINK_REPLY', `Cannot ${what}: unexpected reply: received type ${type}`);
+  }
+  const error = readField(NLMSGERR, 'error', viewOf(payload)) | 0;
+  if (NOTHING_THERE.includes(errnoName(error))) return undefined;
+  checkCall(what, error);
+  return undefined;
+}
