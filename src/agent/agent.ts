@@ -88,7 +88,17 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     ...{ nodeName, snapshot, datapath, clock, log },
     derive: (current) => derive(current, { nodeName, addressAllowList }),
   });
-  const known = { nodeName, startedAtMs: clock.nowMs(), recording, ring, datapath, snapshot, missing, loop };
+  const known = {
+    nodeName,
+    startedAtMs: clock.nowMs(),
+    recording,
+    ring,
+    datapath,
+    snapshot,
+    missing,
+    loop,
+    kinds: KINDS,
+  };
   const api = await startApiServer({
     ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
     lrp: () => {

@@ -16,6 +16,8 @@ export interface StatusInput {
   readonly datapath: Datapath;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
+  /** Kinds that are watched. */
+  readonly kinds: readonly KindName[];
   readonly loop: PolicyLoop;
   readonly followers: number;
 }
@@ -23,6 +25,8 @@ export interface StatusInput {
 export function describeStatus(input: StatusInput): AgentStatus {
   const { ring, datapath, loop } = input;
   const counters = datapath.counters();
+  const synced = input.snapshot.get().synced;
+  const missing = input.missing.get();
   const fellBack = Object.entries(counters.fellBack).map(([reason, count]) => [reason, String(count)]);
   return {
     name: 'zerohop',
@@ -30,8 +34,9 @@ export function describeStatus(input: StatusInput): AgentStatus {
     node: input.nodeName,
     pid: process.pid,
     startedAtMs: input.startedAtMs,
-    synced: [...input.snapshot.get().synced].sort(),
-    missing: [...input.missing.get()].sort(),
+    synced: [...synced].sort(),
+    missing: [...missing].sort(),
+    waitingFor: input.kinds.filter((kind) => !synced.has(kind) && !missing.has(kind)).sort(),
     policies: realisations(loop.table, datapath.frontends()),
     interfaces: datapath.interfaces(),
     counters: {

@@ -59,6 +59,8 @@ export interface AgentStatus {
   /** Kinds that have been listed once, and kinds the API server does not know (no CRD). */
   readonly synced: readonly KindName[];
   readonly missing: readonly KindName[];
+  /** Kinds that are neither: until then nothing is pruned, and the agent is not ready. */
+  readonly waitingFor: readonly KindName[];
   readonly policies: readonly Realisation[];
   readonly interfaces: readonly InterfaceJson[];
   readonly counters: {

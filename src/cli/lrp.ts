@@ -12,7 +12,7 @@ export const run: Command = async (args) => {
     .command('list', { isDefault: true })
     .alias('ls')
     .description('policies, the frontends they match and the pods these are redirected to')
-    .option('-o, --output <layout>', 'text, json', 'text')
+    .option('-o, --output <layout>', 'text, json, yaml', 'text')
     .option('--server <socket>', 'the agent to ask: unix:///path (or ZEROHOP_SERVER)')
     .option('--node <name>', 'only the agent of this node')
     .action(async (flags: ListFlags & DiscoverOptions) => {

@@ -21,6 +21,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   cache: { summary: 'what a running DNS server remembers', load: () => import('./cache.ts') },
   log: { summary: 'how much a running DNS server tells', load: () => import('./log.ts') },
   agent: { summary: 'redirect and observe DNS on this node', load: () => import('./agent.ts') },
+  status: {
+    summary: "how this node's agent is doing; exit code 1 unless ready",
+    load: () => import('./status.ts'),
+  },
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },

@@ -1,11 +1,12 @@
-/** Lists that every agent has its own of: one after the other with a heading, or one JSON object per node. */
+/** Lists that every agent has its own of: one after the other with a heading, or one JSON or YAML object per node. */
+import { stringify } from 'yaml';
 import type { AgentClient } from '../agent/client.ts';
 import type { DiscoveredAgent } from '../agent/discover.ts';
 import { AppError } from '../fault/app-error.ts';
 import { endOnClosedPipe, print } from './program.ts';
 
 export interface ListFlags {
-  /** `text` or `json`. */
+  /** `text`, `json` or `yaml`. */
   readonly output: string;
 }
 
@@ -14,15 +15,16 @@ export interface PerNode<T> {
   readonly ask: (client: AgentClient) => Promise<T>;
   /** Ends with a newline. */
   readonly text: (answer: T) => string;
+  /** What JSON and YAML show. */
   readonly json: (answer: T) => unknown;
 }
 
-/** With one agent text has no heading and JSON is its list alone; with several JSON is `{"NODE": list}`. */
+/** With one agent text has no heading and JSON is its list alone; with several it is `{"NODE": list}`. */
 export async function printPerNode<T>({ output }: ListFlags, list: PerNode<T>): Promise<void> {
-  if (output !== 'text' && output !== 'json') {
+  if (output !== 'text' && output !== 'json' && output !== 'yaml') {
     throw new AppError(
       'FLOW_REQUEST_INVALID',
-      `Cannot list: -o is text or json: received ${JSON.stringify(output)}`,
+      `Cannot list: -o is text, json or yaml: received ${JSON.stringify(output)}`,
     );
   }
   endOnClosedPipe();
@@ -39,5 +41,5 @@ export async function printPerNode<T>({ output }: ListFlags, list: PerNode<T>): 
   const value = one
     ? list.json(first[1])
     : Object.fromEntries(answers.map(([node, a]) => [node, list.json(a)]));
-  await print(`${JSON.stringify(value, null, 2)}\n`);
+  await print(output === 'yaml' ? stringify(value) : `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -15,7 +15,7 @@ export const run: Command = async (args) => {
     .description(
       'frontends, their type and where they lead; an ID is that of the kernel row of a redirected one',
     )
-    .option('-o, --output <layout>', 'text, json', 'text')
+    .option('-o, --output <layout>', 'text, json, yaml', 'text')
     .option('--server <socket>', 'the agent to ask: unix:///path (or ZEROHOP_SERVER)')
     .option('--node <name>', 'only the agent of this node')
     .action(async (flags: ListFlags & DiscoverOptions) => {

@@ -1,0 +1,72 @@
+/**
+ * `zerohop status`: what the agents say about themselves. The exit code is what a readiness probe asks for: 0 only when
+ * each agent that was asked is ready.
+ */
+import { type DiscoverOptions, discoverAgents } from '../agent/discover.ts';
+import { whyNotReady } from '../agent/readiness.ts';
+import type { AgentStatus } from '../agent/wire.ts';
+import type { Command } from './main.ts';
+import { type ListFlags, printPerNode } from './per-node.ts';
+import { createProgram, runProgram } from './program.ts';
+
+export const run: Command = async (args) => {
+  let ready = true;
+  const program = createProgram(
+    'zerohop status',
+    'How the agents of this machine are doing. Exit code 0 when each is ready: everything is listed once, and the kernel\n' +
+      'took the last change; 1 otherwise, and when there is no agent.',
+  )
+    .option('-o, --output <layout>', 'text, json, yaml', 'text')
+    .option('--server <socket>', 'the agent to ask: unix:///path (or ZEROHOP_SERVER)')
+    .option('--node <name>', 'only the agent of this node')
+    .action(async (flags: ListFlags & DiscoverOptions) => {
+      await printPerNode(flags, {
+        agents: await discoverAgents(flags),
+        ask: async (client) => {
+          const status = await client.status();
+          ready &&= whyNotReady(status) === undefined;
+          return status;
+        },
+        text: formatStatus,
+        json: (status: AgentStatus) => ({ ready: whyNotReady(status) === undefined, ...status }),
+      });
+    });
+  return (await runProgram(program, args)) ?? (ready ? 0 : 1);
+};
+
+/** Ends with a newline. */
+function formatStatus(status: AgentStatus): string {
+  const { counters, flows, missing } = status;
+  const reason = whyNotReady(status);
+  const fellBack = Object.entries(counters.fellBack).filter(([, count]) => count !== '0');
+  const total = fellBack.reduce((sum, [, count]) => sum + BigInt(count), 0n);
+  const reasons = fellBack.map(([why, count]) => `${why} ${count}`).join(', ');
+  const rows: readonly (readonly [string, string])[] = [
+    ['Node', status.node],
+    ['Ready', reason === undefined ? 'yes' : `no: ${reason}`],
+    [
+      'Agent',
+      `version ${status.version}, process ${status.pid}, since ${new Date(status.startedAtMs).toISOString()}`,
+    ],
+    ...(missing.length === 0
+      ? []
+      : ([['Missing', `${missing.join(', ')}: not known to the API server`]] as const)),
+    ['Policies', tally(status.policies.map(({ state }) => state))],
+    ['Interfaces', tally(status.interfaces.map(({ status: { state } }) => state))],
+    ['Packets', `redirected ${counters.redirected}, restored ${counters.restored}, fell back ${total}`],
+    ...(fellBack.length === 0 ? [] : ([['Fell back', reasons]] as const)),
+    [
+      'Flows',
+      flows.recording ? `seen ${flows.seen}, kept ${flows.kept} of ${flows.capacity}` : 'not recorded',
+    ],
+  ];
+  return rows.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+}
+
+/** `5: 4 done, 1 error`. */
+function tally(states: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const parts = [...counts].sort().map(([state, count]) => `${count} ${state}`);
+  return parts.length === 0 ? '0' : `${states.length}: ${parts.join(', ')}`;
+}
