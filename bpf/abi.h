@@ -12,12 +12,29 @@
 #include <linux/types.h>
 
 enum abi_limit {
-	ABI_VERSION = 1,
+	ABI_VERSION = 2,
 	MAX_FRONTENDS = 4096,
 	/* Backends of one frontend. All are on this node, so even 16 is more than a rolling update needs. */
 	MAX_SLOTS = 16,
 	MAX_BACKENDS = 4096,
-	MAX_FLOWS = 32768,
+	/* Rows of `health`: one per backend address and port; 0 is nobody's. */
+	MAX_HEALTH = 4096,
+	/* Processes that beat; seat 0 is never given out. */
+	MAX_SEATS = 256,
+	/* Serving threads of one process. */
+	BEAT_THREADS = 8,
+	/* 16 MB. How it is shared among the pods is said at FLOWS_PER_WINDOW. */
+	MAX_FLOWS = 131072,
+	MAX_FRAGMENTS = 1024,
+	/* What of a datagram has not come by then does not come (RFC 791 section 3.2: 15 s is the lower bound). */
+	FRAGMENT_SECONDS = 15,
+	/*
+	 * New entries that one address of a pod may make of the flow map in one window; what is beyond goes its ordinary
+	 * way. So a pod that makes flows without end needs more than a minute to displace the flows of others, and those
+	 * are done by then: an answer takes seconds, and DNS servers end idle connections after ten to thirty.
+	 */
+	FLOWS_PER_WINDOW = 16384,
+	FLOW_WINDOW_SECONDS = 8,
 	/* Addresses of this node's pods: 110 pods a node is usual, 250 the most that is common, and two families. */
 	MAX_ENDPOINTS = 4096,
 	MAX_EVENT_PORTS = 8,
@@ -37,6 +54,11 @@ enum frontend_flag {
 
 enum backend_flag {
 	BACKEND_IPV6 = 1,
+};
+
+enum endpoint_flag {
+	/* Packets of this pod are seen, never redirected: who else sits on its hook would not see where they go. */
+	ENDPOINT_OBSERVE_ONLY = 1,
 };
 
 enum flow_direction {
@@ -61,7 +83,7 @@ enum counter {
 	COUNTER_SPOOFED = 3,
 	/* FELL_BACK + enum reason; REASON_NONE is never counted. */
 	COUNTER_FELL_BACK = 4,
-	COUNTER_COUNT = 16,
+	COUNTER_COUNT = 32,
 };
 
 enum reason {
@@ -71,6 +93,14 @@ enum reason {
 	REASON_FRAGMENT = 3,
 	REASON_SKIP = 4,
 	REASON_ESTABLISHED = 5,
+	/* The backend's serving threads, or one of them, are late. */
+	REASON_NO_HEARTBEAT = 6,
+	/* The agent asked the backend and got no answer. */
+	REASON_PROBE_FAILED = 7,
+	/* ENDPOINT_OBSERVE_ONLY */
+	REASON_NOT_PERMITTED = 8,
+	/* The pod has used up its share of the flow map. */
+	REASON_FLOW_SHARE = 9,
 };
 
 enum verdict {
@@ -117,7 +147,22 @@ struct backend {
 	__u32 ifindex;
 	/* Namespace id as the hook's namespace knows it, negative for the hook's own. */
 	__s32 netns_id;
-	__u32 pad;
+	/* Index into `health`, 1 to MAX_HEALTH - 1; 0: nothing but the socket is asked. */
+	__u32 health;
+};
+
+/* Written in place, word by word. */
+struct health {
+	/* Of the process that serves; 0: no heartbeat is asked. */
+	__u32 seat;
+	/* Not 0: the agent's probe got no answer. */
+	__u32 down;
+};
+
+/* Written by the serving threads themselves, in memory that they share with the map. */
+struct beat {
+	/* CLOCK_MONOTONIC of each thread's last beat; 0: there is no such thread. */
+	__u64 at_ns[BEAT_THREADS];
 };
 
 struct flow_key {
@@ -151,6 +196,31 @@ struct endpoint_key {
 struct endpoint {
 	/* Host-side interface of the pod that owns the address. */
 	__u32 ifindex;
+	/* enum endpoint_flag */
+	__u32 flags;
+	/* The programs' own: which window of FLOW_WINDOW_SECONDS it was, and how many flows were made in it. */
+	__u32 window;
+	__u32 flows;
+};
+
+/* What the later fragments of a datagram have in common with the first, which alone has the ports. */
+struct fragment_key {
+	__u8 source[16];
+	__u8 destination[16];
+	/* IPv4 has 16 bits of it. */
+	__be32 id;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+struct fragment {
+	/* What to put in place of the source. */
+	__u8 address[16];
+	/* Where to deliver: host-side interface of the client. */
+	__u32 ifindex;
+	__u32 pad;
+	/* CLOCK_MONOTONIC of the first fragment. */
+	__u64 seen_ns;
 };
 
 struct config {

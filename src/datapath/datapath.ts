@@ -6,12 +6,43 @@ import type { ObjectKey } from '../cluster/rows.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Port, Protocol } from '../net/port.ts';
 import type { Frontend } from '../policy/table.ts';
+import type { HookStatus } from './hooks/hook-set.ts';
 
 /** A pod of this node whose host-side interface gets our programs. */
 export interface LocalPod {
   readonly pod: ObjectKey;
   /** All of them: packets from any other address are left alone. */
   readonly addresses: readonly Ip[];
+  /**
+   * The operator permits redirection even where our program runs ahead of another owner of the pod's hook, which then
+   * never sees the redirected packets. Default: false.
+   */
+  readonly permitted?: boolean;
+}
+
+/** One address and port at which a process of this node serves, on UDP, TCP or both. */
+export interface BackendHealth {
+  readonly address: Ip;
+  readonly port: Port;
+  /** Seat of the process in `beats`: redirected to only while its heartbeat is in time. Absent: none is asked. */
+  readonly seat?: number;
+  /** Why nothing is to be redirected there (a probe failed), in words; absent: nothing is known against it. */
+  readonly down?: string;
+}
+
+/** Memory that serving processes map and beat in: `seats` rows of `beatBytes`; row 0 is nobody's. */
+export interface BeatMap {
+  /** Stays the datapath's; -1 where there is no kernel. */
+  readonly fd: number;
+  readonly seats: number;
+  readonly beatBytes: number;
+}
+
+/** An address that is redirected to no more: its pod, process or policy went. */
+export interface GoneBackend {
+  readonly address: Ip;
+  readonly port: Port;
+  readonly protocol: Protocol;
 }
 
 export interface DatapathSpec {
@@ -46,6 +77,12 @@ export interface InterfaceRow {
   readonly ifindex: number;
   readonly ifname: string;
   readonly status: RowStatus;
+  /** Where our programs hang among others; absent while they do not. */
+  readonly hook?: HookStatus;
+  /** The pod's `permitted`. */
+  readonly permitted: boolean;
+  /** False: packets of this pod are seen, never redirected, because our programs run ahead of another owner's. */
+  readonly redirects: boolean;
 }
 
 export interface DatapathCounters {
@@ -67,9 +104,20 @@ export interface DatapathCounters {
 /**
  * Why a packet to a redirected frontend was left alone. `skip`: it comes from one of the frontend's own backends and
  * the policy says so, or the only backend alive is the sender itself. `established`: a TCP segment of a connection
- * that did not begin with us. `fragment`: also IP options and VLAN tags.
+ * that did not begin with us. `fragment`: also IP options and VLAN tags. `no-heartbeat`: the serving process is late.
+ * `probe-failed`: the agent asked the backend and got no answer. `not-permitted`: our program runs ahead of another
+ * owner of the pod's hook. `flow-share`: the pod makes more flows than its share of the flow map.
  */
-export type FallBackReason = 'no-backend' | 'no-socket' | 'fragment' | 'skip' | 'established';
+export type FallBackReason =
+  | 'no-backend'
+  | 'no-socket'
+  | 'fragment'
+  | 'skip'
+  | 'established'
+  | 'no-heartbeat'
+  | 'probe-failed'
+  | 'not-permitted'
+  | 'flow-share';
 
 /** What one packet did at one of our hooks, as the kernel told it. */
 export interface PacketEvent {
@@ -110,6 +158,16 @@ export interface Datapath {
   inherited(): readonly FrontendRow[];
   interfaces(): readonly InterfaceRow[];
   counters(): DatapathCounters;
+  /**
+   * What the programs ask beside the socket, from the next packet on. Idempotent; takes the place of what was said of
+   * this address and port before, also for a backend that only comes later. Survives a restart of the agent.
+   */
+  setHealth(row: BackendHealth): void;
+  /** Of all backends in the kernel, those of an earlier agent included, and of all that `setHealth` told of. */
+  health(): readonly BackendHealth[];
+  readonly beats: BeatMap;
+  /** Called after the kernel has forgotten backends: connected sockets to them must not stay there. */
+  onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void;
   /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */
   onEvent(listener: (event: PacketEvent, lost: number) => void): void;
   /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */

@@ -7,14 +7,18 @@ import type { Ip } from '../net/ip.ts';
 import type { Frontend } from '../policy/table.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type {
+  BackendHealth,
+  BeatMap,
   Datapath,
   DatapathCounters,
   DatapathSpec,
   FrontendRow,
+  GoneBackend,
   InterfaceRow,
+  LocalPod,
   PacketEvent,
 } from './datapath.ts';
-import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
+import { type FoundFrontend, inheritedRows, isSameTuple, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 
 /** What survives a process. The owner writes `interfaces` and `counters` as the world would. */
@@ -24,6 +28,8 @@ export interface FakeKernel {
   /** `address port protocol` to what is realised. */
   readonly frontends: Map<string, FoundFrontend>;
   readonly attached: Set<number>;
+  /** `address port` to what was said of it. */
+  readonly health: Map<string, BackendHealth>;
   counters: DatapathCounters;
   lastId: number;
 }
@@ -33,6 +39,7 @@ export function createFakeKernel(): FakeKernel {
     interfaces: new Map(),
     frontends: new Map(),
     attached: new Set(),
+    health: new Map(),
     counters: NO_PACKETS,
     lastId: 0,
   };
@@ -47,7 +54,17 @@ const NO_PACKETS: DatapathCounters = {
   redirected: 0n,
   restored: 0n,
   eventsLost: 0n,
-  fellBack: { 'no-backend': 0n, 'no-socket': 0n, fragment: 0n, skip: 0n, established: 0n },
+  fellBack: {
+    'no-backend': 0n,
+    'no-socket': 0n,
+    fragment: 0n,
+    skip: 0n,
+    established: 0n,
+    'no-heartbeat': 0n,
+    'probe-failed': 0n,
+    'not-permitted': 0n,
+    'flow-share': 0n,
+  },
 };
 
 export function openFakeDatapath(options: {
@@ -58,13 +75,17 @@ export function openFakeDatapath(options: {
 }
 
 class FakeImplementation implements FakeDatapath {
+  readonly beats: BeatMap = { fd: -1, seats: 256, beatBytes: 64 };
   readonly #kernel: FakeKernel;
   readonly #clock: Clock;
   #spec: DatapathSpec | undefined;
   #frontends: readonly FrontendRow[] = [];
+  /** Backends at the end of the last reconciliation that pruned. */
+  #last: readonly GoneBackend[] = [];
   #inherited: readonly FrontendRow[];
   #interfaces: readonly InterfaceRow[] = [];
   #listener: ((event: PacketEvent, lost: number) => void) | undefined;
+  #tellGone: (gone: readonly GoneBackend[]) => void = () => undefined;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -96,6 +117,18 @@ class FakeImplementation implements FakeDatapath {
     return this.#kernel.counters;
   }
 
+  setHealth(row: BackendHealth): void {
+    if (!this.#closed) this.#kernel.health.set(placeKey(row), row);
+  }
+
+  health(): readonly BackendHealth[] {
+    return [...this.#kernel.health.values()];
+  }
+
+  onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void {
+    this.#tellGone = listener;
+  }
+
   onEvent(listener: (event: PacketEvent, lost: number) => void): void {
     if (!this.#closed) this.#listener = listener;
   }
@@ -114,16 +147,14 @@ class FakeImplementation implements FakeDatapath {
     this.close();
     this.#kernel.frontends.clear();
     this.#kernel.attached.clear();
+    this.#kernel.health.clear();
     this.#kernel.counters = NO_PACKETS;
     this.#kernel.lastId = 0;
   }
 
   #reconcile(spec: DatapathSpec): void {
     const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
-    this.#interfaces = pods.flatMap(({ pod, addresses }) => {
-      const address = addresses[0];
-      return address === undefined ? [] : [this.#attach(pod, address)];
-    });
+    this.#interfaces = pods.flatMap((pod) => this.#attach(pod));
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
     this.#frontends = wanted.map((frontend) => this.#write(frontend));
     if (spec.mayPrune) this.#prune(wanted);
@@ -131,20 +162,25 @@ class FakeImplementation implements FakeDatapath {
     this.#scheduleRetry();
   }
 
-  #attach(pod: string, address: Ip): InterfaceRow {
+  #attach({ pod, addresses, permitted = false }: LocalPod): readonly InterfaceRow[] {
+    const address = addresses[0];
+    if (address === undefined) return [];
     const previous = this.#interfaces.find((row) => row.pod === pod && row.address === address);
     const found = this.#kernel.interfaces.get(address);
     const changed = found !== undefined && !this.#kernel.attached.has(found.ifindex);
     if (found !== undefined) this.#kernel.attached.add(found.ifindex);
     const outcome: Outcome = found === undefined ? { error: noInterface(address) } : { changed };
     const status = nextStatus(previous?.status, outcome, this.#clock.nowMs());
-    return { pod, address, ifindex: found?.ifindex ?? 0, ifname: found?.ifname ?? '', status };
+    const { ifindex, ifname } = found ?? { ifindex: 0, ifname: '' };
+    const hook = found && { hook: { kind: 'tcx', order: 'alone', others: [] } as const };
+    return [{ pod, address, ifindex, ifname, status, ...hook, permitted, redirects: true }];
   }
 
   #write(frontend: Frontend): FrontendRow {
     const key = tupleKey(frontend);
     const previous = this.#frontends.find((row) => tupleKey(row.frontend) === key);
     const known = this.#kernel.frontends.get(key);
+    for (const backend of frontend.backends) this.#expectHealth(backend);
     const reachable = frontend.backends.filter((backend) => this.#kernel.interfaces.has(backend.address));
     const missing = frontend.backends.find((backend) => !reachable.includes(backend));
     const backends = reachable.map(({ address, port, protocol }) => ({ address, port, protocol }));
@@ -160,10 +196,34 @@ class FakeImplementation implements FakeDatapath {
 
   #prune(wanted: readonly Frontend[]): void {
     const keep = new Set(wanted.map(tupleKey));
+    const before = [...this.#kernel.frontends.values()].flatMap((row) => row.backends);
     for (const key of this.#kernel.frontends.keys()) if (!keep.has(key)) this.#kernel.frontends.delete(key);
+    this.#forget([...this.#last, ...before]);
     const kept = new Set(this.#interfaces.map((row) => row.ifindex));
     for (const ifindex of this.#kernel.attached)
       if (!kept.has(ifindex)) this.#kernel.attached.delete(ifindex);
+  }
+
+  /** A row for every backend, as soon as there is one. */
+  #expectHealth({ address, port }: GoneBackend): void {
+    const key = placeKey({ address, port });
+    if (!this.#kernel.health.has(key)) this.#kernel.health.set(key, { address, port });
+  }
+
+  #forget(before: readonly GoneBackend[]): void {
+    const left = [...this.#kernel.frontends.values()].flatMap((row) => row.backends);
+    this.#last = left;
+    const gone = before.filter(
+      (backend, i) =>
+        !left.some((other) => isSameTuple(other, backend)) &&
+        before.findIndex((other) => isSameTuple(other, backend)) === i,
+    );
+    for (const { address, port } of gone) {
+      const used = left.some((other) => other.address === address && other.port === port);
+      const key = placeKey({ address, port });
+      if (!used && this.#kernel.health.get(key)?.seat === undefined) this.#kernel.health.delete(key);
+    }
+    if (gone.length > 0) this.#tellGone(gone);
   }
 
   #scheduleRetry(): void {
@@ -179,6 +239,10 @@ class FakeImplementation implements FakeDatapath {
 
 function tupleOf({ address, port, protocol }: Frontend): FoundFrontend['tuple'] {
   return { address, port, protocol };
+}
+
+function placeKey({ address, port }: Pick<BackendHealth, 'address' | 'port'>): string {
+  return `${address} ${port}`;
 }
 
 function tupleKey(frontend: Frontend): string {

@@ -215,7 +215,7 @@ describe('without the agent', () => {
   test('an interface that a crash left with one of its two programs gets the other', async () => {
     const spec = specFor([pods.backend.address]);
     await datapath.apply(spec);
-    const links = join(directory, 'abi-1/links');
+    const links = join(directory, 'abi-2/links');
     const before = readdirSync(links).sort();
     for (const name of before.filter((entry) => entry.endsWith('-out'))) removePinnedLink(join(links, name));
     await datapath.apply(spec);
@@ -272,7 +272,7 @@ test('the pins of an interface that is gone are removed, and its frontend falls 
   await datapath.apply({ ...spec, pods: [...spec.pods, spare] });
   expect(digBoth()).toEqual(['192.0.2.40', '192.0.2.40']);
   const gone = `${datapath.interfaces().find((row) => row.pod === 'default/extra')?.ifindex}-in`;
-  const links = () => readdirSync(join(directory, 'abi-1/links'));
+  const links = () => readdirSync(join(directory, 'abi-2/links'));
   expect(links()).toContain(gone);
   await network.kill(server);
   network.inNode('ip', 'link', 'del', extra.ifname);

@@ -31,6 +31,10 @@ const FALL_BACK_TEXTS: Readonly<Record<FallBackReason, string>> = {
   fragment: 'fragment or IP options',
   skip: 'the sender is the only backend, or the policy skips it',
   established: 'connection began before the redirect',
+  'no-heartbeat': 'the serving process is late with its heartbeat',
+  'probe-failed': 'the backend did not answer the last probe',
+  'not-permitted': "another program's place on the pod's interface comes after ours, and nobody permitted it",
+  'flow-share': 'the pod has used up its share of the flow table',
 };
 
 /** `UDP fell back: no-socket, no socket is bound at any backend`; the first word is the datapath's own and stable. */

@@ -110,9 +110,9 @@ function emitField(btf: Btf, member: string, id: number, offset: number): Field 
   const step = sizeOf(btf, type.type);
   return {
     key,
-    tsType: 'readonly number[]',
+    tsType: step === 8 ? 'readonly bigint[]' : 'readonly number[]',
     read: `Array.from({ length: ${type.length} }, (_, i) => view.get${get}(base + ${offset} + i * ${step}${end}))`,
-    write: `for (let i = 0; i < ${type.length}; i++) view.set${set}(${offset} + i * ${step}, value.${key}[i] ?? 0${end});`,
+    write: `for (let i = 0; i < ${type.length}; i++) view.set${set}(${offset} + i * ${step}, value.${key}[i] ?? 0${step === 8 ? 'n' : ''}${end});`,
   };
 }
 

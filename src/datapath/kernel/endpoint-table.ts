@@ -21,7 +21,8 @@ export class EndpointTable {
   write(addresses: readonly Ip[], ifindex: number): void {
     for (const address of addresses) {
       if (this.#owners.get(address) === ifindex) continue;
-      this.#map.update(encodeEndpointKey({ address: ipMappedBytes(address) }), encodeEndpoint({ ifindex }));
+      const value = { ifindex, flags: 0, window: 0, flows: 0 };
+      this.#map.update(encodeEndpointKey({ address: ipMappedBytes(address) }), encodeEndpoint(value));
       this.#owners.set(address, ifindex);
     }
   }

@@ -21,24 +21,25 @@ export class KernelCounters {
   }
 
   read(): DatapathCounters {
-    const fellBack = (reason: number) => this.#sum(COUNTER_FELL_BACK + reason);
     return {
       redirected: this.#sum(COUNTER_REDIRECTED),
       restored: this.#sum(COUNTER_RESTORED),
       spoofed: this.#sum(COUNTER_SPOOFED),
       eventsLost: this.eventsLost(),
-      fellBack: {
-        'no-backend': fellBack(REASON_NUMBERS['no-backend']),
-        'no-socket': fellBack(REASON_NUMBERS['no-socket']),
-        fragment: fellBack(REASON_NUMBERS.fragment),
-        skip: fellBack(REASON_NUMBERS.skip),
-        established: fellBack(REASON_NUMBERS.established),
-      },
+      fellBack: this.#fellBack(),
     };
   }
 
   eventsLost(): bigint {
     return this.#sum(COUNTER_EVENTS_LOST);
+  }
+
+  #fellBack(): DatapathCounters['fellBack'] {
+    const counts = Object.entries(REASON_NUMBERS).map(([word, reason]) => [
+      word,
+      this.#sum(COUNTER_FELL_BACK + reason),
+    ]);
+    return Object.fromEntries(counts) as DatapathCounters['fellBack'];
   }
 
   #sum(index: number): bigint {

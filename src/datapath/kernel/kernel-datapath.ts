@@ -14,18 +14,22 @@ import { openLibc } from '../../sys/libc.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type {
+  BackendHealth,
+  BeatMap,
   Datapath,
   DatapathCounters,
   DatapathSpec,
   FrontendRow,
+  GoneBackend,
   InterfaceRow,
   LocalPod,
 } from '../datapath.ts';
 import { inheritedRows, isSameTuple, stillInherited } from '../inherited.ts';
 import { nextStatus, preciseNow, retryDelayMs } from '../row-status.ts';
-import { FRONTEND_SKIP_FROM_BACKEND } from './abi.gen.ts';
+import { BEAT_SIZE, FRONTEND_SKIP_FROM_BACKEND, MAX_SEATS } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
+import { HealthTable } from './health-table.ts';
 import { KernelCounters } from './kernel-counters.ts';
 import { type BackendTarget, KernelTable } from './kernel-table.ts';
 import type { Links } from './links.ts';
@@ -50,6 +54,8 @@ const REFRESH_MS = 5000;
 export class KernelDatapath implements Datapath {
   readonly #parts: KernelParts;
   readonly #table: KernelTable;
+  readonly #health: HealthTable;
+  readonly beats: BeatMap;
   readonly #endpoints: EndpointTable;
   readonly #counters: KernelCounters;
   readonly #events: EventReader;
@@ -59,6 +65,7 @@ export class KernelDatapath implements Datapath {
   #inherited: readonly FrontendRow[];
   #interfaces: readonly InterfaceRow[] = [];
   #timer: Timer | undefined;
+  #tellGone: (gone: readonly GoneBackend[]) => void = () => undefined;
   #closed = false;
   /** What they were at the end: a closed descriptor may be somebody else's already. */
   #lastCounters: DatapathCounters | undefined;
@@ -69,7 +76,9 @@ export class KernelDatapath implements Datapath {
   constructor(parts: KernelParts) {
     this.#parts = parts;
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
-    this.#table = new KernelTable({ frontends, slots, backends });
+    this.#health = new HealthTable(this.#map('health'));
+    this.#table = new KernelTable({ frontends, slots, backends }, this.#health);
+    this.beats = { fd: this.#map('beats').fd, seats: MAX_SEATS, beatBytes: BEAT_SIZE };
     this.#endpoints = new EndpointTable(this.#map('endpoints'));
     this.#counters = new KernelCounters(this.#map('counters'));
     this.#events = new EventReader({
@@ -102,6 +111,18 @@ export class KernelDatapath implements Datapath {
 
   counters(): DatapathCounters {
     return this.#lastCounters ?? this.#counters.read();
+  }
+
+  setHealth(row: BackendHealth): void {
+    if (!this.#closed) this.#health.set(row);
+  }
+
+  health(): readonly BackendHealth[] {
+    return this.#health.rows();
+  }
+
+  onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void {
+    this.#tellGone = listener;
   }
 
   onEvent(listener: EventListener): void {
@@ -157,7 +178,7 @@ export class KernelDatapath implements Datapath {
     const address = pod.addresses[0];
     if (address === undefined) return [];
     const previous = this.#interfaces.find((row) => row.pod === pod.pod && row.address === address);
-    const base = { pod: pod.pod, address };
+    const base = { pod: pod.pod, address, permitted: pod.permitted ?? false, redirects: true };
     try {
       const { ifindex, ifname } = locateAddress(address);
       // The pod shares the node's namespace: there is no interface of its own to hang on.
@@ -196,7 +217,8 @@ export class KernelDatapath implements Datapath {
 
   /** Frontends first: their packets must not lose the way back while they are still redirected. */
   #prune(wanted: readonly Frontend[], pods: readonly LocalPod[]): void {
-    this.#table.prune(wanted);
+    const gone = this.#table.prune(wanted);
+    if (gone.length > 0) this.#tellGone(gone);
     this.#endpoints.prune(new Set(pods.flatMap((pod) => pod.addresses)));
     const keep = new Set(this.#interfaces.map((row) => row.ifindex));
     for (const ifindex of this.#parts.links.ifindexes())

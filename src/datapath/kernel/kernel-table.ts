@@ -7,9 +7,10 @@
 import { AppError } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
 import { ipFamily, ipFromBytes, ipMappedBytes, parseIp } from '../../net/ip.ts';
-import { PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
+import { type Port, PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
+import type { GoneBackend } from '../datapath.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
 import type { FoundFrontend } from '../inherited.ts';
 import {
@@ -25,15 +26,22 @@ import {
   MAX_FRONTENDS,
   MAX_SLOTS,
 } from './abi.gen.ts';
+import type { HealthTable } from './health-table.ts';
 import type { Location } from './locate.ts';
 
 export interface Tuple {
   readonly address: Ip;
-  readonly port: number;
+  readonly port: Port;
   readonly protocol: Protocol;
 }
 
 export type BackendTarget = Tuple & Pick<Location, 'ifindex' | 'netnsId'>;
+
+export interface RedirectMaps {
+  readonly frontends: BpfMap;
+  readonly slots: BpfMap;
+  readonly backends: BpfMap;
+}
 
 interface Entry {
   readonly id: number;
@@ -45,7 +53,8 @@ interface Entry {
 const ID_LIMIT = 0x7fffffff;
 
 export class KernelTable {
-  readonly #maps: { readonly frontends: BpfMap; readonly slots: BpfMap; readonly backends: BpfMap };
+  readonly #maps: RedirectMaps;
+  readonly #health: HealthTable;
   readonly #entries = new Map<string, Entry>();
   /** By what they are, not by id. */
   readonly #backends = new Map<string, number>();
@@ -53,8 +62,9 @@ export class KernelTable {
   #lastFrontendId = 0;
 
   /** The maps stay the caller's. Reads all that is there. */
-  constructor(maps: { readonly frontends: BpfMap; readonly slots: BpfMap; readonly backends: BpfMap }) {
+  constructor(maps: RedirectMaps, health: HealthTable) {
     this.#maps = maps;
+    this.#health = health;
     this.#readBackends();
     this.#readFrontends();
   }
@@ -92,23 +102,33 @@ export class KernelTable {
     if (known !== undefined) this.#drop(tupleKey(tuple), known);
   }
 
-  /** Removes every frontend not in `keep`, then every backend nobody leads to. */
-  prune(keep: readonly Tuple[]): void {
+  /** Removes every frontend not in `keep`, then every backend nobody leads to; tells which addresses went with them. */
+  prune(keep: readonly Tuple[]): readonly GoneBackend[] {
     const kept = new Set(keep.map(tupleKey));
     for (const [key, entry] of this.#entries) if (!kept.has(key)) this.#drop(key, entry);
     const used = new Set([...this.#entries.values()].flatMap((entry) => entry.backends));
-    for (const [key, id] of this.#backends) {
-      if (used.has(id)) continue;
+    const unused = [...this.#backends].filter(([, id]) => !used.has(id));
+    for (const [key, id] of unused) {
       this.#maps.backends.delete(u32Bytes(id));
       this.#backends.delete(key);
     }
+    if (unused.length === 0) return [];
+    const left = [...this.#backends.keys()].flatMap(tupleOf);
+    const leftTuples = new Set(left.map(tupleKey));
+    const leftPlaces = new Set(left.map(({ address, port }) => `${address} ${port}`));
+    const gone = unused.flatMap(([key]) => tupleOf(key)).filter((tuple) => !leftTuples.has(tupleKey(tuple)));
+    for (const { address, port } of gone)
+      if (!leftPlaces.has(`${address} ${port}`)) this.#health.release(address, port);
+    return gone;
   }
 
   #readBackends(): void {
     for (const key of this.#maps.backends.keys()) {
       const value = this.#maps.backends.lookup(key);
       if (value === undefined) continue;
-      const { address, port, protocol, ifindex, netnsId } = decodeBackend(value);
+      const { address, port, protocol, ifindex, netnsId, health } = decodeBackend(value);
+      const known = toPort(port);
+      if (known !== undefined) this.#health.inherit(ipFromBytes(address), known, health);
       const id = new DataView(key.buffer).getUint32(0, true);
       this.#backends.set([ipFromBytes(address), port, protocol, ifindex, netnsId].join(' '), id);
       this.#lastBackendId = Math.max(this.#lastBackendId, id);
@@ -176,7 +196,8 @@ export class KernelTable {
     const id = (this.#lastBackendId % ID_LIMIT) + 1;
     const flags = ipFamily(target.address) === 6 ? BACKEND_IPV6 : 0;
     const { port, ifindex, netnsId } = target;
-    const value = { address: ipMappedBytes(target.address), port, protocol, flags, ifindex, netnsId };
+    const health = this.#health.indexOf(target.address, port);
+    const value = { address: ipMappedBytes(target.address), port, protocol, flags, ifindex, netnsId, health };
     this.#maps.backends.update(u32Bytes(id), encodeBackend(value));
     this.#lastBackendId = id;
     this.#backends.set(name, id);
@@ -185,7 +206,7 @@ export class KernelTable {
 }
 
 /** The inverse of `tupleKey`; a backend's name begins with one. */
-function tupleOf(name: string): readonly FoundFrontend['tuple'][] {
+function tupleOf(name: string): readonly Tuple[] {
   const [address, port, number] = name.split(' ');
   const known = { address: parseIp(address ?? ''), port: toPort(Number(port)) };
   const protocol = PROTOCOLS.find((word) => PROTOCOL_NUMBERS[word] === Number(number));

@@ -7,9 +7,13 @@ import {
   HOOK_FROM_ENDPOINT,
   PACKET_EVENT_SIZE,
   REASON_ESTABLISHED,
+  REASON_FLOW_SHARE,
   REASON_FRAGMENT,
   REASON_NO_BACKEND,
+  REASON_NO_HEARTBEAT,
   REASON_NO_SOCKET,
+  REASON_NOT_PERMITTED,
+  REASON_PROBE_FAILED,
   REASON_SKIP,
   VERDICT_FELL_BACK,
   VERDICT_FORWARDED,
@@ -23,6 +27,10 @@ export const REASON_NUMBERS: Readonly<Record<FallBackReason, number>> = {
   fragment: REASON_FRAGMENT,
   skip: REASON_SKIP,
   established: REASON_ESTABLISHED,
+  'no-heartbeat': REASON_NO_HEARTBEAT,
+  'probe-failed': REASON_PROBE_FAILED,
+  'not-permitted': REASON_NOT_PERMITTED,
+  'flow-share': REASON_FLOW_SHARE,
 };
 
 const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> = {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { toIp } from '../testing/conformance.ts';
+import { DNS_PORT, toIp } from '../testing/conformance.ts';
 import { TestNetwork } from '../testing/test-network.ts';
 import { buildPacket, type PacketShape, readPacket, TCP_ACK, TCP_SYN } from '../testing/test-packet.ts';
 import { PASS_ON, REDIRECTED, TestPrograms } from '../testing/test-programs.ts';
@@ -44,7 +44,7 @@ const answerTo = (asked: PacketShape, from = ALIVE): PacketShape => ({
 });
 const target = (address: typeof ALIVE, protocol: 'UDP' | 'TCP', ifindex = IFINDEX) => ({
   address,
-  port: BACKEND_PORT,
+  port: DNS_PORT,
   protocol,
   ifindex,
   netnsId: OWN_NETNS,
@@ -52,7 +52,7 @@ const target = (address: typeof ALIVE, protocol: 'UDP' | 'TCP', ifindex = IFINDE
 const redirectTo = (backends: readonly (typeof ALIVE)[], flags = 0, ifindex = IFINDEX) => {
   for (const protocol of ['UDP', 'TCP'] as const) {
     const targets = backends.map((address) => target(address, protocol, ifindex));
-    programs.table.write({ address: VIP, port: 53, protocol }, flags, targets);
+    programs.table.write({ address: VIP, port: DNS_PORT, protocol }, flags, targets);
   }
 };
 
@@ -204,11 +204,11 @@ describe('from_endpoint', () => {
       readPacket(programs.run('from_endpoint', answerTo(asked)).packet).source;
 
     beforeEach(() => {
-      const frontend = { address: SECOND, port: 53, protocol: 'UDP' } as const;
+      const frontend = { address: SECOND, port: DNS_PORT, protocol: 'UDP' } as const;
       programs.table.write(frontend, 0, [target(ALIVE, 'UDP')]);
     });
 
-    afterAll(() => programs.table.remove({ address: SECOND, port: 53, protocol: 'UDP' }));
+    afterAll(() => programs.table.remove({ address: SECOND, port: DNS_PORT, protocol: 'UDP' }));
 
     test('gets every answer from the address it asked, in whatever order they come', () => {
       const addresses = fc.constantFrom(VIP, SECOND, ALIVE);
@@ -275,9 +275,9 @@ describe('from_endpoint', () => {
 
   test('does the same for IPv6, there and back', () => {
     const targets = [
-      { address: ALIVE6, port: 53, protocol: 'UDP' as const, ifindex: IFINDEX, netnsId: OWN_NETNS },
+      { address: ALIVE6, port: DNS_PORT, protocol: 'UDP' as const, ifindex: IFINDEX, netnsId: OWN_NETNS },
     ];
-    programs.table.write({ address: VIP6, port: 53, protocol: 'UDP' }, 0, targets);
+    programs.table.write({ address: VIP6, port: DNS_PORT, protocol: 'UDP' }, 0, targets);
     const asked = query({ source: CLIENT6, destination: VIP6 });
     const there = programs.run('from_endpoint', asked);
     expect(there.verdict).toBe(REDIRECTED);

@@ -195,7 +195,9 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
 
     test('counters of a datapath without packets are zero', () => {
       const { redirected, restored, eventsLost, fellBack } = datapath.counters();
-      expect([redirected, restored, eventsLost, ...Object.values(fellBack)]).toEqual(Array(8).fill(0n));
+      const reasons = Object.values(fellBack);
+      expect(reasons).toHaveLength(9);
+      expect(new Set([redirected, restored, eventsLost, ...reasons])).toEqual(new Set([0n]));
     });
 
     test('counters can still be read after close', () => {

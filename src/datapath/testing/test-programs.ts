@@ -17,6 +17,7 @@ import {
   FLOW_REPLY,
 } from '../kernel/abi.gen.ts';
 import { EndpointTable } from '../kernel/endpoint-table.ts';
+import { HealthTable } from '../kernel/health-table.ts';
 import { KernelCounters } from '../kernel/kernel-counters.ts';
 import { KernelTable } from '../kernel/kernel-table.ts';
 import { loadPrograms } from '../kernel/load-program.ts';
@@ -40,6 +41,7 @@ export interface RunResult {
 
 export class TestPrograms {
   readonly table: KernelTable;
+  readonly health: HealthTable;
   readonly endpoints: EndpointTable;
   readonly #maps: ReadonlyMap<string, BpfMap>;
   readonly #programs: ReadonlyMap<string, number>;
@@ -49,11 +51,9 @@ export class TestPrograms {
   constructor(directory: string) {
     this.#maps = openMaps(POD_OBJECT, directory);
     this.#programs = loadPrograms({ object: POD_OBJECT, maps: this.#maps, globals: {} });
-    this.table = new KernelTable({
-      frontends: this.#map('frontends'),
-      slots: this.#map('slots'),
-      backends: this.#map('backends'),
-    });
+    const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
+    this.health = new HealthTable(this.#map('health'));
+    this.table = new KernelTable({ frontends, slots, backends }, this.health);
     this.endpoints = new EndpointTable(this.#map('endpoints'));
     this.#ring = new RingBuffer(this.#map('events').fd, EVENT_RING_BYTES);
     this.#map('config').update(u32Bytes(0), encodeConfig({ listening: 1 }));
