@@ -1,6 +1,14 @@
 /** `zerohop lab`: the two-node cluster on this machine, by hand or as a story. */
 import type { Command } from './main.ts';
-import { createProgram, runProgram } from './program.ts';
+import { countFlag, createProgram, runProgram } from './program.ts';
+
+interface TrialFlags {
+  readonly list?: boolean;
+  readonly udpRate: number;
+  readonly tcpRate: number;
+  readonly queries: number;
+  readonly outage: number;
+}
 
 const DESCRIPTION = 'A two-node cluster made of network namespaces on this machine. Needs root.';
 
@@ -58,6 +66,31 @@ export const run: Command = async (args) => {
       const { killPod } = await import('../lab/exec.ts');
       console.log(`killed process ${killPod(pod)} of ${pod}`);
     });
+  program
+    .command('trials')
+    .description(
+      'what is lost when something dies: kills, hangs and replaces, under a steady load of DNS queries',
+    )
+    .argument('[name...]', 'only these; --list names all')
+    .option('--list', 'say what there is')
+    .option('--udp-rate <n>', 'queries per second over UDP of four pods together', countFlag, 1600)
+    .option(
+      '--tcp-rate <n>',
+      'the same over TCP, most of them with a connection of their own',
+      countFlag,
+      400,
+    )
+    .option('--queries <n>', 'how many queries the rolling update lasts for', countFlag, 20_000)
+    .option('--outage <seconds>', 'how long the API server is gone', countFlag, 60)
+    .action(async (names: readonly string[], options: TrialFlags) => {
+      const { runTrials, TRIALS } = await import('../lab/trials/run-trials.ts');
+      if (options.list === true) {
+        for (const { name, what } of TRIALS) console.log(`${name.padEnd(20)} ${what}`);
+        return;
+      }
+      const { udpRate, tcpRate, queries, outage } = options;
+      exitCode = await runTrials({ only: names, udpRate, tcpRate, enough: queries, outageSeconds: outage });
+    });
   addHidden(program);
   return (await runProgram(program, args)) ?? exitCode;
 };
@@ -85,5 +118,27 @@ function addHidden(program: ReturnType<typeof createProgram>): void {
     .action(async (options: { rate: string; seconds: string; server: string; name: string }) => {
       const { printLoad } = await import('../lab/load/print-load.ts');
       await printLoad({ ...options, rate: Number(options.rate), seconds: Number(options.seconds) });
+    });
+  program
+    .command('client', { hidden: true })
+    .requiredOption('--server <address>')
+    .requiredOption('--name <name>')
+    .requiredOption('--udp-rate <n>')
+    .requiredOption('--tcp-rate <n>')
+    .action(async (options: { server: string; name: string; udpRate: string; tcpRate: string }) => {
+      const { runSteadyClient } = await import('../lab/load/steady-client.ts');
+      await runSteadyClient({
+        ...options,
+        udpRate: Number(options.udpRate),
+        tcpRate: Number(options.tcpRate),
+      });
+    });
+  program
+    .command('flood', { hidden: true })
+    .requiredOption('--server <address>')
+    .requiredOption('--ports <n>')
+    .action(async (options: { server: string; ports: string }) => {
+      const { floodFromPorts } = await import('../lab/load/port-flood.ts');
+      await floodFromPorts(options.server, Number(options.ports));
     });
 }

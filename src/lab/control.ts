@@ -3,7 +3,7 @@
  * slices, kube-proxy. The controllers read the cluster the way everything else does, by list and watch.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
@@ -32,7 +32,9 @@ const POD_GRACE_SECONDS = 30;
 export async function runControlPlane(): Promise<void> {
   const certificates = readCertificates();
   const { store, handler } = createApiServer({ clock: systemClock, podGraceSeconds: POD_GRACE_SECONDS });
-  createHttpServer(handler).listen(LAB_PATHS.api);
+  const local = createHttpServer(handler);
+  local.listen(LAB_PATHS.api);
+  absentOnSignal(local);
   createHttpsServer({ cert: certificates.cert, key: certificates.key }, handler).listen(
     API_PORT,
     CONTROL_NODE.address,
@@ -57,6 +59,15 @@ export async function runControlPlane(): Promise<void> {
   for (const node of NODES) registerNode(store, node);
   await applyManifests(store, () => cluster.synced());
   await new Promise(() => undefined);
+}
+
+/** The API server goes away and comes back at each SIGUSR2, for those who ask by its socket: a trial plays its loss. */
+function absentOnSignal(server: Server): void {
+  process.on('SIGUSR2', () => {
+    if (!server.listening) return void server.listen(LAB_PATHS.api);
+    server.close();
+    server.closeAllConnections();
+  });
 }
 
 /** The services come before the pods, which are told of them in their environment. */

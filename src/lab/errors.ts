@@ -37,6 +37,10 @@ export const LAB_ERRORS = {
     cure: 'Delete pods of that node, or put the new one on the other node.',
   },
   LAB_LOAD: { cause: 'The load was given a name that is not a domain name.', cure: 'Give another name.' },
+  LAB_TRIAL_UNKNOWN: {
+    cause: 'There is no trial of that name.',
+    cure: 'npx zerohop lab trials --list names them all.',
+  },
   LAB_STOPPED: {
     cause: 'Somebody stopped the lab while it came up.',
     cure: 'Nothing: it cleans up after itself.',

@@ -4,6 +4,7 @@ import { type AgentClient, createAgentClient } from '../agent/client.ts';
 import { AppError } from '../fault/app-error.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { endpointConfig } from '../kube/config/load-kube-config.ts';
+import type { Manifest } from './api/object-store.ts';
 import { lastWords } from './exec.ts';
 import { readManifests } from './manifests.ts';
 import { agentSocket, NODES } from './topology.ts';
@@ -25,6 +26,10 @@ export interface LabApi {
   pods(): Promise<readonly LabPod[]>;
   /** Creates the field reports' policy as it stands in the manifest. */
   createPolicy(): Promise<void>;
+  deletePolicy(): Promise<void>;
+  createPod(namespace: string, pod: Manifest): Promise<void>;
+  /** As `kubectl delete --wait=false`: the pod is leaving when this resolves. */
+  deletePod(namespace: string, name: string): Promise<void>;
   agent(node: { readonly name: string }): AgentClient;
   /** Resolves when every local pod's interface carries our programs, on every node. */
   agentsReady(timeoutMs: number, aborted: AbortSignal): Promise<void>;
@@ -45,6 +50,15 @@ export function openLabApi(socketPath: string): LabApi {
     agent,
     createPolicy: async () => {
       await client.create(POLICIES, readManifests('lrp-nodelocaldns.yaml')[0]);
+    },
+    deletePolicy: async () => {
+      await client.delete(`${POLICIES}/nodelocaldns`);
+    },
+    createPod: async (namespace, pod) => {
+      await client.create(`/api/v1/namespaces/${namespace}/pods`, pod);
+    },
+    deletePod: async (namespace, name) => {
+      await client.delete(`/api/v1/namespaces/${namespace}/pods/${name}`);
     },
     async agentsReady(timeoutMs, aborted) {
       const expected = await pods();

@@ -12,6 +12,7 @@ import { lastWords } from './exec.ts';
 import { type LabApi, openLabApi } from './lab-api.ts';
 import { clusterManifests } from './manifests.ts';
 import { buildNodes } from './network.ts';
+import type { Container } from './node/container.ts';
 import { startDaemon } from './node/daemon.ts';
 import { claimLab } from './owner.ts';
 import { assertLabPossible } from './preflight.ts';
@@ -25,6 +26,7 @@ import {
   LAB_DIRECTORY,
   LAB_PATHS,
   LAB_PREFIX,
+  type LabNode,
   NODES,
   nodeNamespace,
 } from './topology.ts';
@@ -63,7 +65,7 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
   await step('API server, kubelets, kube-proxy, internet', startControlPlane);
   const api = openLabApi(LAB_PATHS.api);
   aborted.addEventListener('abort', () => api.close());
-  startAgents();
+  for (const node of NODES) startAgent(node);
   await step('pods: coredns ×2, node-local-dns ×2, netshoot, curl-pod', () => allPodsReady(api, aborted));
   await step('agents: programs on every pod interface', () => api.agentsReady(READY_TIMEOUT_MS, aborted));
   const forwarder = await forwardKubectl();
@@ -95,20 +97,19 @@ async function startControlPlane(): Promise<void> {
   await socketAnswers(LAB_PATHS.api);
 }
 
-function startAgents(): void {
-  for (const node of NODES) {
-    startDaemon({
-      name: `agent-${node.name}`,
-      namespace: nodeNamespace(node),
-      args: [
-        'agent',
-        ...['--node-name', node.name],
-        ...['--api-server', `unix://${LAB_PATHS.api}`],
-        ...['--socket', agentSocket(node)],
-        ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
-      ],
-    });
-  }
+/** Starts the node's agent; it says when it is ready by answering on its socket. The lab's end ends it. */
+export function startAgent(node: LabNode): Container {
+  return startDaemon({
+    name: `agent-${node.name}`,
+    namespace: nodeNamespace(node),
+    args: [
+      'agent',
+      ...['--node-name', node.name],
+      ...['--api-server', `unix://${LAB_PATHS.api}`],
+      ...['--socket', agentSocket(node)],
+      ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
+    ],
+  });
 }
 
 async function allPodsReady(api: LabApi, aborted: AbortSignal): Promise<void> {

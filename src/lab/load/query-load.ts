@@ -20,7 +20,10 @@ export interface LoadOptions {
   readonly port: number;
   /** Queries per second. */
   readonly rate: number;
-  readonly durationMs: number;
+  /** For ever when absent. */
+  readonly durationMs?: number;
+  /** Ends the sending early; what has been sent is still waited for. */
+  readonly stop?: AbortSignal;
   /** Called with every query once it is answered or lost, in no order. */
   readonly onResult: (result: LoadResult) => void;
 }
@@ -71,15 +74,17 @@ function sendAll(
   pending: Map<string, Pending>,
   settle: (key: string, answer: Record<string, never>) => void,
 ): Promise<void> {
-  const total = Math.round((options.rate * options.durationMs) / 1000);
+  const { rate, durationMs = Number.POSITIVE_INFINITY, stop } = options;
+  const total = Math.round((rate * durationMs) / 1000);
   const started = epochMs();
   let sent = 0;
   return new Promise((resolve) => {
     const timer = setInterval(() => {
-      const due = Math.min(total, Math.floor(((epochMs() - started) * options.rate) / 1000));
+      const stopped = stop?.aborted === true;
+      const due = stopped ? sent : Math.min(total, Math.floor(((epochMs() - started) * rate) / 1000));
       for (; sent < due; sent++) sendOne(options, sockets, pending, sent);
       expire(pending, settle);
-      if (sent === total && pending.size === 0) {
+      if ((sent === total || stopped) && pending.size === 0) {
         clearInterval(timer);
         resolve();
       }
@@ -124,6 +129,7 @@ function openSocket({ server, port }: LoadOptions): Promise<Socket> {
   });
 }
 
-function epochMs(): number {
+/** Milliseconds since the epoch, with fractions. */
+export function epochMs(): number {
   return performance.timeOrigin + performance.now();
 }
