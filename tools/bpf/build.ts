@@ -34,13 +34,24 @@ function compile(name: string, directory: string): Buffer {
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-bpf-'));
+
+function write(file: string, text: string): void {
+  writeFileSync(join(SOURCE, file), text);
+}
+
+function buildPrograms(name: string, constant: string, file: string): void {
+  const object = decodeObject(compile(name, directory));
+  write(file, emitPrograms(object, { constant, sourceHash: bpfSourceHash() }));
+  for (const program of object.programs)
+    console.log(`${program.name}: ${program.instructions.length / 8} instructions`);
+}
+
 try {
-  const object = decodeObject(compile('pod', directory));
-  writeFileSync(join(SOURCE, 'datapath/kernel/programs.gen.ts'), emitPrograms(object, bpfSourceHash()));
-  writeFileSync(join(SOURCE, 'datapath/kernel/abi.gen.ts'), emitAbi(btfOf(compile('abi', directory))));
-  writeFileSync(join(SOURCE, 'sys/uapi.gen.ts'), emitUapi(btfOf(compile('uapi', directory))));
-  for (const { name, instructions } of object.programs)
-    console.log(`${name}: ${instructions.length / 8} instructions`);
+  buildPrograms('pod', 'POD_OBJECT', 'datapath/kernel/programs.gen.ts');
+  buildPrograms('socket', 'SOCKET_OBJECT', 'datapath/socket/programs.gen.ts');
+  write('datapath/kernel/abi.gen.ts', emitAbi(btfOf(compile('abi', directory))));
+  write('datapath/socket/socket-abi.gen.ts', emitAbi(btfOf(compile('socket-abi', directory))));
+  write('sys/uapi.gen.ts', emitUapi(btfOf(compile('uapi', directory))));
 } finally {
   rmSync(directory, { recursive: true });
 }

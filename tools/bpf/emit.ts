@@ -27,7 +27,11 @@ export function emitUapi(btf: Btf): string {
   return `${HEAD}\n${layouts.join('\n')}`;
 }
 
-export function emitPrograms(object: BpfObject, sourceHash: string): string {
+/** `constant` is the name under which the generated module exports the object. */
+export function emitPrograms(
+  object: BpfObject,
+  { constant, sourceHash }: { readonly constant: string; readonly sourceHash: string },
+): string {
   const json = {
     sourceHash,
     license: object.license,
@@ -41,7 +45,7 @@ export function emitPrograms(object: BpfObject, sourceHash: string): string {
       ]),
     ),
   };
-  return `${HEAD}\nexport const POD_OBJECT = ${JSON.stringify(json, undefined, 1)} as const;\n`;
+  return `${HEAD}\nexport const ${constant} = ${JSON.stringify(json, undefined, 1)} as const;\n`;
 }
 
 function shownTypes(btf: Btf, prefix: string): readonly BtfType[] {

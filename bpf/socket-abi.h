@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the socket programs and user space say to each other, beside abi.h; the same rules hold, ABI_VERSION included.
+ * src/datapath/socket/socket-abi.gen.ts is generated from it.
+ */
+#ifndef ZEROHOP_SOCKET_ABI_H
+#define ZEROHOP_SOCKET_ABI_H
+
+#include "abi.h"
+
+enum socket_limit {
+	/* Network namespaces of one node: its own and one for each pod. */
+	MAX_CALLERS = 4096,
+	/* Backends that one unconnected socket may have answers outstanding from. */
+	MAX_ASKED = 4,
+};
+
+enum socket_counter {
+	SOCKET_REDIRECTED_TCP = 0,
+	/* Sockets connected, not datagrams: those that may have to be ended. */
+	SOCKET_REDIRECTED_CONNECTED = 1,
+	/* Datagrams of unconnected sockets. */
+	SOCKET_REDIRECTED_DATAGRAM = 2,
+	/* Peers and senders shown as the frontend. */
+	SOCKET_RESTORED = 3,
+	/* SOCKET_FELL_BACK + enum socket_reason; SOCKET_REASON_NONE is never counted. */
+	SOCKET_FELL_BACK = 4,
+	SOCKET_COUNTER_COUNT = 16,
+};
+
+enum socket_reason {
+	SOCKET_REASON_NONE = 0,
+	SOCKET_REASON_NO_BACKEND = 1,
+	/* No socket is bound to the backend's address. */
+	SOCKET_REASON_NO_SOCKET = 2,
+	/* The caller is the backend, or one of the frontend's backends and the policy says to leave those alone. */
+	SOCKET_REASON_SKIP = 3,
+	SOCKET_REASON_NO_HEARTBEAT = 4,
+	SOCKET_REASON_PROBE_FAILED = 5,
+	/* The caller's namespace cannot ask for the backend's socket, and the backend has no heartbeat. */
+	SOCKET_REASON_UNSEEN = 6,
+	/* The same socket waits for answers of this backend under another address. */
+	SOCKET_REASON_MIXED = 7,
+	/* No memory to remember what was asked. */
+	SOCKET_REASON_NO_MEMORY = 8,
+};
+
+struct caller_key {
+	/* Of a network namespace; never used twice while the machine runs. */
+	__u64 cookie;
+};
+
+/* Only callers in this map are redirected. */
+struct caller {
+	/* As the node's namespace knows it; negative: the node's own. */
+	__s32 netns_id;
+	__u32 pad;
+};
+
+/* What a socket believes it talks to, and what it talks to. */
+struct socket_pair {
+	__u8 backend[16];
+	__u8 frontend[16];
+	/* 0: nothing here. */
+	__be16 backend_port;
+	__be16 frontend_port;
+	__u8 protocol;
+	__u8 pad[3];
+	/* CLOCK_MONOTONIC of the connect or the last datagram. */
+	__u64 seen_ns;
+};
+
+/* Lives and dies with its socket. */
+struct socket_state {
+	/* 0: the peer of a connected socket. Others: what an unconnected one asked, at most one for each backend. */
+	struct socket_pair pairs[1 + MAX_ASKED];
+};
+
+/* How user space learns a namespace's cookie where the kernel has no SO_NETNS_COOKIE: by connecting to this address. */
+struct cookie_probe {
+	__u8 address[16];
+	__be16 port;
+	/* Written by the program; 0: not seen yet. */
+	__u16 pad;
+	/* 0: no question. */
+	__u32 armed;
+	__u64 cookie;
+};
+
+#endif
