@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Never loaded: the layouts of the kernel structs that src/sys fills in and reads, for uapi.gen.ts. */
 #include <linux/bpf.h>
+#include <linux/inet_diag.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -21,6 +22,9 @@ struct sockaddr_un uapi_sockaddr_un;
 struct bpf_prog_info uapi_bpf_prog_info;
 struct tcmsg uapi_tcmsg;
 struct ndmsg uapi_ndmsg;
+struct rtgenmsg uapi_rtgenmsg;
+struct inet_diag_req_v2 uapi_inet_diag_req_v2;
+struct inet_diag_msg uapi_inet_diag_msg;
 
 /* What Linux 6.6 put into union bpf_attr for TCX: headers to compile with may be older. */
 struct tcx_query_attr {

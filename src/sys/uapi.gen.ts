@@ -386,6 +386,51 @@ export const NDMSG = {
   },
 } as const;
 
+export const RTGENMSG = {
+  size: 1,
+  fields: {
+    'rtgen_family': [0, 1],
+  },
+} as const;
+
+export const INET_DIAG_REQ_V2 = {
+  size: 56,
+  fields: {
+    'sdiag_family': [0, 1],
+    'sdiag_protocol': [1, 1],
+    'idiag_ext': [2, 1],
+    'pad': [3, 1],
+    'idiag_states': [4, 4],
+    'id.idiag_sport': [8, 2],
+    'id.idiag_dport': [10, 2],
+    'id.idiag_src': [12, 16],
+    'id.idiag_dst': [28, 16],
+    'id.idiag_if': [44, 4],
+    'id.idiag_cookie': [48, 8],
+  },
+} as const;
+
+export const INET_DIAG_MSG = {
+  size: 72,
+  fields: {
+    'idiag_family': [0, 1],
+    'idiag_state': [1, 1],
+    'idiag_timer': [2, 1],
+    'idiag_retrans': [3, 1],
+    'id.idiag_sport': [4, 2],
+    'id.idiag_dport': [6, 2],
+    'id.idiag_src': [8, 16],
+    'id.idiag_dst': [24, 16],
+    'id.idiag_if': [40, 4],
+    'id.idiag_cookie': [44, 8],
+    'idiag_expires': [52, 4],
+    'idiag_rqueue': [56, 4],
+    'idiag_wqueue': [60, 4],
+    'idiag_uid': [64, 4],
+    'idiag_inode': [68, 4],
+  },
+} as const;
+
 export const TCX_QUERY_ATTR = {
   size: 64,
   fields: {
