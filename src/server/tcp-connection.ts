@@ -54,6 +54,8 @@ export class TcpConnection {
   #corked = false;
   #halfClosed = false;
   #closing = false;
+  /** `answered`: something has been since it was asked to leave, so it closes as soon as nothing is outstanding. */
+  #leaving: 'no' | 'asked' | 'answered' = 'no';
   #deadlineMs: number;
   /** When the client last spoke or was answered; a connection that is just made speaks soon. */
   #spokenMs: number;
@@ -76,8 +78,23 @@ export class TcpConnection {
     socket.on('close', () => this.#closed());
   }
 
-  /** Takes no more queries; closes once those in hand are answered. */
+  /**
+   * Leaves where the client notices least: right behind the answer to its next query, when it cannot have asked anew yet,
+   * or once it has been silent for PAUSE_MS. Closed at any other time, a query on its way would meet a closed door.
+   */
   finish(): void {
+    if (this.#quietMs() >= PAUSE_MS || this.#spec.socket.destroyed) {
+      this.#finishNow();
+      return;
+    }
+    if (this.#leaving !== 'no') return;
+    this.#leaving = 'asked';
+    const lookAgain = () => afterReading(() => this.#finishNow());
+    this.#spec.clock.after(PAUSE_MS - this.#quietMs(), lookAgain);
+  }
+
+  /** Takes no more queries; closes once those in hand are answered. */
+  #finishNow(): void {
     this.#closing = true;
     this.#endWhenDone();
   }
@@ -85,7 +102,7 @@ export class TcpConnection {
   /** As `finish`, once the client pauses. */
   finishGently(): void {
     if (this.#mayLeave()) {
-      this.finish();
+      this.#finishNow();
       return;
     }
     const leftMs = this.#spokenMs + PAUSE_MS - this.#spec.clock.monotonicMs();
@@ -94,8 +111,11 @@ export class TcpConnection {
   }
 
   #mayLeave(): boolean {
-    const quietMs = this.#spec.clock.monotonicMs() - this.#spokenMs;
-    return this.#spec.socket.destroyed || (quietMs >= PAUSE_MS && this.#outstanding === 0);
+    return this.#spec.socket.destroyed || (this.#quietMs() >= PAUSE_MS && this.#outstanding === 0);
+  }
+
+  #quietMs(): number {
+    return this.#spec.clock.monotonicMs() - this.#spokenMs;
   }
 
   destroy(): void {
@@ -202,6 +222,7 @@ export class TcpConnection {
     const { socket, clock, timeouts } = this.#spec;
     if (message === undefined || !socket.writable) return;
     this.#touch();
+    if (this.#leaving === 'asked') this.#leaving = 'answered';
     const flushed = socket.write(frameMessage(message));
     if (flushed) return;
     this.#stallTimer ??= clock.after(timeouts.writeMs ?? WRITE_STALL_MS, () => socket.destroy());
@@ -222,7 +243,9 @@ export class TcpConnection {
 
   #endWhenDone(): void {
     const isDone = this.#outstanding === 0 && this.#waiting.length === 0;
-    if ((this.#halfClosed || this.#closing) && isDone) this.#spec.socket.end();
+    if (!isDone) return;
+    if (this.#leaving === 'answered') this.#closing = true;
+    if (this.#halfClosed || this.#closing) this.#spec.socket.end();
   }
 
   #touch(): void {

@@ -260,6 +260,43 @@ test('who makes the listener hold too much loses his connection, and gives the r
   await expect.poll(() => waiting.length).toBe(72);
 });
 
+test('closed, a client that goes on asking is left right behind an answer', async () => {
+  const server = await start(() => REPLY);
+  const client = await dial(server);
+  await exchange(client);
+  const closed = listeners[0]?.close();
+  server.clock.turn(PAUSE_MS - 50);
+  await settle();
+  expect(isClosed(client)).toBe(false);
+  await exchange(client);
+  await Promise.all([closeOf(client), closed]);
+});
+
+test('closed, what a client has pipelined behind a slow answer is answered before it is left', async () => {
+  const slow = Promise.withResolvers<Uint8Array>();
+  const answers: Answer[] = [slow.promise, REPLY, REPLY];
+  const server = await start(() => answers.shift());
+  const client = await dial(server);
+  client.write(QUERY);
+  await settle();
+  void listeners[0]?.close();
+  await exchange(client);
+  await exchange(client);
+  expect(isClosed(client)).toBe(false);
+  slow.resolve(REPLY);
+  await once(client, 'data');
+  await closeOf(client);
+});
+
+test('closed, a client that says no more is left after its pause', async () => {
+  const server = await start(() => REPLY);
+  const client = await dial(server);
+  await exchange(client);
+  const closed = listeners[0]?.close();
+  server.clock.turn(PAUSE_MS + 50);
+  await Promise.all([closeOf(client), closed]);
+});
+
 test('gently closed, a client that has just connected or asked may go on until it pauses', async () => {
   const server = await start(() => REPLY);
   const [busy, fresh] = [await dial(server), await dial(server)];
