@@ -54,6 +54,7 @@ export async function run(args: readonly string[]): Promise<number> {
       quiet: flags.flag('quiet'),
       adminSocket: flags.text('admin-socket'),
       takeover: flags.text('takeover'),
+      heartbeat: flags.text('heartbeat'),
       env: process.env,
       environment,
       signals,

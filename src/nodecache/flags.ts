@@ -54,6 +54,7 @@ export interface NodeCacheSpec {
   readonly quiet: boolean;
   readonly adminSocket: string;
   readonly takeover: string;
+  readonly heartbeat: string;
   readonly reloadWithSignal: boolean;
   /** At most 15 characters. */
   readonly interfaceName: string;
@@ -82,6 +83,7 @@ export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
     quiet: flags.flag('quiet'),
     adminSocket: flags.text('admin-socket'),
     takeover: flags.text('takeover'),
+    heartbeat: flags.text('heartbeat'),
     reloadWithSignal: flags.flag('reloadwithsignal'),
     interfaceName: interfaceName(flags.text('interfacename')),
     setupInterface: flags.flag('setupinterface'),

@@ -55,6 +55,8 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       quiet: spec.quiet,
       adminSocket: spec.adminSocket,
       takeover: spec.takeover,
+      heartbeat: spec.heartbeat,
+      localIps: spec.localIps,
       env,
       // A DaemonSet that is rolled out with a surge has two of us on a node for a while.
       environment: { ...environment, sharesPages: true },

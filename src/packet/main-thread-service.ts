@@ -48,6 +48,11 @@ export class MainThreadService implements UdpService {
     return;
   }
 
+  /** The main thread tells that for itself. */
+  async useBeats(): Promise<void> {
+    return;
+  }
+
   counts(): UdpCounts {
     return { answered: this.#shortcut?.answered ?? 0, overflows: 0, lostLogEntries: 0, unsent: 0 };
   }

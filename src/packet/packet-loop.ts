@@ -3,6 +3,7 @@
  * thread, send the replies. It owns the batch's memory and no descriptor. Nothing on the way of an answered packet
  * allocates, so there is nothing to collect; the clock is read twice a batch.
  */
+import { BeatWriter } from '../heartbeat/beat-writer.ts';
 import { DatagramBatch, MSG_DONTWAIT, MSG_WAITFORONE } from '../sys/datagram-batch.ts';
 import { errnoName } from '../sys/errors.ts';
 import { PollSet } from '../sys/poll-set.ts';
@@ -57,6 +58,7 @@ export class PacketLoop {
   #lastEmptyMs = Number.NEGATIVE_INFINITY;
   #mustWake = false;
   #failures = 0;
+  #beats: BeatWriter | undefined;
 
   constructor(options: PacketLoopOptions) {
     this.#options = options;
@@ -75,22 +77,34 @@ export class PacketLoop {
     this.#neverBlocks = false;
   }
 
-  /** One wait and what it brought; comes back after `deafMs` at the latest. */
+  /** Where each turn tells that this thread lives; see `BeatRow`. */
+  beatAt(address: bigint): void {
+    this.#beats = new BeatWriter(address);
+  }
+
+  /** One wait and what it brought; comes back after `deafMs` at the latest. Without a socket there is no wait. */
   turn(): void {
     const [first] = this.#sockets;
     if (first !== undefined && this.#sockets.length === 1 && !this.#neverBlocks) {
       if (this.#serve(first, MSG_WAITFORONE) === -EAGAIN) this.#noteEmpty();
-    } else if (this.#checkFailure(this.#poll.wait(this.#options.deafMs)) > 0) {
-      for (let i = 0; i < this.#sockets.length; i++) {
-        const socket = this.#sockets[i];
-        if (socket !== undefined && this.#poll.isReady(i)) this.#serve(socket, MSG_DONTWAIT);
-      }
+      return;
+    }
+    const ready = first === undefined ? 0 : this.#checkFailure(this.#poll.wait(this.#options.deafMs));
+    if (ready > 0) this.#serveReady();
+    this.#beats?.tick(this.#options.now());
+  }
+
+  #serveReady(): void {
+    for (let i = 0; i < this.#sockets.length; i++) {
+      const socket = this.#sockets[i];
+      if (socket !== undefined && this.#poll.isReady(i)) this.#serve(socket, MSG_DONTWAIT);
     }
   }
 
   /** Two reads that found nothing are as far apart as one waits, unless they do not wait. */
   #noteEmpty(): void {
     const nowMs = this.#options.now();
+    this.#beats?.tick(nowMs);
     this.#neverBlocks = nowMs - this.#lastEmptyMs < this.#options.deafMs / 2;
     this.#lastEmptyMs = nowMs;
   }
@@ -108,6 +122,7 @@ export class PacketLoop {
     const state = this.#state;
     Atomics.store(state, BUSY, 1);
     const nowMs = this.#options.now();
+    this.#beats?.tick(nowMs);
     this.#records.startBatch(socket.id, nowMs);
     this.#answer(socket, count, nowMs);
     const replies = this.#batch.replies;

@@ -65,6 +65,7 @@ export class PacketThread {
   readonly #ring = new RingReader(this.#ringMemory);
   readonly #orders = new Map<number, Order>();
   #sockets: readonly ThreadSocket[] = [];
+  #beatAt: bigint | undefined;
   #worker: Worker | undefined;
   #seat: Seat | undefined;
   #lastToken = 0;
@@ -103,6 +104,12 @@ export class PacketThread {
   /** Whether answers to this listener's queries are handed over as well. */
   setLogged(listener: number, isLogged: boolean): void {
     setLogged(this.state, listener, isLogged);
+  }
+
+  /** Resolves when it writes nowhere else any more; its later lives do not either. */
+  beat(beatAt: bigint): Promise<void> {
+    this.#beatAt = beatAt;
+    return this.#order({ do: 'beat', beatAt });
   }
 
   /** Resolves when the batch in hand, if there is one, has been answered. */
@@ -197,6 +204,7 @@ export class PacketThread {
       answerer: answers && this.#seat && { shared: answers.shared, seat: this.#seat.number },
       clockOffsetMs: clockOffsetMs(),
       deafMs: DEAF_MS,
+      beatAt: this.#beatAt,
       priority: this.#options.priority,
     };
   }

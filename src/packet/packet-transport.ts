@@ -5,6 +5,7 @@
  * libc cannot be called this cannot be made; `open-udp-service.ts` knows what to do then.
  */
 import { getPriority } from 'node:os';
+import type { BeatRow } from '../heartbeat/beat-map.ts';
 import { type Ip, ipFamily } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { SocketAddress } from '../server/handler.ts';
@@ -63,6 +64,7 @@ export class PacketTransport implements UdpService {
   readonly #addresses = new Map<number, { readonly address: OpenAddress; readonly fd: number }>();
   /** As the process began: the main thread may lower itself afterwards. */
   readonly #priority = getPriority();
+  #beats: BeatRow | undefined;
   #lastId = 0;
 
   /** Starts the threads: they make ready while the main thread still reads its configuration. */
@@ -115,6 +117,11 @@ export class PacketTransport implements UdpService {
     await Promise.all(this.#threads.map((thread) => thread.passBatch()));
   }
 
+  async useBeats(row: BeatRow): Promise<void> {
+    this.#beats = row;
+    await Promise.all(this.#threads.map((thread, i) => beat(thread, row.addressOf(i))));
+  }
+
   /** Which listeners' answers come to `onAnswer`. */
   setLogged(listener: number, isLogged: boolean): void {
     if (isLogged) this.#logged.add(listener);
@@ -149,6 +156,7 @@ export class PacketTransport implements UdpService {
         onTurn: () => this.#sender.flush(),
       });
       for (const listener of this.#logged) thread.setLogged(listener, true);
+      void beat(thread, this.#beats?.addressOf(this.#threads.length));
       this.#threads.push(thread);
     }
     return this.#threads.slice(0, count);
@@ -229,4 +237,8 @@ export class PacketTransport implements UdpService {
       closeDescriptor(fd);
     }
   }
+}
+
+async function beat(thread: PacketThread, at: bigint | undefined): Promise<void> {
+  if (at !== undefined) await thread.beat(at);
 }

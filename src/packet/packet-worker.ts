@@ -60,7 +60,7 @@ function waitToBegin(): ThreadData | typeof DISMISSED {
 }
 
 function prepare(
-  { ring, sockets, answerer, clockOffsetMs: mainOffsetMs, deafMs, priority }: ThreadData,
+  { ring, sockets, answerer, clockOffsetMs: mainOffsetMs, deafMs, beatAt, priority }: ThreadData,
   module: AnswererModule | undefined,
 ): PacketLoop {
   const offsetMs = mainOffsetMs - clockOffsetMs();
@@ -77,6 +77,7 @@ function prepare(
       }),
   });
   loop.use(sockets);
+  if (beatAt !== undefined) loop.beatAt(beatAt);
   takePriority(priority);
   return loop;
 }
@@ -104,7 +105,7 @@ function serve(loop: PacketLoop, deafMs: number): void {
     if (orders !== seen && !obeyAll(loop)) return;
     seen = orders;
     if (loop.sockets.length === 0) Atomics.wait(state, COMMANDS, seen, deafMs);
-    else loop.turn();
+    loop.turn();
   }
 }
 
@@ -133,6 +134,9 @@ function obey(command: Command, loop: PacketLoop): void {
       if (command.do === 'close') loop.use(loop.sockets.filter((other) => other !== socket));
       return;
     }
+    case 'beat':
+      loop.beatAt(command.beatAt);
+      return;
     case 'stop':
       loop.use([]);
   }

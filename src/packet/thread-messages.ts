@@ -33,6 +33,8 @@ export interface ThreadData {
   readonly clockOffsetMs: number;
   /** How long a blocking read lasts at most. */
   readonly deafMs: number;
+  /** Where it tells that it lives; undefined: nowhere. */
+  readonly beatAt: bigint | undefined;
   /** Nice value: a thread begins with that of the one that starts it, which may have lowered itself since. */
   readonly priority: number;
 }
@@ -44,6 +46,8 @@ export type Command =
   | { readonly do: 'drain'; readonly token: number; readonly id: number }
   /** Reads it until nothing is left, and never again. */
   | { readonly do: 'close'; readonly token: number; readonly id: number }
+  /** Where it tells from now on that it lives, as `BeatWriter` takes it. */
+  | { readonly do: 'beat'; readonly token: number; readonly beatAt: bigint }
   | { readonly do: 'stop'; readonly token: number };
 
 /** A token, or `WAKE`: there is something in the ring. */

@@ -2,6 +2,7 @@
  * UDP with a way round the chain: what `serve` asks of it, whether packet threads read or the main thread does
  * (`packet-transport.ts`, `main-thread-service.ts`).
  */
+import type { BeatRow } from '../heartbeat/beat-map.ts';
 import type { Arrival } from '../server/serve-query.ts';
 import type { UdpTransport } from '../server/udp.ts';
 import type { PacketAnswerer, PacketAnswererOptions, Seat } from '../wirecache/contract.ts';
@@ -43,6 +44,8 @@ export interface UdpService extends UdpTransport {
   setLogged(listener: number, isLogged: boolean): void;
   /** Resolves when every answer that is being given at this moment has been sent. */
   passBatches(): Promise<void>;
+  /** Has each packet thread tell there that it lives; resolves when none tells it where it did before. */
+  useBeats(row: BeatRow): Promise<void>;
   counts(): UdpCounts;
   /** The sockets have been closed before. */
   close(): Promise<void>;

@@ -3,6 +3,7 @@
  * A configuration that cannot be put into force leaves everything as it was. Knows no files, signals or flags.
  */
 import type { Corefile } from '../corefile/ast.ts';
+import type { BeatRow } from '../heartbeat/beat-map.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import type { InheritedSockets } from '../server/inherited-sockets.ts';
 import { type ClusterSource, shareWatches } from './cluster-source.ts';
@@ -65,6 +66,11 @@ export class DnsServer {
     return this.#hot.udp.threads;
   }
 
+  /** Has the packet threads tell there that they live. */
+  useBeats(row: BeatRow): Promise<void> {
+    return this.#hot.udp.useBeats(row);
+  }
+
   /** What is bound, with real ports. */
   get addresses(): readonly SocketAddress[] {
     return this.#addresses;
@@ -97,8 +103,9 @@ export class DnsServer {
     this.#http.share(isShared);
   }
 
-  async closeListeners(): Promise<void> {
-    await Promise.all([this.#listeners.close(), this.#http.close()]);
+  /** With `gently`, clients of connections go on until they pause: the next connection will not come here. */
+  async closeListeners({ gently = false } = {}): Promise<void> {
+    await Promise.all([this.#listeners.close({ gently }), this.#http.close()]);
     await this.#hot.close();
   }
 

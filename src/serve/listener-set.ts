@@ -78,14 +78,15 @@ export class ListenerSet {
     this.#isShared = isShared;
   }
 
-  async close(): Promise<void> {
+  /** `gently` as in `Listener.close`. */
+  async close({ gently = false } = {}): Promise<void> {
     const listeners = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(listeners.map((listener) => this.#close(listener)));
+    await Promise.all(listeners.map((listener) => this.#close(listener, gently)));
   }
 
-  #close(listener: Listener): Promise<void> {
-    return listener.close(STOP_GRACE_MS, { shared: this.#isShared });
+  #close(listener: Listener, gently = false): Promise<void> {
+    return listener.close(STOP_GRACE_MS, { shared: this.#isShared, gently: gently || this.#isShared });
   }
 
   #commit(

@@ -48,12 +48,16 @@ export interface Libc {
   poll(fds: number, count: number, timeoutMs: number): number;
   /** `at` is page-aligned. */
   madvise(at: bigint, length: number, advice: number): number;
+  /** Memory that another thread of this process has mapped: not to be touched once it is unmapped. */
+  memoryAt(address: bigint, length: number): ArrayBuffer;
   /** Gives free memory of the C library back to the system; 0 where the library (musl) has no such call. */
   mallocTrim(): number;
 }
 
 export interface Mapping {
   readonly memory: ArrayBuffer;
+  /** Of its first byte, for other threads. */
+  readonly address: bigint;
   /** After this the memory must not be touched. */
   unmap(): void;
 }
@@ -140,7 +144,7 @@ function bindLibc(koffi: Koffi): Libc {
       const at = native.mmap(null, length, protection, MAP_SHARED, fd, offset);
       if (Number(at) === -1) return -koffi.errno();
       const unmap = () => void native.munmap(at, length);
-      return { memory: koffi.view(BigInt(at), length), unmap };
+      return { memory: koffi.view(BigInt(at), length), address: BigInt(at), unmap };
     },
     mount: (source, target, type) => call(native.mount, source, target, type, 0, null),
     umount: (target) => call(native.umount2, target, 0),
@@ -162,6 +166,7 @@ function bindLibc(koffi: Koffi): Libc {
     sendmmsg: (fd, messages, count, flags) => checked(native.sendmmsg(fd, messages, count, flags)),
     poll: (fds, count, timeoutMs) => checked(native.poll(fds, count, timeoutMs)),
     madvise: (at, length, advice) => call(native.madvise, at, length, advice),
+    memoryAt: (address, length) => koffi.view(address, length),
     mallocTrim: () => Number(native.mallocTrim?.(0) ?? 0),
   };
 }

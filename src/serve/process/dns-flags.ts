@@ -26,6 +26,11 @@ export const DNS_FLAGS: FlagTable = {
     default: '',
     help: 'take sockets and caches over from a running server: auto, its process id, or its admin socket',
   },
+  heartbeat: {
+    kind: 'string',
+    default: '',
+    help: "socket of the node's agent, to be watched by it; default: $ZEROHOP_HEARTBEAT, or where one is; off: none",
+  },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },

@@ -5,6 +5,7 @@
 import type { AdminServer } from '../../admin/admin-server.ts';
 import type { Corefile } from '../../corefile/ast.ts';
 import { errorText } from '../../fault/app-error.ts';
+import type { Ip } from '../../net/ip.ts';
 import { versionLines, zoneLines } from '../banner.ts';
 import { DnsServer } from '../dns-server.ts';
 import type { TakeOver } from '../takeover/take-over.ts';
@@ -12,6 +13,7 @@ import { CorefileSource } from './corefile-source.ts';
 import { removePidfile, writePidfile } from './pidfile.ts';
 import { type ProcessEnvironment, yieldToPacketThreads } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
+import { heartbeatPath, ServerHeartbeat } from './server-heartbeat.ts';
 import type { Ending, ServerSignals } from './signals.ts';
 
 export interface RunOptions {
@@ -24,6 +26,10 @@ export interface RunOptions {
   readonly adminSocket: string;
   /** From whom: `auto`, a process id or the path of an admin socket; empty: from nobody. */
   readonly takeover: string;
+  /** As given to `-heartbeat`: where the agent is that watches this process; empty: where one usually is. */
+  readonly heartbeat?: string;
+  /** Of the node cache. */
+  readonly localIps?: readonly Ip[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: ProcessEnvironment;
   /** Caught since before anything else was loaded. */
@@ -47,6 +53,8 @@ const CONTAINER_INIT = 1;
 
 /** The longest interval there is: it only has to exist. */
 const HOLD_MS = 2 ** 31 - 1;
+/** What a take-over waits for the agent at most, so that it knows the successor before it misses the one before. */
+const INTRODUCTION_MS = 500;
 
 /** Resolves with the exit code once the process was told to end. Rejects with an `AppError` when it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
@@ -64,6 +72,7 @@ export async function runServer(options: RunOptions): Promise<number> {
     return await Promise.race([ended, signals.quit.then(() => life.endHooks())]);
   } finally {
     await life.close();
+    life.stopBeating();
     clearInterval(hold);
   }
 }
@@ -79,6 +88,7 @@ class ServerLife {
   #hooks: Promise<number> | undefined;
   #door: AdminServer | undefined;
   #takeOver: TakeOver | undefined;
+  #heartbeat: ServerHeartbeat | undefined;
   readonly #successor = Promise.withResolvers<'handed over'>();
 
   constructor(server: DnsServer, source: CorefileSource, options: RunOptions) {
@@ -110,6 +120,8 @@ class ServerLife {
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
     if (pidfile !== '') writePidfile(pidfile);
+    const watched = this.#startBeating(takeOver === undefined ? 0 : INTRODUCTION_MS);
+    if (takeOver !== undefined) await watched;
     takeOver?.finish();
     this.#printHash();
     if (!quiet) for (const line of versionLines()) sink.write(line);
@@ -137,10 +149,16 @@ class ServerLife {
     this.#stopWatching?.();
     if (ending === 'handed over') return this.#leave();
     if (ending === 'quit') return this.endHooks();
+    await this.#heartbeat?.leave();
     if (ending === 'interrupt') await this.endHooks();
     const shutDownFailed = await failed(this.#server.shutDownPlugins(), this.#options.environment.log(''));
     if (ending === 'terminate') await this.endHooks();
-    const stopFailed = await failed(this.#server.closeListeners(), this.#options.environment.log(''));
+    await this.#heartbeat?.passArrivals();
+    const gently = this.#heartbeat?.hasLeft ?? false;
+    const stopFailed = await failed(
+      this.#server.closeListeners({ gently }),
+      this.#options.environment.log(''),
+    );
     if (stopFailed) return STOP_FAILED;
     return shutDownFailed ? CALLBACK_FAILED : 0;
   }
@@ -154,6 +172,7 @@ class ServerLife {
     if (pidfile !== '') removePidfile(pidfile);
     await failed(this.#server.closeListeners(), log);
     await failed(this.#server.retire(), log);
+    this.stopBeating();
     // A container whose first process ends is started again, and would take over in its turn.
     const mustWait = process.pid === CONTAINER_INIT;
     log.info(`Handed over: ${mustWait ? 'waiting for the signal to terminate' : 'terminating'}`);
@@ -178,6 +197,20 @@ class ServerLife {
   async close(): Promise<void> {
     this.#takeOver?.abandon();
     await this.#door?.close();
+  }
+
+  /** Whoever watches this process sees it dead from now on. */
+  stopBeating(): void {
+    this.#heartbeat?.close();
+  }
+
+  async #startBeating(patienceMs: number): Promise<void> {
+    const { environment, heartbeat = '', localIps = [], env } = this.#options;
+    const path = heartbeatPath(heartbeat, env);
+    if (path === undefined) return;
+    const { clock, log } = environment;
+    this.#heartbeat = new ServerHeartbeat({ path, clock, log: log(''), server: this.#server, localIps });
+    await this.#heartbeat.start(patienceMs);
   }
 
   /** What this process has read already, the one that goes on will never see. */
@@ -245,6 +278,7 @@ class ServerLife {
       throw error;
     }
     this.#server.metrics.reloaded(corefile.hash);
+    this.#heartbeat?.announce();
     this.#printHash();
     log.info('Reloading complete');
     // A watch that runs re-reads its period by itself; a file that did not say `reload` before has none.
