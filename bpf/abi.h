@@ -34,7 +34,8 @@ enum abi_limit {
 	 * are done by then: an answer takes seconds, and DNS servers end idle connections after ten to thirty.
 	 */
 	FLOWS_PER_WINDOW = 16384,
-	FLOW_WINDOW_SECONDS = 8,
+	/* A window is 2^33 ns, 8.6 s. */
+	FLOW_WINDOW_SHIFT = 33,
 	/* Addresses of this node's pods: 110 pods a node is usual, 250 the most that is common, and two families. */
 	MAX_ENDPOINTS = 4096,
 	MAX_EVENT_PORTS = 8,
@@ -198,7 +199,7 @@ struct endpoint {
 	__u32 ifindex;
 	/* enum endpoint_flag */
 	__u32 flags;
-	/* The programs' own: which window of FLOW_WINDOW_SECONDS it was, and how many flows were made in it. */
+	/* The programs' own: which window it was, and how many flows were made in it. */
 	__u32 window;
 	__u32 flows;
 };

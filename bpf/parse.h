@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * A cursor over a packet and the one packet shape the programs know: Ethernet, IPv4 or IPv6 without options or
- * extension headers, UDP or TCP. Everything is copied out with bpf_skb_load_bytes, so non-linear packets need no care.
- * Deliberately absent: VLAN tags and IPv6 extension headers. Such packets are nobody's redirected DNS today.
+ * extension headers, UDP or TCP, whole or in fragments. Everything is copied out with bpf_skb_load_bytes, so non-linear
+ * packets need no care.
+ * Deliberately absent: VLAN tags, and IPv6 extension headers but that of fragments. Such packets are nobody's redirected
+ * DNS today.
  */
 #ifndef ZEROHOP_PARSE_H
 #define ZEROHOP_PARSE_H
@@ -19,6 +21,8 @@
 
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
+/* RFC 8200 section 4.5: the offset is the upper 13 bits of its field. */
+#define IPV6_FRAGMENT_OFFSET 0xfff8
 #define TCP_FLAGS_OFFSET 13
 #define TCP_FLAG_SYN_BIT 0x02
 #define TCP_FLAG_ACK_BIT 0x10
@@ -27,8 +31,12 @@ enum parsed {
 	/* Not a packet we have an opinion on. */
 	PARSED_OTHER = 0,
 	PARSED_WHOLE = 1,
-	/* Addresses and ports are known, but the packet is a first fragment, has IP options or a VLAN tag. */
+	/* Addresses and ports are known, but the packet has IP options or a VLAN tag. */
 	PARSED_ODD = 2,
+	/* The first fragment: addresses, ports and the id that the later ones have in common with it. */
+	PARSED_FIRST = 3,
+	/* A later fragment: addresses and id. */
+	PARSED_LATER = 4,
 };
 
 struct cursor {
@@ -48,6 +56,7 @@ struct packet {
 	__u32 l4_offset;
 	__u32 payload_offset;
 	__u32 payload_length;
+	__be32 fragment_id;
 };
 
 static __always_inline int cursor_take(struct cursor *cursor, void *to, __u32 length)
@@ -123,7 +132,6 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 {
 	struct iphdr ip;
 	__u32 header, total;
-	int odd;
 
 	if (cursor_take(cursor, &ip, sizeof(ip)) < 0)
 		return PARSED_OTHER;
@@ -131,31 +139,53 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 	total = bpf_ntohs(ip.tot_len);
 	if (ip.version != 4 || header < sizeof(ip) || total < header)
 		return PARSED_OTHER;
-	if (ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
-		return PARSED_OTHER;
-	odd = header != sizeof(ip) || (ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS));
 	cursor->offset += header - sizeof(ip);
 	map_ipv4(packet->source, ip.saddr);
 	map_ipv4(packet->destination, ip.daddr);
 	packet->protocol = ip.protocol;
+	packet->fragment_id = ip.id;
+	if (ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) {
+		packet->l4_offset = cursor->offset;
+		return header == sizeof(ip) ? PARSED_LATER : PARSED_OTHER;
+	}
 	if (parse_transport(cursor, packet, total - header) < 0)
 		return PARSED_OTHER;
-	return odd ? PARSED_ODD : PARSED_WHOLE;
+	if (header != sizeof(ip))
+		return PARSED_ODD;
+	return ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS) ? PARSED_FIRST : PARSED_WHOLE;
 }
+
+/* RFC 8200 section 4.5 */
+struct ipv6_fragment {
+	__u8 next_header;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
 
 static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *packet)
 {
+	struct ipv6_fragment fragment;
 	struct ipv6hdr ip;
+	__u32 length;
 
 	if (cursor_take(cursor, &ip, sizeof(ip)) < 0 || ip.version != 6)
 		return PARSED_OTHER;
+	length = bpf_ntohs(ip.payload_len);
 	__builtin_memcpy(packet->source, &ip.saddr, 16);
 	__builtin_memcpy(packet->destination, &ip.daddr, 16);
 	packet->protocol = ip.nexthdr;
 	packet->ipv6 = 1;
-	if (parse_transport(cursor, packet, bpf_ntohs(ip.payload_len)) < 0)
+	if (ip.nexthdr != IPPROTO_FRAGMENT)
+		return parse_transport(cursor, packet, length) < 0 ? PARSED_OTHER : PARSED_WHOLE;
+	if (cursor_take(cursor, &fragment, sizeof(fragment)) < 0 || length < sizeof(fragment))
 		return PARSED_OTHER;
-	return PARSED_WHOLE;
+	packet->protocol = fragment.next_header;
+	packet->fragment_id = fragment.id;
+	packet->l4_offset = cursor->offset;
+	if (fragment.offset & bpf_htons(IPV6_FRAGMENT_OFFSET))
+		return PARSED_LATER;
+	return parse_transport(cursor, packet, length - sizeof(fragment)) < 0 ? PARSED_OTHER : PARSED_FIRST;
 }
 
 /* `packet` must be zeroed. */
@@ -168,7 +198,9 @@ static __always_inline int parse_packet(struct __sk_buff *skb, struct packet *pa
 		parsed = parse_ipv4(&cursor, packet);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		parsed = parse_ipv6(&cursor, packet);
-	return parsed == PARSED_WHOLE && skb->vlan_present ? PARSED_ODD : parsed;
+	if (!skb->vlan_present)
+		return parsed;
+	return parsed == PARSED_WHOLE || parsed == PARSED_FIRST ? PARSED_ODD : PARSED_OTHER;
 }
 
 #endif

@@ -4,13 +4,21 @@
  * (tc egress: packets on their way to it). They send packets of redirected frontends to a living backend on this node,
  * and put the frontend's address back on the replies. Whatever they do not understand passes untouched.
  *
+ * Two ways to deliver. Direct: both directions go past the stack, so there is no conntrack entry. Through the stack: the
+ * query is translated where it leaves the client, the reply where it reaches it, and all between (an egress policy in
+ * netfilter) sees client and backend.
+ *
  * Only helpers of Linux 5.10, only the stable context: one object for every kernel.
- * Deliberately absent: conntrack (both directions are delivered past the stack), ICMP errors, fragments.
+ * Deliberately absent: conntrack; queries in fragments, whose ports only the first has; ICMP errors. Those name the
+ * backend in the packet they quote, so the client's stack, which knows nothing of it, drops them. Without them the
+ * client waits for its timeout; but a port that nobody serves is never redirected to in the first place, and on a veth
+ * nothing is ever too big.
  */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
+#include "alive.h"
 #include "event.h"
 #include "maps.h"
 #include "parse.h"
@@ -22,6 +30,9 @@
 #define MAX_TRIES 4
 /* RFC 1035 section 4.1.1: shorter is no DNS message and has no id. */
 #define DNS_HEADER_BYTES 12
+
+/* The loader writes it before the programs are loaded; 0: through the stack. */
+const volatile __u32 deliver_direct = 1;
 
 static __always_inline int is_first_segment(const struct packet *packet)
 {
@@ -40,7 +51,7 @@ static __always_inline struct frontend *find_frontend(const struct packet *packe
  * Does the source address belong to the pod that sends? What we deliver goes past the stack and its reverse path filter,
  * so without this a pod with raw sockets could answer in a backend's name, or have another pod's answers sent to itself.
  */
-static __always_inline int is_own_source(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline struct endpoint *find_sender(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct endpoint_key key;
 	struct endpoint *owner;
@@ -48,13 +59,13 @@ static __always_inline int is_own_source(struct __sk_buff *skb, const struct pac
 	copy_address(key.address, packet->source);
 	owner = bpf_map_lookup_elem(&endpoints, &key);
 	if (owner && owner->ifindex == skb->ifindex)
-		return 1;
+		return owner;
 	count(COUNTER_SPOOFED);
 	return 0;
 }
 
 /* Is a socket bound to the backend's address? The source is left zero, so that connected sockets do not count. */
-static __always_inline int is_alive(struct __sk_buff *skb, const struct backend *backend)
+static __always_inline int has_socket(struct __sk_buff *skb, const struct backend *backend)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u64 netns = backend->netns_id < 0 ? (__u64)BPF_F_CURRENT_NETNS : (__u64)(__u32)backend->netns_id;
@@ -151,14 +162,28 @@ static __always_inline struct backend *choose_backend(struct __sk_buff *skb, con
 			*reason = REASON_SKIP;
 			continue;
 		}
-		if (is_alive(skb, backend))
+		/* Of a killed process both are true; the socket is the plainer word. */
+		*reason = has_socket(skb, backend) ? health_reason(backend) : REASON_NO_SOCKET;
+		if (*reason == REASON_NONE)
 			return backend;
-		*reason = REASON_NO_SOCKET;
 	}
 	return 0;
 }
 
-static __always_inline void remember(const struct flow_key *key, const __u8 address[16], __be16 port, __u32 ifindex)
+/* The pod's new entries in this window. Two processors may lose a count to each other: the bound is no exact one. */
+static __always_inline __u32 count_flows(struct endpoint *owner, __u32 more)
+{
+	__u32 window = bpf_ktime_get_ns() >> FLOW_WINDOW_SHIFT;
+
+	if (owner->window != window) {
+		owner->window = window;
+		owner->flows = 0;
+	}
+	return owner->flows += more;
+}
+
+static __always_inline void remember(struct endpoint *owner, const struct flow_key *key, const __u8 address[16],
+				     __be16 port, __u32 ifindex)
 {
 	struct flow wanted = { .port = port, .ifindex = ifindex, .seen_ns = bpf_ktime_get_ns() };
 	struct flow *known = bpf_map_lookup_elem(&flows, key);
@@ -169,6 +194,8 @@ static __always_inline void remember(const struct flow_key *key, const __u8 addr
 		return;
 	}
 	copy_address(wanted.address, address);
+	if (!known)
+		count_flows(owner, 1);
 	bpf_map_update_elem(&flows, key, &wanted, BPF_ANY);
 }
 
@@ -214,7 +241,8 @@ static __always_inline int is_younger(const struct flow *flow, __u64 seconds)
  * frontend that leads to it. Both answers come from 172.20.0.9:53 to the same port. The entry of the first stays what it
  * is, and the others get one each, by their message id. `key` is the reply's. Returns 0 when that cannot be done.
  */
-static __always_inline int remember_message(struct __sk_buff *skb, const struct packet *packet, struct flow_key *key,
+static __always_inline int remember_message(struct __sk_buff *skb, struct endpoint *owner,
+					    const struct packet *packet, struct flow_key *key,
 					    const __u8 address[16], __be16 port)
 {
 	struct flow *known = bpf_map_lookup_elem(&flows, key);
@@ -236,6 +264,7 @@ static __always_inline int remember_message(struct __sk_buff *skb, const struct 
 		known->flags |= FLOW_MIXED;
 		copy_address(wanted.address, address);
 		wanted.seen_ns = bpf_ktime_get_ns();
+		count_flows(owner, 1);
 		bpf_map_update_elem(&flows, key, &wanted, BPF_ANY);
 	}
 	key->direction = FLOW_REPLY;
@@ -245,7 +274,7 @@ static __always_inline int remember_message(struct __sk_buff *skb, const struct 
 
 static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex)
 {
-	if (ifindex == 0)
+	if (!deliver_direct || ifindex == 0)
 		return PASS_ON;
 	/* A bridge's frame is addressed to the bridge; bpf_redirect_peer resets the type only from 6.15. */
 	if (skb->pkt_type != PACKET_HOST)
@@ -262,11 +291,41 @@ static __always_inline int fall_back(struct __sk_buff *skb, const struct packet 
 	return PASS_ON;
 }
 
-static __always_inline int redirect(struct __sk_buff *skb, const struct packet *packet, const struct frontend *frontend)
+/* The retried SYN of a connection that began with us must not leave its later segments to us. */
+static __always_inline int fall_back_new(struct __sk_buff *skb, const struct packet *packet, __u8 reason)
+{
+	struct flow_key key = {};
+
+	if (packet->protocol == IPPROTO_TCP) {
+		forward_key(&key, packet);
+		bpf_map_delete_elem(&flows, &key);
+	}
+	return fall_back(skb, packet, reason);
+}
+
+/* Has the pod used up its share, and would this packet need more of it? */
+static __always_inline int is_over_share(struct endpoint *owner, const struct packet *packet, const __u8 address[16],
+					 __be16 port)
+{
+	struct flow_key key = {};
+	struct flow *known;
+
+	if (count_flows(owner, 0) < FLOWS_PER_WINDOW)
+		return 0;
+	reply_key(&key, packet, address, port);
+	known = bpf_map_lookup_elem(&flows, &key);
+	return !known || (known->flags & FLOW_MIXED) || known->port != packet->destination_port ||
+	       !same_address(known->address, packet->destination);
+}
+
+static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owner, const struct packet *packet,
+				    const struct frontend *frontend)
 {
 	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT, .verdict = VERDICT_REDIRECTED };
 	struct flow_key key = {};
 
+	if (owner->flags & ENDPOINT_OBSERVE_ONLY)
+		return fall_back_new(skb, packet, REASON_NOT_PERMITTED);
 	if (packet->protocol == IPPROTO_TCP && !is_first_segment(packet)) {
 		struct flow *known;
 
@@ -281,27 +340,23 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct packet *
 		__u8 reason = REASON_NONE;
 		struct backend *backend = choose_backend(skb, packet, frontend, &reason);
 
-		if (!backend) {
-			/* The retried SYN of a connection that began with us must not leave its later segments to us. */
-			if (packet->protocol == IPPROTO_TCP) {
-				forward_key(&key, packet);
-				bpf_map_delete_elem(&flows, &key);
-			}
-			return fall_back(skb, packet, reason);
-		}
+		if (!backend)
+			return fall_back_new(skb, packet, reason);
 		copy_address(outcome.translated, backend->address);
 		outcome.translated_port = backend->port;
 		outcome.delivered_ifindex = backend->ifindex;
+		if (is_over_share(owner, packet, outcome.translated, outcome.translated_port))
+			return fall_back_new(skb, packet, REASON_FLOW_SHARE);
 	}
 	if (make_writable(skb, packet) < 0)
 		return fall_back(skb, packet, REASON_FRAGMENT);
 	if (packet->protocol == IPPROTO_TCP) {
 		forward_key(&key, packet);
-		remember(&key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex);
+		remember(owner, &key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex);
 	}
 	reply_key(&key, packet, outcome.translated, outcome.translated_port);
-	if (!remember_message(skb, packet, &key, packet->destination, packet->destination_port))
-		remember(&key, packet->destination, packet->destination_port, skb->ifindex);
+	if (!remember_message(skb, owner, packet, &key, packet->destination, packet->destination_port))
+		remember(owner, &key, packet->destination, packet->destination_port, skb->ifindex);
 	count(COUNTER_REDIRECTED);
 	tell(skb, packet, &outcome);
 	rewrite_destination(skb, packet, outcome.translated, outcome.translated_port);
@@ -317,8 +372,51 @@ static __always_inline int is_stale(const struct packet *packet, const struct fl
 	return packet->protocol == IPPROTO_UDP && !is_younger(flow, UDP_FLOW_SECONDS);
 }
 
+static __always_inline void fragment_key(struct fragment_key *key, const struct packet *packet)
+{
+	copy_address(key->source, packet->source);
+	copy_address(key->destination, packet->destination);
+	key->id = packet->fragment_id;
+	key->protocol = packet->protocol;
+}
+
+static __always_inline void remember_fragments(const struct packet *packet, const __u8 address[16], __u32 ifindex)
+{
+	struct fragment wanted = { .ifindex = ifindex, .seen_ns = bpf_ktime_get_ns() };
+	struct fragment_key key = {};
+
+	fragment_key(&key, packet);
+	copy_address(wanted.address, address);
+	bpf_map_update_elem(&fragments, &key, &wanted, BPF_ANY);
+}
+
+/*
+ * Puts the frontend's address on a later fragment of a reply and says where it goes. One that overtakes the first, which
+ * has the ports, is left alone: the datagram is lost, and asked for again.
+ */
+static __always_inline int restore_fragment(struct __sk_buff *skb, const struct packet *packet, int hook, __u32 *ifindex)
+{
+	struct fragment_key key = {};
+	struct fragment *known;
+	__u8 address[16];
+
+	fragment_key(&key, packet);
+	known = bpf_map_lookup_elem(&fragments, &key);
+	if (!known || bpf_ktime_get_ns() - known->seen_ns > FRAGMENT_SECONDS * 1000000000ull)
+		return 0;
+	if (hook == HOOK_FROM_ENDPOINT && !find_sender(skb, packet))
+		return 0;
+	*ifindex = known->ifindex;
+	copy_address(address, known->address);
+	if (bpf_skb_pull_data(skb, packet->l4_offset) < 0)
+		return 0;
+	rewrite_fragment_source(skb, packet, address);
+	return 1;
+}
+
 /* Puts the frontend's address on a reply; 0 if this packet is no reply of a redirected flow. */
-static __always_inline int restore(struct __sk_buff *skb, const struct packet *packet, struct outcome *outcome)
+static __always_inline int restore(struct __sk_buff *skb, const struct packet *packet, int parsed,
+				   struct outcome *outcome)
 {
 	struct flow_key key = { .direction = FLOW_REPLY };
 	struct flow *known;
@@ -341,7 +439,7 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	}
 	if (known->port == packet->source_port && same_address(known->address, packet->source))
 		return 0;
-	if (outcome->hook == HOOK_FROM_ENDPOINT && !is_own_source(skb, packet))
+	if (outcome->hook == HOOK_FROM_ENDPOINT && !find_sender(skb, packet))
 		return 0;
 	copy_address(outcome->translated, known->address);
 	outcome->translated_port = known->port;
@@ -353,6 +451,8 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 		outcome->verdict = VERDICT_FORWARDED;
 		return 0;
 	}
+	if (parsed == PARSED_FIRST)
+		remember_fragments(packet, outcome->translated, outcome->delivered_ifindex);
 	count(COUNTER_RESTORED);
 	tell(skb, packet, outcome);
 	rewrite_source(skb, packet, outcome->translated, outcome->translated_port);
@@ -367,14 +467,18 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 static __always_inline void forget_reply(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct flow_key key = {};
+	struct endpoint *owner;
 
 	if (packet->protocol == IPPROTO_TCP && !is_first_segment(packet))
 		return;
 	reply_key(&key, packet, packet->destination, packet->destination_port);
 	/* Looking is free of locks, deleting is not, and mostly there is nothing. */
-	if (!bpf_map_lookup_elem(&flows, &key) || !is_own_source(skb, packet))
+	if (!bpf_map_lookup_elem(&flows, &key))
 		return;
-	if (!remember_message(skb, packet, &key, packet->destination, packet->destination_port))
+	owner = find_sender(skb, packet);
+	if (!owner)
+		return;
+	if (!remember_message(skb, owner, packet, &key, packet->destination, packet->destination_port))
 		bpf_map_delete_elem(&flows, &key);
 }
 
@@ -384,20 +488,27 @@ int from_endpoint(struct __sk_buff *skb)
 	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT };
 	struct packet packet = {};
 	struct frontend *frontend;
+	struct endpoint *owner;
 	int parsed = parse_packet(skb, &packet);
 
 	if (parsed == PARSED_OTHER)
 		return PASS_ON;
+	if (parsed == PARSED_LATER) {
+		if (deliver_direct && restore_fragment(skb, &packet, HOOK_FROM_ENDPOINT, &outcome.delivered_ifindex))
+			return deliver(skb, outcome.delivered_ifindex);
+		return PASS_ON;
+	}
 	frontend = find_frontend(&packet);
 	if (frontend) {
-		if (parsed == PARSED_ODD)
+		if (parsed != PARSED_WHOLE)
 			return fall_back(skb, &packet, REASON_FRAGMENT);
-		if (is_own_source(skb, &packet))
-			return redirect(skb, &packet, frontend);
+		owner = find_sender(skb, &packet);
+		if (owner)
+			return redirect(skb, owner, &packet, frontend);
 		tell(skb, &packet, &outcome);
 		return PASS_ON;
 	}
-	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
+	if (deliver_direct && parsed != PARSED_ODD && restore(skb, &packet, parsed, &outcome))
 		return deliver(skb, outcome.delivered_ifindex);
 	forget_reply(skb, &packet);
 	tell(skb, &packet, &outcome);
@@ -409,11 +520,16 @@ int to_endpoint(struct __sk_buff *skb)
 {
 	struct outcome outcome = { .hook = HOOK_TO_ENDPOINT };
 	struct packet packet = {};
+	__u32 ifindex;
 	int parsed = parse_packet(skb, &packet);
 
 	if (parsed == PARSED_OTHER)
 		return PASS_ON;
-	if (parsed == PARSED_WHOLE && restore(skb, &packet, &outcome))
+	if (parsed == PARSED_LATER) {
+		restore_fragment(skb, &packet, HOOK_TO_ENDPOINT, &ifindex);
+		return PASS_ON;
+	}
+	if (parsed != PARSED_ODD && restore(skb, &packet, parsed, &outcome))
 		return PASS_ON;
 	tell(skb, &packet, &outcome);
 	return PASS_ON;

@@ -62,6 +62,22 @@ static __always_inline void rewrite_port(struct __sk_buff *skb, const struct pac
 	bpf_skb_store_bytes(skb, packet->l4_offset + field, &new, sizeof(new), 0);
 }
 
+/* A later fragment has no checksum but that of its IPv4 header. */
+static __always_inline void rewrite_fragment_source(struct __sk_buff *skb, const struct packet *packet,
+						    const __u8 address[16])
+{
+	__be32 old, new;
+
+	if (packet->ipv6) {
+		bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), address, 16, 0);
+		return;
+	}
+	old = mapped_ipv4(packet->source);
+	new = mapped_ipv4(address);
+	bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), old, new, sizeof(new));
+	bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &new, sizeof(new), 0);
+}
+
 static __always_inline void rewrite_destination(struct __sk_buff *skb, const struct packet *packet,
 						const __u8 address[16], __be16 port)
 {
