@@ -3,7 +3,7 @@ import { type Ip, ipFromBytes } from '../../net/ip.ts';
 import { encodeStruct, readField } from '../struct.ts';
 import { IFADDRMSG } from '../uapi.gen.ts';
 import { decodeAttributes, u32Attribute, u32Of, viewOf } from './attributes.ts';
-import { tryDump } from './exchange.ts';
+import type { DumpSocket } from './exchange.ts';
 
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
@@ -12,6 +12,7 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_TARGET_NETNSID = 10;
 const RT_SCOPE_LINK = 253;
+const AF_INET = 2;
 const AF_INET6 = 10;
 
 export interface NamespaceAddress {
@@ -28,16 +29,18 @@ export interface NamespaceAddresses {
   readonly error: number;
 }
 
-/** Of the namespace with this id, or of the calling thread's own. */
-export function namespaceAddresses(netnsId?: number): NamespaceAddresses {
+/** Of the namespace with this id, or of the socket's own. */
+export function namespaceAddresses(socket: DumpSocket, netnsId?: number): NamespaceAddresses {
   const target = netnsId === undefined ? [] : [u32Attribute(IFA_TARGET_NETNSID, netnsId)];
-  const { payloads, error } = tryDump(
+  const { payloads, error } = socket.dump(
     RTM_GETADDR,
     [encodeStruct(IFADDRMSG, {}), ...target],
     'list addresses',
   );
   const addresses: NamespaceAddress[] = [];
   for (const payload of payloads) {
+    const family = payload[0];
+    if (family !== AF_INET && family !== AF_INET6) continue;
     const attributes = decodeAttributes(payload.subarray(IFADDRMSG.size));
     const told = attributes.get(IFA_TARGET_NETNSID);
     // A kernel that did not understand the question answers with addresses of our own.

@@ -82,30 +82,53 @@ export interface DumpAnswer {
 
 /** As `dump`, for tables of things that may be gone: the refusal is a value. */
 export function tryDump(type: number, parts: readonly Uint8Array[], what: string): DumpAnswer {
-  return withSocket(what, (fd) => {
-    // Refused before Linux 4.20; those kernels answer with the whole table.
-    openLibc().setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, Uint8Array.of(1, 0, 0, 0));
-    for (let attempt = 1; ; attempt++) {
-      sendRequest(fd, { type, flags: NLM_F_DUMP, parts, what });
-      const answer = receiveDump(fd, what);
-      if (!answer.changed || attempt === DUMP_TRIES) return answer;
-    }
-  });
+  const socket = new DumpSocket();
+  try {
+    return socket.dump(type, parts, what);
+  } finally {
+    socket.close();
+  }
 }
 
-function receiveDump(fd: number, what: string): DumpAnswer & { readonly changed: boolean } {
-  const payloads: Uint8Array[] = [];
-  let changed = false;
-  for (;;) {
-    const datagram = receive(fd, what);
-    for (const { header, payload } of messagesOf(datagram)) {
-      changed ||= (readField(NLMSGHDR, 'nlmsg_flags', header) & NLM_F_DUMP_INTR) !== 0;
-      const type = readField(NLMSGHDR, 'nlmsg_type', header);
-      if (type === NLMSG_ERROR || type === NLMSG_DONE) {
-        const error = payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true);
-        return { payloads, error, changed };
+/** For many tables one after the other: of the namespace that the thread was in when it was made. */
+export class DumpSocket {
+  readonly #fd: number;
+  readonly #bytes = new Uint8Array(REPLY_BYTES);
+
+  constructor() {
+    const libc = openLibc();
+    this.#fd = checkCall('open a netlink socket', libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+    // Refused before Linux 4.20; those kernels answer with the whole table.
+    libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, Uint8Array.of(1, 0, 0, 0));
+  }
+
+  /** `parts` narrow the table down. */
+  dump(type: number, parts: readonly Uint8Array[], what: string): DumpAnswer {
+    for (let attempt = 1; ; attempt++) {
+      sendRequest(this.#fd, { type, flags: NLM_F_DUMP, parts, what });
+      const answer = this.#receive(what);
+      if (!answer.changed || attempt === DUMP_TRIES) return answer;
+    }
+  }
+
+  close(): void {
+    openLibc().close(this.#fd);
+  }
+
+  #receive(what: string): DumpAnswer & { readonly changed: boolean } {
+    const payloads: Uint8Array[] = [];
+    let changed = false;
+    for (;;) {
+      const got = checkCall(what, openLibc().recv(this.#fd, this.#bytes, 0));
+      for (const { header, payload } of messagesOf(this.#bytes.subarray(0, got))) {
+        changed ||= (readField(NLMSGHDR, 'nlmsg_flags', header) & NLM_F_DUMP_INTR) !== 0;
+        const type = readField(NLMSGHDR, 'nlmsg_type', header);
+        if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+          const error = payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true);
+          return { payloads, error, changed };
+        }
+        payloads.push(payload.slice());
       }
-      payloads.push(payload);
     }
   }
 }
