@@ -8,6 +8,7 @@ interface TrialFlags {
   readonly tcpRate: number;
   readonly queries: number;
   readonly outage: number;
+  readonly slack: number;
 }
 
 const DESCRIPTION = 'A two-node cluster made of network namespaces on this machine. Needs root.';
@@ -81,6 +82,7 @@ export const run: Command = async (args) => {
       400,
     )
     .option('--queries <n>', 'how many queries the rolling update lasts for', countFlag, 20_000)
+    .option('--slack <ms>', 'what a machine that is busy with other things may take longer', countFlag, 0)
     .option('--outage <seconds>', 'how long the API server is gone', countFlag, 60)
     .action(async (names: readonly string[], options: TrialFlags) => {
       const { runTrials, TRIALS } = await import('../lab/trials/run-trials.ts');
@@ -88,8 +90,11 @@ export const run: Command = async (args) => {
         for (const { name, what } of TRIALS) console.log(`${name.padEnd(20)} ${what}`);
         return;
       }
-      const { udpRate, tcpRate, queries, outage } = options;
-      exitCode = await runTrials({ only: names, udpRate, tcpRate, enough: queries, outageSeconds: outage });
+      const { udpRate, tcpRate, queries, outage, slack } = options;
+      exitCode = await runTrials({
+        ...{ only: names, udpRate, tcpRate, enough: queries },
+        ...{ outageSeconds: outage, slackMs: slack },
+      });
     });
   addHidden(program);
   return (await runProgram(program, args)) ?? exitCode;
@@ -125,12 +130,14 @@ function addHidden(program: ReturnType<typeof createProgram>): void {
     .requiredOption('--name <name>')
     .requiredOption('--udp-rate <n>')
     .requiredOption('--tcp-rate <n>')
-    .action(async (options: { server: string; name: string; udpRate: string; tcpRate: string }) => {
+    .requiredOption('--patience <ms>')
+    .action(async (options: Record<'server' | 'name' | 'udpRate' | 'tcpRate' | 'patience', string>) => {
       const { runSteadyClient } = await import('../lab/load/steady-client.ts');
       await runSteadyClient({
         ...options,
         udpRate: Number(options.udpRate),
         tcpRate: Number(options.tcpRate),
+        patienceMs: Number(options.patience),
       });
     });
   program

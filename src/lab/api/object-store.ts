@@ -155,7 +155,7 @@ export function createObjectStore(clock: Clock): ObjectStore {
     refuseInvalid(resource, fields, current);
     const metadata = { ...withoutServerFields(recordOf(fields.metadata)), ...kept.metadata };
     if (sameContent({ ...fields, metadata }, current)) return current;
-    const generation = current.metadata.generation + (sameSpec(fields, current) ? 0 : 1);
+    const generation = current.metadata.generation + (sameSpec(resource, fields, current) ? 0 : 1);
     const object = finish({ fields, metadata: { ...metadata, generation } });
     return publish(resource.kind, { type: 'MODIFIED', object, previous: current });
   }
@@ -326,10 +326,12 @@ function sameContent(next: JsonRecord, current: ApiObject): boolean {
   return isDeepStrictEqual(JSON.parse(JSON.stringify(next)), { ...current, metadata });
 }
 
-function sameSpec(next: JsonRecord, current: ApiObject): boolean {
-  const { metadata: _a, status: _b, ...before } = current;
-  const { metadata: _c, status: _d, ...after } = next;
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(after)), before);
+/** What a generation counts. Where the status has no door of its own, the API server takes it for a field like others. */
+function sameSpec(resource: Resource, next: JsonRecord, current: ApiObject): boolean {
+  const { metadata: _a, status: before, ...fields } = current;
+  const { metadata: _b, status: after, ...nextFields } = JSON.parse(JSON.stringify(next)) as JsonRecord;
+  const sameStatus = resource.statusSubresource || isDeepStrictEqual(after, before);
+  return sameStatus && isDeepStrictEqual(nextFields, fields);
 }
 
 function refuseInvalid(resource: Resource, object: JsonRecord, previous?: ApiObject): void {

@@ -11,6 +11,7 @@ export type ResourceKind =
   | 'ConfigMap'
   | 'Event'
   | 'EndpointSlice'
+  | 'Lease'
   | 'DaemonSet'
   | 'Deployment'
   | 'CustomResourceDefinition'
@@ -94,6 +95,7 @@ export const RESOURCES: readonly Resource[] = [
     selectableFields: [...INVOLVED.map((field) => `involvedObject.${field}`), 'reason', 'type', 'source'],
   }),
   resource({ kind: 'EndpointSlice', plural: 'endpointslices', group: 'discovery.k8s.io' }),
+  resource({ kind: 'Lease', plural: 'leases', group: 'coordination.k8s.io' }),
   resource({
     kind: 'DaemonSet',
     plural: 'daemonsets',

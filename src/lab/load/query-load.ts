@@ -10,7 +10,7 @@ import type { Name } from '../../dns/name.ts';
 import { plainQuery } from '../../dns/plain-query.ts';
 
 const SOCKETS = 16;
-/** A query without an answer after this is lost: what a stub resolver waits is 5 s, what a user notices is less. */
+/** Default of a load's patience: what a stub resolver waits is 5 s, what a user notices is less. */
 export const LOST_AFTER_MS = 1_000;
 const TICK_MS = 2;
 
@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly rate: number;
   /** For ever when absent. */
   readonly durationMs?: number;
+  /** Milliseconds; a query without an answer after so long is lost. Default: LOST_AFTER_MS. */
+  readonly patienceMs?: number;
   /** Ends the sending early; what has been sent is still waited for. */
   readonly stop?: AbortSignal;
   /** Called with every query once it is answered or lost, in no order. */
@@ -83,7 +85,7 @@ function sendAll(
       const stopped = stop?.aborted === true;
       const due = stopped ? sent : Math.min(total, Math.floor(((epochMs() - started) * rate) / 1000));
       for (; sent < due; sent++) sendOne(options, sockets, pending, sent);
-      expire(pending, settle);
+      expire(pending, settle, options.patienceMs ?? LOST_AFTER_MS);
       if ((sent === total || stopped) && pending.size === 0) {
         clearInterval(timer);
         resolve();
@@ -110,8 +112,9 @@ function sendOne(
 function expire(
   pending: Map<string, Pending>,
   settle: (key: string, answer: Record<string, never>) => void,
+  patienceMs: number,
 ): void {
-  const oldest = epochMs() - LOST_AFTER_MS;
+  const oldest = epochMs() - patienceMs;
   for (const [key, query] of pending) {
     if (query.sentAtMs > oldest) return;
     settle(key, {});

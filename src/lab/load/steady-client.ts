@@ -11,6 +11,8 @@ export interface SteadyClientOptions {
   /** Queries per second; of the TCP ones a tenth goes over one kept connection, the others have one each. */
   readonly udpRate: number;
   readonly tcpRate: number;
+  /** Milliseconds; a query without an answer after so long is lost. */
+  readonly patienceMs: number;
 }
 
 export async function runSteadyClient(options: SteadyClientOptions): Promise<void> {
@@ -24,7 +26,13 @@ export async function runSteadyClient(options: SteadyClientOptions): Promise<voi
   const stop = new AbortController();
   process.once('SIGTERM', () => stop.abort());
   const book = new TallyBook();
-  const common = { name, server: options.server, port: 53, stop: stop.signal };
+  const common = {
+    name,
+    server: options.server,
+    port: 53,
+    patienceMs: options.patienceMs,
+    stop: stop.signal,
+  };
   process.stdout.write('asking\n');
   await Promise.all([
     runLoad({ ...common, rate: options.udpRate, onResult: (result) => book.add('udp', result) }),

@@ -8,7 +8,7 @@ import { TYPE } from '../../dns/codes.ts';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Name } from '../../dns/name.ts';
 import { plainQuery } from '../../dns/plain-query.ts';
-import { epochMs, LOST_AFTER_MS } from './query-load.ts';
+import { epochMs } from './query-load.ts';
 
 const TICK_MS = 2;
 /** Before a kept connection is opened again that could not be opened at all. */
@@ -22,6 +22,8 @@ export interface TcpLoadOptions {
   readonly freshRate: number;
   /** Queries per second on the kept connection. */
   readonly keptRate: number;
+  /** Milliseconds; a query without an answer after so long is lost. */
+  readonly patienceMs: number;
   readonly stop: AbortSignal;
   readonly onResult: (result: TcpResult) => void;
 }
@@ -81,7 +83,7 @@ function askOnce(options: TcpLoadOptions): Promise<void> {
       options.onResult({ habit: 'fresh', sentAtMs, ...outcome });
       resolve();
     };
-    const late = setTimeout(() => settle({ cause: 'timeout' }), LOST_AFTER_MS);
+    const late = setTimeout(() => settle({ cause: 'timeout' }), options.patienceMs);
     socket.on('connect', () => socket.write(framedQuery(options.name, 1)));
     readFrames(socket, () => settle({ tookMs: epochMs() - sentAtMs }));
     socket.on('error', (error) => settle({ cause: 'code' in error ? String(error.code) : error.message }));
@@ -153,7 +155,7 @@ class KeptConnection {
   }
 
   #expire(): void {
-    const oldest = epochMs() - LOST_AFTER_MS;
+    const oldest = epochMs() - this.#options.patienceMs;
     for (const [id, sentAtMs] of this.#pending) {
       if (sentAtMs > oldest) return;
       this.#settle(id, { cause: 'timeout' });

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { AppError } from '../../fault/app-error.ts';
 import { formatColumns } from '../../policy/columns.ts';
 import { sumTallies } from '../load/client-tally.ts';
+import { LOST_AFTER_MS } from '../load/query-load.ts';
 import { withLab } from '../run-lab.ts';
 import { cacheHung, cacheKilled, cacheOutOfMemory, rollingUpdate } from './cache-trials.ts';
 import {
@@ -39,6 +40,8 @@ export interface TrialOptions {
   /** How many queries the rolling update should last for. */
   readonly enough: number;
   readonly outageSeconds: number;
+  /** Milliseconds added to every bound: for machines on which a process that was killed waits for its turn to die. */
+  readonly slackMs: number;
 }
 
 /** How long the load runs before anything happens. */
@@ -59,8 +62,10 @@ export function chooseTrials(only: readonly string[]): readonly Trial[] {
 export async function runTrials(options: TrialOptions): Promise<number> {
   const trials = chooseTrials(options.only);
   return withLab(async (lab, stop) => {
-    const { udpRate, tcpRate, enough, outageSeconds } = options;
-    const stage = new Stage({ lab, stop, enough, outageSeconds, rates: { udp: udpRate, tcp: tcpRate } });
+    const { udpRate, tcpRate, enough, outageSeconds, slackMs } = options;
+    const rates = { udp: udpRate, tcp: tcpRate };
+    const patienceMs = LOST_AFTER_MS + slackMs;
+    const stage = new Stage({ lab, stop, enough, outageSeconds, rates, patienceMs });
     await lab.api.createPolicy();
     await stage.untilAgentReady();
     await stage.makeClients();
@@ -69,13 +74,19 @@ export async function runTrials(options: TrialOptions): Promise<number> {
     );
     const verdicts: Verdict[] = [];
     for (const trial of trials) {
-      const verdict = await runTrial(trial, stage);
+      const verdict = await runTrial(withSlack(trial, slackMs), stage);
       verdicts.push(verdict);
       tell(trial, verdict);
     }
     console.log(`\n${table(verdicts)}`);
     return verdicts.every(({ complaints }) => complaints.length === 0) ? 0 : 1;
   });
+}
+
+function withSlack(trial: Trial, slackMs: number): Trial {
+  if (trial.mayLose === undefined) return trial;
+  const { before, after } = trial.mayLose;
+  return { ...trial, mayLose: { before: before + slackMs, after: after + slackMs } };
 }
 
 async function runTrial(trial: Trial, stage: Stage): Promise<Verdict> {

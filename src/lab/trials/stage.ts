@@ -38,6 +38,7 @@ export class Stage {
   /** Seconds that an outage lasts. */
   readonly outageSeconds: number;
   readonly #rates: Rates;
+  readonly #patienceMs: number;
   #cacheNumber = 0;
 
   constructor(options: {
@@ -46,12 +47,15 @@ export class Stage {
     readonly enough: number;
     readonly outageSeconds: number;
     readonly rates: Rates;
+    /** A query without an answer after so long is lost. */
+    readonly patienceMs: number;
   }) {
     this.lab = options.lab;
     this.stop = options.stop;
     this.enough = options.enough;
     this.outageSeconds = options.outageSeconds;
     this.#rates = options.rates;
+    this.#patienceMs = options.patienceMs;
   }
 
   get perSecond(): number {
@@ -88,7 +92,8 @@ export class Stage {
   async startLoad(clients: readonly string[] = CLIENTS): Promise<Load> {
     const share = (rate: number) => String(rate / CLIENTS.length);
     const words = ['lab', 'client', '--server', DNS_SERVICE_ADDRESS, '--name', 'google.com'];
-    const args = [...words, '--udp-rate', share(this.#rates.udp), '--tcp-rate', share(this.#rates.tcp)];
+    const amounts = ['--udp-rate', share(this.#rates.udp), '--tcp-rate', share(this.#rates.tcp)];
+    const args = [...words, ...amounts, '--patience', String(this.#patienceMs)];
     const running = await Promise.all(clients.map((pod) => startClient(pod, args)));
     return {
       end: async () => {

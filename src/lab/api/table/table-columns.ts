@@ -37,6 +37,8 @@ export function columnsOf(kind: ResourceKind): readonly Column[] {
       ];
     case 'Event':
       return EVENT;
+    case 'Lease':
+      return [NAME, { name: 'Holder', cell: (lease) => textOf(specOf(lease).holderIdentity) ?? '' }, AGE];
     case 'DaemonSet':
       return DAEMON_SET;
     case 'Deployment':
