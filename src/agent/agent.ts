@@ -20,8 +20,11 @@ import { startApiServer } from './api-server.ts';
 import { startFlowRecorder } from './flow-recorder.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
+import { type NodeReport, reportOf } from './report/node-report.ts';
+import { type StatusReport, startStatusReport } from './report/status-report.ts';
 import { describeStatus } from './status.ts';
 import { PROGRAM_VERSION } from './version.ts';
+import type { LrpListing } from './wire.ts';
 
 export interface AgentOptions {
   /** spec.nodeName of this node's pods. */
@@ -37,6 +40,10 @@ export interface AgentOptions {
   readonly ringCapacity?: number;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
+  /** False: nothing is ever written to the API server. Default: true. */
+  readonly reportStatus?: boolean;
+  /** Where the leases of the report lie; default kube-system. */
+  readonly namespace?: string;
 }
 
 export interface Agent {
@@ -45,6 +52,9 @@ export interface Agent {
 
 /** What the agent needs to know of the cluster; pods of all nodes, because flows name both ends. */
 const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
+
+/** Before these are known, what could be told of a policy would be an alarm about nothing. */
+const REPORT_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
 
 /** Throws `AppError` for what an operator can mend: credentials, a kernel that lacks something, a socket in use. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -60,7 +70,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     datapath.close();
   };
   try {
-    const node = await startNode({ ...options, datapath, snapshot, missing, clock });
+    const { nodeName, namespace = 'kube-system', reportStatus = true } = options;
+    const reporting = { client, namespace, nodeName, clock, random: Math.random, log };
+    const startReport = (report: () => NodeReport | undefined): StatusReport =>
+      startStatusReport({
+        ...reporting,
+        nodeUid: () => snapshot.get().nodes.get(`/${nodeName}`)?.uid,
+        report,
+      });
+    const node = await startNode({
+      ...options,
+      ...{ datapath, snapshot, missing, clock },
+      ...(reportStatus ? { startReport } : {}),
+    });
     log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
     return { close: () => node.close().finally(closeRims) };
   } catch (error) {
@@ -69,11 +91,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
-export interface NodeOptions extends Omit<AgentOptions, 'kube' | 'pinDirectory'> {
+export interface NodeOptions
+  extends Omit<AgentOptions, 'kube' | 'pinDirectory' | 'reportStatus' | 'namespace'> {
   readonly datapath: Datapath;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
   readonly clock: Clock;
+  /** Starts telling the cluster what the given function says; absent: nobody is told. */
+  readonly startReport?: (report: () => NodeReport | undefined) => StatusReport;
 }
 
 /**
@@ -99,26 +124,32 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     loop,
     kinds: KINDS,
   };
+  let report: StatusReport | undefined;
+  const listing = (): LrpListing => {
+    const { table } = loop;
+    return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
+  };
+  const reportStatus = () => (report === undefined ? {} : { report: report.status() });
   const api = await startApiServer({
     ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
-    lrp: () => {
-      const { table } = loop;
-      return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
-    },
+    lrp: () => ({ ...listing(), ...reportStatus() }),
     service: () => ({
       node: nodeName,
       rows: serviceRows(loop.table, datapath.frontends(), datapath.inherited()),
     }),
-    status: (followers) => describeStatus({ ...known, followers }),
+    status: (followers) => ({ ...describeStatus({ ...known, followers }), ...reportStatus() }),
   });
   const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock };
   const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
   loop.start();
+  const ready = () =>
+    REPORT_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
+  report = options.startReport?.(() => (ready() ? reportOf(listing()) : undefined));
   return {
     async close() {
       loop.close();
       stopRecorder();
-      await api.close();
+      await Promise.all([report?.close(), api.close()]);
       await loop.settled();
     },
   };

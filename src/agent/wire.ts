@@ -24,10 +24,23 @@ export interface Realisation {
   readonly error?: string;
 }
 
+/** How the telling of the cluster goes; absent in an agent that was told not to. */
+export interface ReportStatus {
+  /** This agent writes the conditions of all policies. */
+  readonly leading: boolean;
+  /** The node whose agent does; absent while nobody is known to. */
+  readonly leader?: string;
+  /** The API server drops the conditions: the definition's schema does not know them. Events tell of the policies. */
+  readonly statusPruned?: boolean;
+  /** Why this node's report could not be written, until it can. */
+  readonly error?: string;
+}
+
 export interface LrpListing {
   readonly node: string;
   readonly table: ServiceTable;
   readonly realised: readonly Realisation[];
+  readonly report?: ReportStatus;
 }
 
 export interface ServiceRowJson {
@@ -79,6 +92,7 @@ export interface AgentStatus {
   };
   /** Why the last write to the datapath failed as a whole; absent when it did not. */
   readonly datapathError?: string;
+  readonly report?: ReportStatus;
 }
 
 export interface ApiProblem {

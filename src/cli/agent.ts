@@ -17,6 +17,7 @@ interface Flags {
   readonly addressMatcherCidrs?: readonly string[];
   readonly flows: boolean;
   readonly flowCapacity?: number;
+  readonly reportStatus: boolean;
   readonly logLevel: string;
   readonly cleanup?: boolean;
 }
@@ -39,6 +40,7 @@ export const run: Command = async (args) => {
     .option('--address-matcher-cidrs <cidr>', 'addresses that address matchers may ask for (all)', collect)
     .option('--no-flows', 'record nothing')
     .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
+    .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--cleanup', 'take the kernel programs away and end')
     .action(runAgent);
@@ -78,6 +80,8 @@ async function runAgent(flags: Flags): Promise<void> {
     socketPath: flags.socket,
     log,
     recordFlows: flags.flows,
+    reportStatus: flags.reportStatus,
+    ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
     ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
   });

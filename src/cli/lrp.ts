@@ -26,10 +26,11 @@ export const run: Command = async (args) => {
   return (await runProgram(program, args)) ?? 0;
 };
 
-/** As the policy prints itself, with how far the kernel has come beside it. */
-function lrpJson({ table, realised }: LrpListing): readonly unknown[] {
+/** As the policy prints itself, with how far the kernel has come beside it, and whether its status can be kept. */
+function lrpJson({ table, realised, report }: LrpListing): readonly unknown[] {
   return lrpListJson(table).map((policy, index) => ({
     ...(policy as object),
     realised: realised[index] satisfies Realisation | undefined,
+    ...(report?.statusPruned === true ? { statusPruned: true } : {}),
   }));
 }

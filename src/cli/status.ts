@@ -55,12 +55,19 @@ function formatStatus(status: AgentStatus): string {
     ['Interfaces', tally(status.interfaces.map(({ status: { state } }) => state))],
     ['Packets', `redirected ${counters.redirected}, restored ${counters.restored}, fell back ${total}`],
     ...(fellBack.length === 0 ? [] : ([['Fell back', reasons]] as const)),
+    ...(status.report === undefined ? [] : ([['Report', reportText(status.report)]] as const)),
     [
       'Flows',
       flows.recording ? `seen ${flows.seen}, kept ${flows.kept} of ${flows.capacity}` : 'not recorded',
     ],
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+}
+
+function reportText({ leading, leader, statusPruned, error }: NonNullable<AgentStatus['report']>): string {
+  const who = leading ? 'this agent writes the status of policies' : `written by ${leader ?? 'nobody yet'}`;
+  const pruned = statusPruned === true ? '; the API server drops it, see the events' : '';
+  return `${who}${pruned}${error === undefined ? '' : `; ${error}`}`;
 }
 
 /** `5: 4 done, 1 error`. */
