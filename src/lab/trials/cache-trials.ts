@@ -8,6 +8,8 @@ import type { Happening, Trial } from './trial.ts';
 
 /** A killed process has its last answers unsent, and keeps its sockets until the kernel has taken its memory apart. */
 const IN_HANDS = { before: 25, after: 50 } as const;
+/** A process that the kernel looks for memory for stands still before it is killed. */
+const OUT_OF_MEMORY = { before: 100, after: 50 } as const;
 const HANG_MS = 2_000;
 /** A hung process is known by its heartbeat; what it had read before and what it got until then is lost. */
 const HUNG = { before: 25, after: 500 } as const;
@@ -28,7 +30,7 @@ export const cacheKilled: Trial = {
 export const cacheOutOfMemory: Trial = {
   name: 'cache-out-of-memory',
   what: 'the kernel kills the cache for want of memory',
-  mayLose: IN_HANDS,
+  mayLose: OUT_OF_MEMORY,
   async run(stage) {
     const pod = await stage.cachePod();
     const pid = podPid(pod);
