@@ -12,7 +12,8 @@ import { startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
 import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { derive } from '../policy/derive.ts';
+import { createDeriver } from '../policy/deriver.ts';
+import { listFrontends } from '../policy/list-frontends.ts';
 import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -40,6 +41,8 @@ export interface AgentOptions {
   readonly ringCapacity?: number;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
+  /** Namespaces whose policies count; absent or empty allows all. */
+  readonly policyNamespaces?: readonly string[];
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -106,12 +109,13 @@ export interface NodeOptions
  * first: a second agent of the same node must not get as far as the kernel.
  */
 export async function startNode(options: NodeOptions): Promise<Agent> {
-  const { nodeName, datapath, snapshot, missing, clock, log, addressAllowList = [] } = options;
+  const { nodeName, datapath, snapshot, missing, clock, log } = options;
+  const { addressAllowList = [], policyNamespaces = [] } = options;
   const ring = new FlowRing(options.ringCapacity ?? DEFAULT_RING_CAPACITY);
   const recording = options.recordFlows ?? true;
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
-    derive: (current) => derive(current, { nodeName, addressAllowList }),
+    createDeriver: () => createDeriver({ nodeName, addressAllowList, policyNamespaces }),
   });
   const known = {
     nodeName,
@@ -135,7 +139,11 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     lrp: () => ({ ...listing(), ...reportStatus() }),
     service: () => ({
       node: nodeName,
-      rows: serviceRows(loop.table, datapath.frontends(), datapath.inherited()),
+      rows: serviceRows(
+        listFrontends(snapshot.get(), loop.table),
+        datapath.frontends(),
+        datapath.inherited(),
+      ),
     }),
     status: (followers) => ({ ...describeStatus({ ...known, followers }), ...reportStatus() }),
   });

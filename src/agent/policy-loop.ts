@@ -1,22 +1,24 @@
 /**
  * Snapshot to kernel: derives the service table when a map it reads has been replaced and hands the wanted state to the
- * datapath, one write at a time, the newest last. What went wrong stays on the datapath's rows, which retries by itself.
+ * datapath if it differs, one write at a time, the newest last. What went wrong stays on the datapath's rows, which retries by itself.
  * The first change acts at once, a burst is gathered: that keeps the way from `kubectl apply` to the kernel short without
  * deriving once per pod of a rollout.
  */
-import { objectKey, type PodRow } from '../cluster/rows.ts';
-import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
-import type { Datapath, DatapathSpec, LocalPod } from '../datapath/datapath.ts';
+import type { ClusterSnapshot } from '../cluster/snapshot.ts';
+import type { Datapath, DatapathSpec } from '../datapath/datapath.ts';
 import { errorText } from '../fault/app-error.ts';
+import type { Deriver } from '../policy/deriver.ts';
 import type { ServiceTable } from '../policy/table.ts';
 import type { Readable } from '../store/store.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { WantedState } from './wanted-state.ts';
 
 export interface PolicyLoopOptions {
   readonly nodeName: string;
   readonly snapshot: Readable<ClusterSnapshot>;
-  readonly derive: (snapshot: ClusterSnapshot) => ServiceTable;
+  /** Called once, and again after a derivation that threw: what it left half done is thrown away. */
+  readonly createDeriver: () => Deriver;
   readonly datapath: Datapath;
   readonly clock: Clock;
   readonly log: Pick<Log, 'debug' | 'error'>;
@@ -28,15 +30,17 @@ const REST_FACTOR = 4;
 /** After a write that failed as a whole. */
 const RETRY_MS = 2_000;
 
-/** What `derive` reads; a change of any other kind is not its business. */
-const DERIVED_FROM = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies', 'synced'] as const;
-/** Design invariant 3: nothing is taken away before each of these has been listed once. */
-const PRUNE_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
+/** What derivation reads; a change of any other kind is not its business. */
+const DERIVED_FROM = ['services', 'pods', 'nodes', 'localRedirectPolicies', 'synced'] as const;
 
 export class PolicyLoop {
   readonly #options: PolicyLoopOptions;
   #stopWatching: () => void = () => undefined;
-  #table: ServiceTable = { generation: 0, frontends: [], policies: [] };
+  readonly #wanted: WantedState;
+  #deriver: Deriver;
+  #table: ServiceTable = { generation: 0, redirects: [], policies: [] };
+  /** What the datapath was last brought to. */
+  #applied: DatapathSpec | undefined;
   #derivedFrom: ClusterSnapshot | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
@@ -46,6 +50,8 @@ export class PolicyLoop {
 
   constructor(options: PolicyLoopOptions) {
     this.#options = options;
+    this.#wanted = new WantedState(options.nodeName);
+    this.#deriver = options.createDeriver();
   }
 
   /** Nothing is touched before; call it once. */
@@ -94,17 +100,16 @@ export class PolicyLoop {
   }
 
   async #write(): Promise<void> {
-    const { snapshot, clock, datapath, nodeName, derive } = this.#options;
+    const { snapshot, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const current = snapshot.get();
     this.#derivedFrom = current;
     try {
-      this.#table = derive(current);
+      const spec = this.#derive(current);
       const tookMs = clock.monotonicMs() - startedMs;
       this.#notBeforeMs = startedMs + Math.max(MIN_INTERVAL_MS, tookMs * REST_FACTOR);
-      await datapath.apply(wantedState(current, this.#table, nodeName));
+      if (spec !== this.#applied) await this.#apply(spec, tookMs);
       this.#error = undefined;
-      this.#tell(tookMs, clock.monotonicMs() - startedMs - tookMs);
     } catch (thrown) {
       this.#error = errorText(thrown);
       this.#options.log.error(`Cannot bring the kernel to the wanted state: ${this.#error}`);
@@ -114,11 +119,25 @@ export class PolicyLoop {
     }
   }
 
-  #tell(derivedMs: number, writtenMs: number): void {
-    const { generation, frontends } = this.#table;
-    const redirected = frontends.filter(({ type }) => type === 'LocalRedirect').length;
-    this.#options.log.debug(
-      `snapshot ${generation}: ${redirected} of ${frontends.length} frontends redirected; ` +
+  #derive(current: ClusterSnapshot): DatapathSpec {
+    try {
+      this.#table = this.#deriver.update(current);
+    } catch (thrown) {
+      this.#deriver = this.#options.createDeriver();
+      throw thrown;
+    }
+    return this.#wanted.update(current, this.#table);
+  }
+
+  async #apply(spec: DatapathSpec, derivedMs: number): Promise<void> {
+    const { clock, datapath, log } = this.#options;
+    const startedMs = clock.monotonicMs();
+    this.#applied = undefined;
+    await datapath.apply(spec);
+    this.#applied = spec;
+    const writtenMs = clock.monotonicMs() - startedMs;
+    log.debug(
+      `snapshot ${this.#table.generation}: ${spec.frontends.length} frontends redirected, ${spec.pods.length} pods; ` +
         `derived in ${derivedMs.toFixed(2)} ms, written in ${writtenMs.toFixed(2)} ms`,
     );
   }
@@ -126,25 +145,4 @@ export class PolicyLoop {
 
 function isStale(derivedFrom: ClusterSnapshot | undefined, current: ClusterSnapshot): boolean {
   return derivedFrom === undefined || DERIVED_FROM.some((part) => derivedFrom[part] !== current[part]);
-}
-
-/** Exported for tests: the datapath's wanted state, from a snapshot and the table derived from it. */
-export function wantedState(snapshot: ClusterSnapshot, table: ServiceTable, nodeName: string): DatapathSpec {
-  const skipping = table.policies.filter(({ skipRedirectFromBackend }) => skipRedirectFromBackend);
-  return {
-    frontends: table.frontends.filter(({ type }) => type === 'LocalRedirect'),
-    pods: [...snapshot.pods.values()].filter((pod) => hasInterface(pod, nodeName)).map(localPod),
-    skipPolicies: skipping.map(({ policy }) => policy),
-    mayPrune: PRUNE_NEEDS.every((kind) => snapshot.synced.has(kind)),
-  };
-}
-
-/** Pods on the host's network have no interface of their own, finished ones none any more. */
-function hasInterface(pod: PodRow, nodeName: string): boolean {
-  const ended = pod.phase === 'Succeeded' || pod.phase === 'Failed';
-  return pod.nodeName === nodeName && !pod.hostNetwork && !ended && pod.podIPs.length > 0;
-}
-
-function localPod(pod: PodRow): LocalPod {
-  return { pod: objectKey(pod), addresses: pod.podIPs };
 }

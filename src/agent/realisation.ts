@@ -11,17 +11,17 @@ export function realisations(table: ServiceTable, rows: readonly FrontendRow[]):
 }
 
 /**
- * Every frontend of the table, each with the kernel's row if it has one. What the kernel still redirects from before a
+ * Every frontend of the cluster, as `listFrontends` has it, each with the kernel's row if it has one. What the kernel still redirects from before a
  * restart stands in the place of what the table says, because that is where packets go.
  */
 export function serviceRows(
-  table: ServiceTable,
+  frontends: readonly Frontend[],
   rows: readonly FrontendRow[],
   inherited: readonly FrontendRow[] = [],
 ): readonly ServiceRowJson[] {
   const byTuple = indexRows(rows);
   const left = indexRows(inherited);
-  const listed = table.frontends.map((frontend): ServiceRowJson => {
+  const listed = frontends.map((frontend): ServiceRowJson => {
     const key = tupleOf(frontend);
     const row = frontend.type === 'LocalRedirect' ? byTuple.get(key) : left.get(key);
     left.delete(key);

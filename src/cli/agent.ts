@@ -15,6 +15,7 @@ interface Flags {
   readonly socket: string;
   readonly bpfDirectory: string;
   readonly addressMatcherCidrs?: readonly string[];
+  readonly policyNamespaces?: readonly string[];
   readonly flows: boolean;
   readonly flowCapacity?: number;
   readonly reportStatus: boolean;
@@ -38,6 +39,7 @@ export const run: Command = async (args) => {
     .option('--socket <path>', 'where observe, lrp and service find this agent', DEFAULT_SOCKET)
     .option('--bpf-directory <path>', "on a bpffs, this node's alone", '/sys/fs/bpf/zerohop')
     .option('--address-matcher-cidrs <cidr>', 'addresses that address matchers may ask for (all)', collect)
+    .option('--policy-namespaces <name>', 'namespaces that may hold policies (all)', collect)
     .option('--no-flows', 'record nothing')
     .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
@@ -84,6 +86,7 @@ async function runAgent(flags: Flags): Promise<void> {
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
     ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
+    policyNamespaces: flags.policyNamespaces ?? [],
   });
   log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
   await agent.close();

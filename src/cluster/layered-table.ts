@@ -31,6 +31,16 @@ export function changedTable<Row>(
   return after;
 }
 
+/** The keys in which two tables over one base may differ; undefined when they do not share one. */
+export function layeredDifference(
+  a: ReadonlyMap<ObjectKey, unknown>,
+  b: ReadonlyMap<ObjectKey, unknown>,
+): ReadonlySet<ObjectKey> | undefined {
+  const [baseA, baseB] = [a, b].map((table) => (table instanceof LayeredTable ? table.base : table));
+  if (baseA !== baseB) return undefined;
+  return new Set([a, b].flatMap((table) => (table instanceof LayeredTable ? [...table.over.keys()] : [])));
+}
+
 class LayeredTable<Row> implements ReadonlyMap<ObjectKey, Row> {
   readonly base: ReadonlyMap<ObjectKey, Row>;
   readonly over: RowChanges<Row>;

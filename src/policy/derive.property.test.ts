@@ -14,6 +14,7 @@ import { type ClusterSnapshot, EMPTY_SNAPSHOT } from '../cluster/snapshot.ts';
 import { type Ip, parseIp } from '../net/ip.ts';
 import { type Port, PROTOCOLS, toPort } from '../net/port.ts';
 import { derive } from './derive.ts';
+import { listFrontends } from './list-frontends.ts';
 import { sortByAge } from './order.ts';
 import type { ServiceTable } from './table.ts';
 
@@ -136,10 +137,10 @@ const clusters: fc.Arbitrary<Objects> = fc.record({
   policies: unique(policies),
 });
 
-function table(objects: Objects): ServiceTable {
+function snapshotOf(objects: Objects): ClusterSnapshot {
   const index = <T extends ObjectRow>(rows: readonly T[]) =>
     new Map(rows.map((row) => [objectKey(row), row]));
-  const snapshot: ClusterSnapshot = {
+  return {
     ...EMPTY_SNAPSHOT,
     generation: 1,
     synced: SYNCED,
@@ -147,11 +148,14 @@ function table(objects: Objects): ServiceTable {
     pods: index(objects.pods),
     localRedirectPolicies: index(objects.policies),
   };
-  return derive(snapshot, { nodeName: NODE });
 }
 
-function redirected({ frontends, policies: states }: ServiceTable) {
-  return [...frontends, ...states.flatMap((state) => state.frontends)].filter(
+function table(objects: Objects): ServiceTable {
+  return derive(snapshotOf(objects), { nodeName: NODE });
+}
+
+function redirected({ redirects, policies: states }: ServiceTable) {
+  return [...redirects, ...states.flatMap((state) => state.frontends)].filter(
     ({ type }) => type === 'LocalRedirect',
   );
 }
@@ -212,8 +216,10 @@ describe('derive, for every cluster', () => {
   it('lists each frontend once and each policy once', () => {
     fc.assert(
       fc.property(clusters, (objects) => {
-        const { frontends, policies: states } = table(objects);
-        const tuples = frontends.map(({ address, port, protocol }) => `${address} ${port} ${protocol}`);
+        const states = table(objects).policies;
+        const tuples = listFrontends(snapshotOf(objects), table(objects)).map(
+          ({ address, port, protocol }) => `${address} ${port} ${protocol}`,
+        );
         expect(new Set(tuples).size).toBe(tuples.length);
         expect(states.map(({ policy }) => policy).sort()).toEqual(objects.policies.map(objectKey).sort());
       }),

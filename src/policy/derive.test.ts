@@ -5,6 +5,7 @@ import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/
 import { parseIp } from '../net/ip.ts';
 import { toPort } from '../net/port.ts';
 import { derive } from './derive.ts';
+import { listFrontends } from './list-frontends.ts';
 
 const ALL: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
 
@@ -70,7 +71,7 @@ describe('derive', () => {
     { missing: 'localRedirectPolicies' as const },
   ])('redirects nothing before $missing have been listed', ({ missing }) => {
     const table = derive(snapshot(ALL.filter((kind) => kind !== missing)), { nodeName: 'k8s-w1' });
-    expect(table.frontends.filter(({ type }) => type === 'LocalRedirect')).toEqual([]);
+    expect(table.redirects).toEqual([]);
     expect(table.policies).toMatchObject([
       { state: 'waiting', reason: `${missing} have not been listed yet` },
     ]);
@@ -78,22 +79,24 @@ describe('derive', () => {
 
   it('does not take an address that may turn out to be a service’s', () => {
     const table = derive(snapshot(['pods', 'localRedirectPolicies'], true), { nodeName: 'k8s-w1' });
-    expect(table.frontends).toEqual([]);
+    expect(table.redirects).toEqual([]);
   });
 
   it('redirects without endpoint slices, which a redirect does not need', () => {
     const table = derive(snapshot(['services', 'pods', 'localRedirectPolicies']), { nodeName: 'k8s-w1' });
-    expect(table.frontends).toMatchObject([{ type: 'LocalRedirect', policy: 'demo/redirect' }]);
+    expect(table.redirects).toMatchObject([{ type: 'LocalRedirect', policy: 'demo/redirect' }]);
   });
 
   it('lets an address matcher have a service’s address when the operator insists, and gives it back', () => {
     const options = { nodeName: 'k8s-w1', allowServiceAddresses: true };
     const taken = derive(snapshot(ALL, true), options);
-    expect(taken.frontends).toMatchObject([
+    expect(taken.redirects).toMatchObject([
       { type: 'LocalRedirect', service: 'demo/redirect:local-redirect' },
     ]);
-    const empty = derive({ ...snapshot(ALL, true), pods: new Map() }, options);
-    expect(empty.frontends).toMatchObject([{ type: 'ClusterIP', service: 'demo/web' }]);
+    const without = { ...snapshot(ALL, true), pods: new Map() };
+    expect(listFrontends(without, derive(without, options))).toMatchObject([
+      { type: 'ClusterIP', service: 'demo/web' },
+    ]);
   });
 
   it('neither floods nor steers a terminal with what a stranger wrote into a policy', () => {

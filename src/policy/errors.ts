@@ -17,7 +17,8 @@ export const POLICY_ERRORS = {
     cure: "Add a prefix that holds the address to the agent's allow-list, or match a service instead.",
   },
   POLICY_ADDRESS_TAKEN: {
-    cause: 'The ip of an addressMatcher is an address of a Service.',
+    cause:
+      'The ip of an addressMatcher is a cluster, external or load balancer address of a Service, or a node address with a port that is the node port of one.',
     cure: 'Match that Service with a serviceMatcher in a policy of its namespace.',
   },
   POLICY_BAD_SERVICE: {
@@ -41,6 +42,21 @@ export const POLICY_ERRORS = {
   POLICY_NO_BACKEND_PORTS: {
     cause: 'The toPorts list of redirectBackend is empty.',
     cure: 'List at least one port on which the backend pods listen.',
+  },
+  POLICY_NAMESPACE_NOT_ALLOWED: {
+    cause:
+      'The agent was told which namespaces may hold policies (--policy-namespaces), and this is not one of them.',
+    cure: 'Create the policy in one of the allowed namespaces, or have the administrator add this one.',
+  },
+  POLICY_BAD_BACKEND_ADDRESS: {
+    cause:
+      'The annotation zerohop.io/backend-address is neither one IP address nor one IPv4 and one IPv6 address with a comma between them.',
+    cure: 'Write the address on which the host-network backends listen, or remove the annotation.',
+  },
+  POLICY_BACKEND_ADDRESS_NOT_ALLOWED: {
+    cause:
+      "The annotation zerohop.io/backend-address names an address that is neither link-local nor one of this node's.",
+    cure: 'Write an address of 169.254.0.0/16 or fe80::/10 on which the backends listen, or remove the annotation.',
   },
   POLICY_BAD_SELECTOR: {
     cause:

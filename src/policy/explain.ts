@@ -5,10 +5,14 @@
 import { objectKey, type PodRow } from '../cluster/rows.ts';
 import { ipFamily } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
+import { refusedAddress } from './backend-address.ts';
+import type { Neighbours } from './indexes/pod-index.ts';
 import { acceptedPorts, portServes, type SelectedPods } from './match-backends.ts';
 import { matchesByName } from './match-frontends.ts';
-import { formatPort } from './policy-ports.ts';
-import { formatSelector } from './selector.ts';
+import { compareText } from './order.ts';
+import { formatNamedPort, formatPort } from './policy-ports.ts';
+import { formatSelector, labelTrouble } from './selector.ts';
+import type { Surroundings } from './settle.ts';
 import type { Frontend } from './table.ts';
 import type { ValidPolicy } from './validate.ts';
 
@@ -27,20 +31,39 @@ export function joinClauses(clauses: readonly string[]): string {
   return `${distinct.slice(0, MAX_CLAUSES).join('; ')}; and ${distinct.length - MAX_CLAUSES} more`;
 }
 
-/** For a policy that selects no usable pod on this node. `pods` are all of its namespace, ordered. */
+/** For a policy that selects no usable pod on this node: the pods it passed over, or how near others come. */
 export function explainNoPod(
   policy: ValidPolicy,
-  selected: SelectedPods,
-  { nodeName, pods }: { readonly nodeName: string; readonly pods: readonly PodRow[] },
+  { pods, neighbours, nodeName }: Pick<Surroundings, 'pods' | 'neighbours' | 'nodeName'>,
 ): string {
-  const passedOver = [...selected.unusable, ...selected.leaving];
-  if (passedOver.length > 0) return joinClauses(passedOver.map(podTrouble));
+  const passedOver = [...pods.unusable, ...pods.leaving];
+  if (passedOver.length > 0) return joinClauses(passedOver.map((pod) => podTrouble(policy, pod)));
   const where = `no pod of namespace ${policy.row.namespace} on node ${nodeName} matches ${formatSelector(policy.selector)}`;
-  const elsewhere = pods.find(
-    (pod) => pod.nodeName !== nodeName && pod.nodeName !== '' && policy.selects(pod.labels),
+  const hints = [nearMiss(policy, neighbours), elsewhere(policy, neighbours)].filter(
+    (hint) => hint !== undefined,
   );
-  if (elsewhere === undefined) return where;
-  return `${where} (pod ${objectKey(elsewhere)} does, on ${elsewhere.nodeName})`;
+  return hints.length === 0 ? where : `${where} (${hints.join('; ')})`;
+}
+
+/** The first pod here for which a single label is wrong, and which: mostly a slip in the policy or in the pods. */
+function nearMiss(policy: ValidPolicy, { local }: Neighbours): string | undefined {
+  let found: { readonly pod: PodRow; readonly trouble: string } | undefined;
+  for (const pod of local.values()) {
+    const trouble = labelTrouble(policy.selector, pod.labels);
+    if (trouble !== undefined && (found === undefined || compareText(pod.name, found.pod.name) < 0)) {
+      found = { pod, trouble };
+    }
+  }
+  return found === undefined ? undefined : `pod ${objectKey(found.pod)} ${found.trouble}`;
+}
+
+function elsewhere(policy: ValidPolicy, { remote }: Neighbours): string | undefined {
+  let found: PodRow | undefined;
+  for (const pod of remote.values()) {
+    if (pod.nodeName === '' || !policy.selects(pod.labels)) continue;
+    if (found === undefined || compareText(pod.name, found.name) < 0) found = pod;
+  }
+  return found === undefined ? undefined : `pod ${objectKey(found)} does, on ${found.nodeName}`;
 }
 
 /** For one frontend, when usable pods exist and yet none serves it. */
@@ -55,15 +78,18 @@ export function explainNoBackend(policy: ValidPolicy, frontend: Frontend, pods: 
   );
 }
 
-function podTrouble(pod: PodRow): string {
+function podTrouble(policy: ValidPolicy, pod: PodRow): string {
   const key = objectKey(pod);
   if (pod.deleting) return `pod ${key} is being deleted`;
-  return pod.ready ? `pod ${key} has no IP address yet` : `pod ${key} is not ready`;
+  if (!pod.ready) return `pod ${key} is not ready`;
+  const refused = refusedAddress(pod, policy.backendAddresses);
+  if (refused === undefined) return `pod ${key} has no IP address yet`;
+  return `pod ${key} may not be reached at ${refused}, which is neither link-local nor an address of its node`;
 }
 
 function portTrouble(policy: ValidPolicy, frontend: Frontend, pod: PodRow): string {
   const key = objectKey(pod);
-  const declared = pod.containerPorts.map((port) => (port.name ? `${port.name} ` : '') + formatPort(port));
+  const declared = pod.containerPorts.map(formatNamedPort);
   const list = declared.length === 0 ? 'no ports' : `only ${declared.join(', ')}`;
   if (!matchesByName(policy))
     return `pod ${key} declares ${list}, not ${formatPort(policy.ports.backend[0])}`;
@@ -77,6 +103,6 @@ function portTrouble(policy: ValidPolicy, frontend: Frontend, pod: PodRow): stri
   if (sameName === undefined) {
     return `pod ${key} declares no ${frontend.protocol} container port named ${JSON.stringify(name)} (it declares ${list})`;
   }
-  const wanted = policy.ports.backend.map(formatPort).join(', ');
+  const wanted = policy.ports.backend.map(formatNamedPort).join(', ');
   return `pod ${key} declares port ${JSON.stringify(name)} as ${formatPort(sameName)}, not among the backend ports ${wanted}`;
 }

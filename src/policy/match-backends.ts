@@ -4,8 +4,9 @@
  */
 import { type ContainerPortRow, objectKey, type PodRow } from '../cluster/rows.ts';
 import { ipFamily } from '../net/ip.ts';
+import { backendAddresses } from './backend-address.ts';
 import { matchesByName } from './match-frontends.ts';
-import { sortTuples, tupleKey } from './order.ts';
+import { sortByName, sortTuples, tupleKey } from './order.ts';
 import { type PolicyPort, samePort } from './policy-ports.ts';
 import type { Backend, Frontend } from './table.ts';
 import type { ValidPolicy } from './validate.ts';
@@ -15,19 +16,18 @@ export interface SelectedPods {
   readonly usable: readonly PodRow[];
   /** Ready but being deleted: used for an address matcher while nothing else is (R5). */
   readonly leaving: readonly PodRow[];
-  /** Not ready, or without an address. */
+  /** Not ready, or without an address that may be used. */
   readonly unusable: readonly PodRow[];
 }
 
-/** `pods` are those of this node and of the policy's namespace, ordered. */
-export function selectPods(policy: ValidPolicy, pods: readonly PodRow[]): SelectedPods {
-  const selected = pods.filter((pod) => policy.selects(pod.labels));
-  const serving = selected.filter((pod) => pod.ready && pod.podIPs.length > 0);
-  return {
-    usable: serving.filter((pod) => !pod.deleting),
-    leaving: serving.filter((pod) => pod.deleting),
-    unusable: selected.filter((pod) => !serving.includes(pod)),
-  };
+/** `selected` are the pods of this node and of the policy's namespace that the selector matches. */
+export function sortOutPods(policy: ValidPolicy, selected: Iterable<PodRow>): SelectedPods {
+  const groups: Record<keyof SelectedPods, PodRow[]> = { usable: [], leaving: [], unusable: [] };
+  for (const pod of sortByName(selected)) {
+    const serving = pod.ready && backendAddresses(pod, policy.backendAddresses).length > 0;
+    groups[serving ? (pod.deleting ? 'leaving' : 'usable') : 'unusable'].push(pod);
+  }
+  return groups;
 }
 
 /**
@@ -72,7 +72,9 @@ function backendsOf(
   const backends = new Map<string, Backend>();
   for (const pod of pods) {
     const ports = acceptedPorts(policy, pod).filter((port) => portServes(frontend, port));
-    const addresses = pod.podIPs.filter((address) => ipFamily(address) === family);
+    const addresses = backendAddresses(pod, policy.backendAddresses).filter(
+      (address) => ipFamily(address) === family,
+    );
     for (const address of addresses) {
       for (const { port, protocol } of ports) {
         const backend: Backend = { address, port, protocol, state, pod: objectKey(pod) };

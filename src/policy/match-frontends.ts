@@ -2,10 +2,9 @@
  * Which frontends a policy asks for (local-redirect-policy 2.2), judged by the policy and the service alone. Pods are
  * not looked at: what a policy may claim must not change with their readiness, or rivals would swap under load.
  */
-import type { ServiceRow } from '../cluster/rows.ts';
+import type { ObjectKey, ServiceRow } from '../cluster/rows.ts';
 import { sortTuples, tupleKey } from './order.ts';
-import { formatPort, type PolicyPort, samePort } from './policy-ports.ts';
-import type { ServiceFrontends } from './service-frontends.ts';
+import { formatNamedPort, formatPort, type PolicyPort, samePort } from './policy-ports.ts';
 import type { Frontend } from './table.ts';
 import type { ValidPolicy } from './validate.ts';
 
@@ -17,15 +16,15 @@ export interface MatchedFrontend {
 }
 
 /** In the order of the service table. Empty when the service does not exist or has no such port. */
-export function matchFrontends(policy: ValidPolicy, services: ServiceFrontends): readonly MatchedFrontend[] {
+export function matchFrontends(
+  policy: ValidPolicy,
+  frontendsOf: (service: ObjectKey) => readonly Frontend[],
+): readonly MatchedFrontend[] {
   return policy.matcher.kind === 'address'
     ? addressFrontends(policy)
-    : (services.byService.get(policy.matcher.service) ?? [])
+    : frontendsOf(policy.matcher.service)
         .filter((frontend) => asksFor(policy, frontend))
-        .map((frontend) => ({
-          frontend: { ...frontend, backends: [] },
-          ...refusal(policy, frontend),
-        }));
+        .map((frontend) => ({ frontend, ...refusal(policy, frontend) }));
 }
 
 /** Why `matchFrontends` found nothing, in words. */
@@ -38,7 +37,7 @@ export function explainNoFrontend(policy: ValidPolicy, service: ServiceRow | und
   if (service.headless) return `service ${key} is headless and has no cluster address`;
   if (service.clusterIPs.length === 0) return `service ${key} has no cluster address yet`;
   const wanted = policy.ports.frontend.map(formatPort).join(', ');
-  const has = service.ports.map(formatPort).join(', ') || 'no TCP or UDP port';
+  const has = service.ports.map(formatNamedPort).join(', ') || 'no TCP or UDP port';
   return wanted === '' ? `service ${key} has ${has}` : `service ${key} has no port ${wanted} (it has ${has})`;
 }
 

@@ -39,7 +39,11 @@ export function sortByName<T extends Named>(rows: Iterable<T>): readonly T[] {
 export function sortByAge<T extends Named & { readonly createdAtMs: number }>(
   rows: Iterable<T>,
 ): readonly T[] {
-  return [...rows].sort((a, b) => a.createdAtMs - b.createdAtMs || compareNames(a, b));
+  return [...rows].sort(compareAge);
+}
+
+export function compareAge<T extends Named & { readonly createdAtMs: number }>(a: T, b: T): number {
+  return a.createdAtMs - b.createdAtMs || compareNames(a, b);
 }
 
 /** By code unit: the order must not depend on the locale of the node. */

@@ -52,6 +52,15 @@ export function formatPort(port: { readonly port: Port; readonly protocol: Proto
   return `${port.port}/${port.protocol}`;
 }
 
+/** `dns 53/UDP`. */
+export function formatNamedPort(port: {
+  readonly name?: string;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}): string {
+  return (port.name ? `${port.name} ` : '') + formatPort(port);
+}
+
 export function samePort(
   a: { readonly port: Port; readonly protocol: Protocol },
   b: { readonly port: Port; readonly protocol: Protocol },

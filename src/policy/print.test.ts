@@ -39,7 +39,7 @@ const metrics: Frontend = {
 };
 const table: ServiceTable = {
   generation: 1,
-  frontends: [dns, metrics],
+  redirects: [dns],
   policies: [
     {
       policy: 'kube-system/nodelocaldns',
@@ -55,16 +55,18 @@ const table: ServiceTable = {
 };
 
 describe('formatLrpList', () => {
-  it('shows what matches and is not redirected, as releases up to 1.17 did', () => {
-    expect(formatLrpList(table)).toContain('\n                |              10.96.0.10:9153/TCP -> \n');
+  it('shows what matches and is not redirected on request, as releases up to 1.17 did', () => {
+    expect(formatLrpList(table, { unredirected: true })).toContain(
+      '\n                |              10.96.0.10:9153/TCP -> \n',
+    );
   });
 
-  it('hides it on request, as newer releases do', () => {
-    expect(formatLrpList(table, { unredirected: false })).not.toContain('9153');
+  it('hides it otherwise, as newer releases do', () => {
+    expect(formatLrpList(table)).not.toContain('9153');
   });
 
   it('prints the titles alone when there is no policy', () => {
-    expect(formatLrpList({ generation: 0, frontends: [], policies: [] })).toBe(
+    expect(formatLrpList({ generation: 0, redirects: [], policies: [] })).toBe(
       'LRP namespace   LRP name   FrontendType   Matching Service\n',
     );
   });
@@ -78,7 +80,9 @@ describe('formatLrpList', () => {
     const { pod: _, ...bare } = backend;
     const frontends = [{ ...dns, backends: [bare] }];
     const policies = table.policies.map((state) => ({ ...state, frontends }));
-    expect(formatLrpList({ ...table, frontends, policies })).toContain('172.20.0.247:53(unknown), \n');
+    expect(formatLrpList({ ...table, redirects: frontends, policies })).toContain(
+      '172.20.0.247:53(unknown), \n',
+    );
   });
 });
 

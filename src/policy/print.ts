@@ -11,7 +11,7 @@ import type { Backend, Frontend, PolicyState, ServiceTable } from './table.ts';
 export interface LrpListOptions {
   /**
    * Show frontends that match and are not redirected, as `10.96.0.10:9153/TCP -> ` with nothing behind, the way
-   * releases up to 1.17 did; newer ones hide them. Shown unless false.
+   * releases up to 1.17 did; newer ones hide them, and so do we unless this is true.
    */
   readonly unredirected?: boolean;
 }
@@ -93,8 +93,8 @@ export function serviceListJson(frontends: readonly Frontend[], idOf: FrontendId
 }
 
 /** The rows of one policy. A frontend that another policy redirects is that policy's to show. */
-function lister(table: ServiceTable, { unredirected = true }: LrpListOptions) {
-  const redirectedBy = new Map(table.frontends.map((frontend) => [tupleKey(frontend), frontend.policy]));
+function lister(table: ServiceTable, { unredirected = false }: LrpListOptions) {
+  const redirectedBy = new Map(table.redirects.map((frontend) => [tupleKey(frontend), frontend.policy]));
   return ({ policy, frontends }: PolicyState): readonly Frontend[] =>
     frontends.filter((frontend) => {
       const owner = redirectedBy.get(tupleKey(frontend));

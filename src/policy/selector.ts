@@ -51,6 +51,27 @@ export function formatSelector(selector: LabelSelector): string {
   return clauses.length === 0 ? 'every pod' : clauses.join(',');
 }
 
+/**
+ * What is wrong with one label if that is all that keeps the selector from matching, as one clause about a pod. A label
+ * that the pod lacks altogether counts only if another one matches: else every pod would come near.
+ */
+export function labelTrouble(
+  selector: LabelSelector,
+  labels: Readonly<Record<string, string>>,
+): string | undefined {
+  const requirements = [
+    ...Object.entries(selector.matchLabels).map(([key, value]) => ({ key, operator: 'In', values: [value] })),
+    ...selector.matchExpressions,
+  ];
+  const failed = requirements.filter((requirement) => !compileExpression(requirement)(labels));
+  const [first, second] = failed;
+  if (first === undefined || second !== undefined) return undefined;
+  const key = plainKey(first.key);
+  const value = labelValue(labels, key);
+  if (value === undefined) return requirements.length > 1 ? `has no label ${key}` : undefined;
+  return `has ${key}=${value}`;
+}
+
 /** NotIn and DoesNotExist also match where the label is absent. */
 function compileExpression({ key, operator, values }: LabelExpression): LabelTest {
   const plain = plainKey(key);

@@ -68,11 +68,18 @@ export interface PolicyState {
   readonly skipRedirectFromBackend: boolean;
 }
 
+/**
+ * What a snapshot comes to. In a table that follows another one from the same deriver, whatever did not change is the same
+ * object, so `===` tells a reader what it may skip: rows, their backends, and the whole lists.
+ */
 export interface ServiceTable {
   /** The generation of the snapshot this was derived from. */
   readonly generation: number;
-  /** Every service frontend and every redirected address, ordered by address, port and protocol. */
-  readonly frontends: readonly Frontend[];
+  /**
+   * Every `LocalRedirect` frontend of all policies, ordered by address, port and protocol: what the kernel is given. What
+   * services serve beside them is `listFrontends`.
+   */
+  readonly redirects: readonly Frontend[];
   /** One per policy object, ordered by namespace and name. */
   readonly policies: readonly PolicyState[];
 }

@@ -8,6 +8,7 @@ import { objectKey } from '../cluster/rows.ts';
 import { fail, ok, type Result } from '../fault/result.ts';
 import { type Ip, parseIp } from '../net/ip.ts';
 import { formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
+import { parseBackendAddresses } from './backend-address.ts';
 import type { PolicyErrorCode } from './errors.ts';
 import { type PolicyPorts, parsePolicyPorts } from './policy-ports.ts';
 import { checkSelector, compileSelector, type LabelTest } from './selector.ts';
@@ -26,15 +27,28 @@ export interface ValidPolicy {
   readonly ports: PolicyPorts;
   readonly selector: LabelSelector;
   readonly selects: LabelTest;
+  /** Where backends on the host's network listen; absent: on the addresses of their pods. */
+  readonly backendAddresses?: readonly Ip[];
 }
 
-/** An empty allow-list allows every address. */
-export function validatePolicy(
-  row: LocalRedirectPolicyRow,
-  addressAllowList: readonly Prefix[],
-): Result<ValidPolicy> {
+/** What the administrator allows; an absent or empty list allows all. */
+export interface PolicyLimits {
+  /** Addresses that address matchers may ask for. */
+  readonly addressAllowList?: readonly Prefix[];
+  /** Names of the namespaces whose policies count. */
+  readonly policyNamespaces?: readonly string[];
+}
+
+export function validatePolicy(row: LocalRedirectPolicyRow, limits: PolicyLimits): Result<ValidPolicy> {
+  const { addressAllowList = [], policyNamespaces = [] } = limits;
   if (row.name === '') return refuse('POLICY_INCOMPLETE', 'the policy has no name');
   if (row.namespace === '') return refuse('POLICY_INCOMPLETE', 'the policy has no namespace');
+  if (policyNamespaces.length > 0 && !policyNamespaces.includes(row.namespace)) {
+    return refuse(
+      'POLICY_NAMESPACE_NOT_ALLOWED',
+      `namespace ${row.namespace} may not hold policies; those that may are ${policyNamespaces.join(', ')}`,
+    );
+  }
   const matcher = validateMatcher(row, addressAllowList);
   if (!matcher.ok) return matcher;
   const ports = parsePolicyPorts(frontendPorts(row), row.backendPorts);
@@ -43,6 +57,8 @@ export function validatePolicy(
   if (selector === undefined) return refuse('POLICY_INCOMPLETE', 'the policy has no localEndpointSelector');
   const wrong = checkSelector(selector);
   if (wrong !== undefined) return refuse('POLICY_BAD_SELECTOR', wrong);
+  const named = row.backendAddress === undefined ? undefined : parseBackendAddresses(row.backendAddress);
+  if (named?.ok === false) return named;
   return ok({
     key: objectKey(row),
     row,
@@ -51,6 +67,7 @@ export function validatePolicy(
     ports: ports.value,
     selector,
     selects: compileSelector(selector),
+    ...(named === undefined ? {} : { backendAddresses: named.value }),
   });
 }
 

@@ -6,18 +6,15 @@ import type { Frontend, PolicyState, ServiceTable } from '../../src/policy/table
 import type { Expected } from './read-scenario.ts';
 
 /** The two lists come along only if `like` has them. */
-export function formatTable(table: ServiceTable, like: Expected): Expected {
+export function formatTable(table: ServiceTable, frontends: readonly Frontend[], like: Expected): Expected {
   return {
-    frontends: table.frontends.map(formatFrontendLine),
+    frontends: frontends.map(formatFrontendLine),
     policies: table.policies.map(formatPolicyLine),
     ...(like.lrpList === undefined ? {} : { lrpList: formatLrpList(table) }),
     ...(like.serviceList === undefined
       ? {}
       : {
-          serviceList: formatServiceList(
-            table.frontends,
-            (frontend) => table.frontends.indexOf(frontend) + 1,
-          ),
+          serviceList: formatServiceList(frontends, (frontend) => frontends.indexOf(frontend) + 1),
         }),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * A scenario file: YAML documents in the order in which things happen. `kind: Scenario` opens it and names the node.
  * Kubernetes objects, as pasted from a cluster, are created or replaced; `kind: Delete` takes one away; `kind: Expect`
- * says what the table must be at that moment. Conversion is the agent's own, so that pasted means pasted.
+ * says what the table must be at that moment. `kind: Listed` says that a list has come in which the head calls `unlisted`.
+ * Conversion is the agent's own, so that pasted means pasted.
  */
 import { type Document, parseAllDocuments } from 'yaml';
 import { objectKey } from '../../src/cluster/rows.ts';
@@ -14,12 +15,15 @@ export interface Scenario {
   readonly name: string;
   readonly nodeName: string;
   readonly addressAllowList: readonly Prefix[];
+  readonly policyNamespaces: readonly string[];
+  readonly allowServiceAddresses: boolean;
   readonly moments: readonly Moment[];
 }
 
 /** One `Expect` document and the objects that exist when it is read. */
 export interface Moment {
   readonly tables: ClusterTables;
+  readonly synced: ReadonlySet<KindName>;
   readonly expected: Expected;
   /** The document the expectation came from, for `UPDATE=1`. */
   readonly document: Document;
@@ -42,6 +46,8 @@ const KINDS: Readonly<Record<string, KindName>> = {
   CiliumLocalRedirectPolicy: 'localRedirectPolicies',
 };
 
+const LISTED: readonly KindName[] = Object.values(KINDS);
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Throws a sentence that names the file and the document when the scenario itself is wrong. */
@@ -53,12 +59,17 @@ export function readScenario(
   const tables = openTables();
   const moments: Moment[] = [];
   let head: Fields | undefined;
+  const synced = new Set(LISTED);
   documents.forEach((document, index) => {
     const where = `document ${index + 1} of ${file}`;
     if (document.errors.length > 0) throw new Error(`Cannot read ${where}: ${document.errors[0]?.message}`);
     const fields = document.toJS() as Fields;
-    if (fields.kind === 'Scenario') head = fields;
-    else if (fields.kind === 'Expect') moments.push(momentOf(fields, document, tables));
+    if (fields.kind === 'Scenario') {
+      head = fields;
+      for (const kind of namesOf(fields.unlisted)) synced.delete(kind as KindName);
+    } else if (fields.kind === 'Listed') synced.add(fields.list as KindName);
+    else if (fields.kind === 'Expect')
+      moments.push({ ...momentOf(fields, document, tables), synced: new Set(synced) });
     else if (fields.kind === 'Delete') remove(fields, tables, where);
     else put(fields, tables, where);
   });
@@ -84,16 +95,21 @@ function openTables(): OpenTables {
   };
 }
 
-function scenarioHead({ name, node, addressAllowList }: Fields) {
-  const prefixes = (addressAllowList as readonly string[] | undefined) ?? [];
+function scenarioHead({ name, node, addressAllowList, policyNamespaces, allowServiceAddresses }: Fields) {
   return {
     name: String(name),
     nodeName: String(node),
-    addressAllowList: prefixes.flatMap((prefix) => parsePrefix(prefix) ?? []),
+    addressAllowList: namesOf(addressAllowList).flatMap((prefix) => parsePrefix(prefix) ?? []),
+    policyNamespaces: namesOf(policyNamespaces),
+    allowServiceAddresses: allowServiceAddresses === true,
   };
 }
 
-function momentOf(fields: Fields, document: Document, tables: OpenTables): Moment {
+function namesOf(list: unknown): readonly string[] {
+  return (list as readonly string[] | undefined) ?? [];
+}
+
+function momentOf(fields: Fields, document: Document, tables: OpenTables): Omit<Moment, 'synced'> {
   const copy = Object.fromEntries(
     Object.entries(tables).map(([kind, rows]) => [kind, new Map<string, unknown>(rows)]),
   );

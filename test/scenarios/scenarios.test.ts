@@ -5,26 +5,22 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { KindName } from '../../src/cluster/snapshot.ts';
 import { derive } from '../../src/policy/derive.ts';
+import { createDeriver } from '../../src/policy/deriver.ts';
+import { listFrontends } from '../../src/policy/list-frontends.ts';
 import { formatTable } from './format-table.ts';
 import { readScenario, type Scenario } from './read-scenario.ts';
 
-const SYNCED: ReadonlySet<KindName> = new Set([
-  'services',
-  'endpointSlices',
-  'pods',
-  'nodes',
-  'namespaces',
-  'localRedirectPolicies',
-]);
-
 const update = process.env.UPDATE === '1';
 
-function deriveAll({ moments, nodeName, addressAllowList }: Scenario) {
-  return moments.map(({ tables, expected }, index) => {
-    const snapshot = { ...tables, generation: index + 1, synced: SYNCED };
-    return formatTable(derive(snapshot, { nodeName, addressAllowList }), expected);
+/** Each moment by itself, and by one deriver that has followed the story: both must say the same. */
+function deriveAll({ moments, ...options }: Scenario) {
+  const deriver = createDeriver(options);
+  return moments.map(({ tables, synced, expected }, index) => {
+    const snapshot = { ...tables, generation: index + 1, synced };
+    const table = derive(snapshot, options);
+    expect(deriver.update(snapshot)).toEqual(table);
+    return formatTable(table, listFrontends(snapshot, table), expected);
   });
 }
 

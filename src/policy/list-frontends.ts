@@ -1,67 +1,39 @@
 /**
  * The ordinary meaning of services: every ClusterIP frontend with the endpoints of the whole cluster, as kube-proxy
- * would serve it. This is what a frontend falls back to, so it never looks at policies or at the node.
+ * would serve it, and what is redirected in its place. Made only when somebody asks to see it: nothing that is written
+ * to the kernel comes from here, and reading fifty thousand endpoints takes longer than everything that is.
  */
-import type { EndpointRow, EndpointSliceRow, ObjectKey, PodRow, ServiceRow } from '../cluster/rows.ts';
+import type { EndpointRow, EndpointSliceRow, ObjectKey, PodRow } from '../cluster/rows.ts';
 import { objectKey } from '../cluster/rows.ts';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
 import { type Ip, ipFamily } from '../net/ip.ts';
+import { bareFrontends } from './indexes/service-index.ts';
 import { sortByAge, sortByName, sortTuples, tupleKey } from './order.ts';
-import type { Backend, Frontend } from './table.ts';
+import type { Backend, Frontend, ServiceTable } from './table.ts';
 
-export interface ServiceFrontends {
-  /** By `tupleKey`; each tuple once. */
-  readonly byTuple: ReadonlyMap<string, Frontend>;
-  readonly byService: ReadonlyMap<ObjectKey, readonly Frontend[]>;
-  /** Cluster and external addresses of services; no address matcher may take one of these (R7). */
-  readonly owners: ReadonlyMap<Ip, ObjectKey>;
-}
-
-/** Two services with one address cannot come from a sane API server; the older keeps it, whatever the order. */
-export function deriveServiceFrontends(snapshot: ClusterSnapshot): ServiceFrontends {
+/** Every service frontend and every redirected address, ordered by address, port and protocol. */
+export function listFrontends(
+  snapshot: ClusterSnapshot,
+  { redirects }: Pick<ServiceTable, 'redirects'>,
+): readonly Frontend[] {
+  const merged = new Map(redirects.map((frontend) => [tupleKey(frontend), frontend]));
   const slices = slicesByService(snapshot);
   const podsByAddress = indexPods(snapshot);
-  const byTuple = new Map<string, Frontend>();
-  const byService = new Map<ObjectKey, readonly Frontend[]>();
-  const owners = new Map<Ip, ObjectKey>();
+  // Two services with one address cannot come from a sane API server; the older keeps it, whatever the order.
   for (const service of sortByAge(snapshot.services.values())) {
-    const key = objectKey(service);
-    for (const address of [...service.clusterIPs, ...service.externalIPs]) {
-      if (!owners.has(address)) owners.set(address, key);
-    }
-    const own = frontendsOf(service, slices.get(key) ?? [], podsByAddress).filter((frontend) => {
+    const own = slices.get(objectKey(service)) ?? [];
+    for (const frontend of bareFrontends(service)) {
       const tuple = tupleKey(frontend);
-      if (byTuple.has(tuple)) return false;
-      byTuple.set(tuple, frontend);
-      return true;
-    });
-    byService.set(key, sortTuples(own));
+      if (merged.has(tuple)) continue;
+      merged.set(tuple, { ...frontend, backends: endpointBackends(frontend, own, podsByAddress) });
+    }
   }
-  return { byTuple, byService, owners };
-}
-
-function frontendsOf(
-  service: ServiceRow,
-  slices: readonly EndpointSliceRow[],
-  podsByAddress: ReadonlyMap<Ip, PodRow>,
-): Frontend[] {
-  if (service.headless || service.type === 'ExternalName') return [];
-  return service.clusterIPs.flatMap((address) =>
-    service.ports.map(({ port, protocol, name }) => ({
-      address,
-      port,
-      protocol,
-      type: 'ClusterIP' as const,
-      service: objectKey(service),
-      ...(name ? { portName: name } : {}),
-      backends: endpointBackends({ address, protocol, name: name ?? '' }, slices, podsByAddress),
-    })),
-  );
+  return sortTuples(merged.values());
 }
 
 /** Terminating endpoints serve only as long as nothing else does, as kube-proxy has it since KEP-1669. */
 function endpointBackends(
-  wanted: { address: Ip; protocol: string; name: string },
+  wanted: Frontend,
   slices: readonly EndpointSliceRow[],
   podsByAddress: ReadonlyMap<Ip, PodRow>,
 ): readonly Backend[] {
@@ -71,7 +43,7 @@ function endpointBackends(
   for (const slice of slices) {
     if (slice.addressType !== (family === 4 ? 'IPv4' : 'IPv6')) continue;
     const ports = slice.ports.filter(
-      (port) => (port.name ?? '') === wanted.name && port.protocol === wanted.protocol,
+      (port) => (port.name ?? '') === (wanted.portName ?? '') && port.protocol === wanted.protocol,
     );
     for (const endpoint of slice.endpoints) {
       const state = endpointState(endpoint);

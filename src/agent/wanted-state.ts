@@ -1,0 +1,69 @@
+/**
+ * What the datapath is asked for, followed from snapshot to snapshot. A spec that says the same is the same object, and
+ * so are its parts: whoever takes it may skip by `===`.
+ */
+import { changedKeys } from '../cluster/changed-keys.ts';
+import { type ObjectKey, objectKey, type PodRow } from '../cluster/rows.ts';
+import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
+import type { DatapathSpec, LocalPod } from '../datapath/datapath.ts';
+import type { ServiceTable } from '../policy/table.ts';
+
+/** Design invariant 3: nothing is taken away before each of these has been listed once. */
+const PRUNE_NEEDS: readonly KindName[] = ['services', 'pods', 'localRedirectPolicies'];
+
+export class WantedState {
+  readonly #nodeName: string;
+  readonly #pods = new Map<ObjectKey, LocalPod>();
+  /** Of a generation that nothing follows: the first snapshot is read whole. */
+  #snapshot: ClusterSnapshot = { ...EMPTY_SNAPSHOT, generation: Number.NaN };
+  #spec: DatapathSpec = { frontends: [], pods: [], skipPolicies: [], mayPrune: false };
+
+  constructor(nodeName: string) {
+    this.#nodeName = nodeName;
+  }
+
+  /** `table` is the one derived from `snapshot`. */
+  update(snapshot: ClusterSnapshot, table: ServiceTable): DatapathSpec {
+    const before = this.#spec;
+    const skipping = table.policies.flatMap(({ policy, skipRedirectFromBackend }) =>
+      skipRedirectFromBackend ? [policy] : [],
+    );
+    const { skipPolicies = [] } = before;
+    const spec: DatapathSpec = {
+      frontends: table.redirects,
+      pods: this.#followPods(snapshot) ? [...this.#pods.values()] : before.pods,
+      skipPolicies: sameKeys(skipPolicies, skipping) ? skipPolicies : skipping,
+      mayPrune: PRUNE_NEEDS.every((kind) => snapshot.synced.has(kind)),
+    };
+    const fields = ['frontends', 'pods', 'skipPolicies', 'mayPrune'] as const;
+    if (fields.some((field) => spec[field] !== before[field])) this.#spec = spec;
+    return this.#spec;
+  }
+
+  /** True if any changed. */
+  #followPods(snapshot: ClusterSnapshot): boolean {
+    let changed = false;
+    for (const key of changedKeys(this.#snapshot, snapshot, 'pods')) {
+      const pod = snapshot.pods.get(key);
+      const known = this.#pods.get(key);
+      if (pod === undefined || !hasInterface(pod, this.#nodeName))
+        changed = this.#pods.delete(key) || changed;
+      else if (known === undefined || !sameKeys(known.addresses, pod.podIPs)) {
+        this.#pods.set(key, { pod: objectKey(pod), addresses: pod.podIPs });
+        changed = true;
+      }
+    }
+    this.#snapshot = snapshot;
+    return changed;
+  }
+}
+
+/** Pods on the host's network have no interface of their own, finished ones none any more. */
+function hasInterface(pod: PodRow, nodeName: string): boolean {
+  const ended = pod.phase === 'Succeeded' || pod.phase === 'Failed';
+  return pod.nodeName === nodeName && !pod.hostNetwork && !ended && pod.podIPs.length > 0;
+}
+
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, index) => each === b[index]);
+}
