@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { checkCall } from './errors.ts';
 import { openLibc } from './libc.ts';
-import { encodeStruct, type FieldValues, readField } from './struct.ts';
+import { encodeStruct, type FieldValues, readField, type StructLayout } from './struct.ts';
 import { BPF_ATTR, BPF_LINK_INFO, BPF_MAP_INFO } from './uapi.gen.ts';
 
 /** enum bpf_cmd of linux/bpf.h. */
@@ -45,8 +45,17 @@ export function callBpf(command: number, values: BpfAttr): number {
 
 /** For commands that answer in the attribute itself. */
 export function callWithAttr(command: number, values: BpfAttr): { result: number; attr: DataView } {
+  return callWithLayout(command, BPF_ATTR, values);
+}
+
+/** For commands whose part of the attribute is newer than the headers that `BPF_ATTR` was made from. */
+export function callWithLayout<L extends StructLayout>(
+  command: number,
+  layout: L,
+  values: FieldValues<L>,
+): { result: number; attr: DataView } {
   inFlight.push(values);
-  const attr = encodeStruct(BPF_ATTR, values);
+  const attr = encodeStruct(layout, values);
   const result = openLibc().bpf(command, attr);
   inFlight.pop();
   return { result, attr: new DataView(attr.buffer) };
@@ -56,7 +65,7 @@ export function callWithAttr(command: number, values: BpfAttr): { result: number
  * V8 does not see that addresses inside an attribute use these buffers: what is held here cannot be collected during the
  * call. Calls are synchronous, so the last one pushed is the one that ends.
  */
-const inFlight: BpfAttr[] = [];
+const inFlight: unknown[] = [];
 
 /** Kernel names are at most 15 bytes of letters, digits, `_` and `.`. */
 export function objectName(name: string): Uint8Array {
@@ -116,6 +125,11 @@ export function mapShape(fd: number): MapShape {
  */
 export function linkIfindex(fd: number): number {
   return readField(BPF_LINK_INFO, 'xdp.ifindex', objectInfo(fd, BPF_LINK_INFO.size));
+}
+
+/** The number under which the kernel knows a link. */
+export function linkId(fd: number): number {
+  return readField(BPF_LINK_INFO, 'id', objectInfo(fd, BPF_LINK_INFO.size));
 }
 
 function objectInfo(fd: number, size: number): DataView {
