@@ -69,7 +69,7 @@ function realised(views: readonly NodeView[]): Verdict {
   const named = lagging.slice(0, NAMED_NODES).map(({ node, report }) => `${node}: ${lagOf(report)}`);
   const more = lagging.length > NAMED_NODES ? [`and ${lagging.length - NAMED_NODES} more`] : [];
   const message = [count, ...named, ...more].join('; ');
-  if (lagging.every(({ report }) => isRefused(report)))
+  if (done === 0 && lagging.every(({ report }) => isRefused(report)))
     return { type, status: 'False', reason: 'NotAccepted', message };
   // What is still on its way is neither: an alarm on False must not ring at every start.
   if (lagging.some(({ report }) => isOnItsWay(report)))

@@ -59,10 +59,10 @@ export function createHeardLog(): HeardLog {
   };
 }
 
-/** Waits until `condition` holds, calling `step` between looks; throws after four seconds, naming `what`. */
+/** Waits until `condition` holds, calling `step` between looks; throws after twenty seconds, naming `what`. */
 export async function until(what: string, condition: () => boolean, step?: () => void): Promise<void> {
   for (let look = 0; !condition(); look++) {
-    if (look > 800) throw new Error(`Cannot see in time: ${what}`);
+    if (look > 4000) throw new Error(`Cannot see in time: ${what}`);
     step?.();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

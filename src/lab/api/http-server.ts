@@ -27,6 +27,11 @@ export interface ApiServerSpec {
    * Absent or 0: it goes at once.
    */
   readonly podGraceSeconds?: number;
+  /**
+   * The definition of policies is upstream's, whose schema knows no conditions: they are dropped without a word. Absent:
+   * ours, which keeps what is in a status.
+   */
+  readonly prunesPolicyStatus?: boolean;
 }
 
 export interface ApiServer {
@@ -52,7 +57,7 @@ interface ServerState {
 }
 
 export function createApiServer(spec: ApiServerSpec): ApiServer {
-  const server: ServerState = { spec, store: createObjectStore(spec.clock), watches: new Set() };
+  const server: ServerState = { spec, store: createObjectStore(spec.clock, spec), watches: new Set() };
   return {
     store: server.store,
     handler(req, res) {

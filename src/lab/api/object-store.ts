@@ -80,7 +80,12 @@ interface KindTable {
   readonly listeners: Set<(event: StoreEvent) => void>;
 }
 
-export function createObjectStore(clock: Clock): ObjectStore {
+export interface StoreOptions {
+  /** See `ApiServerSpec`. */
+  readonly prunesPolicyStatus?: boolean;
+}
+
+export function createObjectStore(clock: Clock, options: StoreOptions = {}): ObjectStore {
   const tables = new Map<ResourceKind, KindTable>();
   const addresses = createServiceAddresses();
   let version = Math.floor(clock.nowMs());
@@ -145,8 +150,9 @@ export function createObjectStore(clock: Clock): ObjectStore {
     return publish(resource.kind, { type: 'ADDED', object });
   }
 
-  function change(resource: Resource, current: ApiObject, next: JsonRecord): ApiObject {
+  function change(resource: Resource, current: ApiObject, wanted: JsonRecord): ApiObject {
     const kept = keptFields(resource, current);
+    const next = options.prunesPolicyStatus === true ? pruned(resource, wanted) : wanted;
     const fields = withDefaults(
       resource.kind,
       { ...next, apiVersion: current.apiVersion, kind: current.kind },
@@ -324,6 +330,13 @@ function keptFields(resource: Resource, current: ApiObject): Kept {
 function sameContent(next: JsonRecord, current: ApiObject): boolean {
   const { resourceVersion: _, ...metadata } = current.metadata as ObjectMeta;
   return isDeepStrictEqual(JSON.parse(JSON.stringify(next)), { ...current, metadata });
+}
+
+/** Upstream's schema of a policy's status knows one field, `ok`. */
+function pruned(resource: Resource, object: JsonRecord): JsonRecord {
+  if (resource.kind !== 'CiliumLocalRedirectPolicy' || object.status === undefined) return object;
+  const { ok } = recordOf(object.status);
+  return { ...object, status: ok === undefined ? {} : { ok } };
 }
 
 /** What a generation counts. Where the status has no door of its own, the API server takes it for a field like others. */
