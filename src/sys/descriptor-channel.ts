@@ -120,13 +120,13 @@ export interface ChannelListener {
 }
 
 /** Makes the file, which the caller removes. Throws SYS_LIBC_UNAVAILABLE and SYS_CALL_FAILED. */
-export function listenForDescriptors(path: string): ChannelListener {
+export function listenForDescriptors(path: string, { backlog = 1 } = {}): ChannelListener {
   const libc = openLibc();
   const fd = openSeqpacket(`listen at ${path}`);
   const mask = process.umask(0o177);
   const bound = libc.bind(fd, unixAddress(path));
   process.umask(mask);
-  const result = bound < 0 ? bound : libc.listen(fd, 1);
+  const result = bound < 0 ? bound : libc.listen(fd, backlog);
   if (result < 0) libc.close(fd);
   checkCall(`listen at ${path}`, result);
   return {
