@@ -4,17 +4,21 @@
  */
 import { existsSync } from 'node:fs';
 import { AppError } from '../fault/app-error.ts';
+import { u32Bytes } from '../sys/bpf-map.ts';
 import { ensureBpffs, isBpffs } from '../sys/bpffs.ts';
+import { openLibc } from '../sys/libc.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Datapath } from './datapath.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
+import type { HookOrder } from './hooks/hook-set.ts';
+import { openHookSet } from './hooks/open-hook-set.ts';
 import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
 import { KernelDatapath } from './kernel/kernel-datapath.ts';
-import { Links } from './kernel/links.ts';
 import { loadPrograms } from './kernel/load-program.ts';
 import { lockPins, openMaps, openPins, removePins } from './kernel/pins.ts';
 import { POD_OBJECT } from './kernel/programs.gen.ts';
+import { openPodPlaces } from './place/pod-places.ts';
 
 export interface DatapathOptions {
   /** A directory on a bpffs, made (and the bpffs mounted) when missing; ours alone, one per node. */
@@ -23,6 +27,15 @@ export interface DatapathOptions {
   readonly clock: Clock;
   /** Packets from or to these ports become events. Default: 53. At most 8. */
   readonly eventPorts?: readonly number[];
+  /** Where our programs hang among others on a pod's interface. Default: `last`. */
+  readonly hookOrder?: HookOrder;
+  /**
+   * `direct`: past the stack, no conntrack entry. `stack`: translated and then left to the stack, so that an egress
+   * policy in netfilter sees client and backend. Default: `direct`.
+   */
+  readonly delivery?: 'direct' | 'stack';
+  /** How old a heartbeat may be. Default: 400. */
+  readonly beatDeadlineMs?: number;
 }
 
 const DEFAULT_EVENT_PORTS = [53];
@@ -39,29 +52,41 @@ export function openDatapath(options: DatapathOptions): Datapath {
   }
 }
 
-function openLocked({ pinDirectory, log, clock, eventPorts }: DatapathOptions, unlock: () => void): Datapath {
+function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
+  const { pinDirectory, log, clock, hookOrder } = options;
   const pins = openPins(pinDirectory);
-  const maps = openMaps(POD_OBJECT, pins.maps);
+  const opened: { close(): void }[] = [];
+  const keep = <T extends { close(): void }>(resource: T): T => {
+    opened.push(resource);
+    return resource;
+  };
   try {
-    const globals = { event_ports: portList(eventPorts ?? DEFAULT_EVENT_PORTS) };
-    const programs = loadPrograms({ object: POD_OBJECT, maps, globals });
-    const links = new Links(pins.links, programs);
-    links.inherit();
+    const maps = openMaps(POD_OBJECT, pins.maps);
+    for (const map of maps.values()) keep(map);
+    const programs = loadPrograms({ object: POD_OBJECT, maps, globals: globalsOf(options) });
+    for (const fd of programs.values()) keep({ close: () => void openLibc().close(fd) });
+    const places = keep(openPodPlaces({ clock, log }));
+    const order = hookOrder === undefined ? {} : { order: hookOrder };
+    const hooks = keep(openHookSet({ directory: pins.links, programs, clock, log, ...order }));
+    hooks.inherit();
     const unpin = () => removePins(pinDirectory);
-    return new KernelDatapath({
-      maps,
-      programs,
-      links,
-      log,
-      clock,
-      unlock,
-      unpin,
-      ringBytes: EVENT_RING_BYTES,
-    });
+    const ringBytes = EVENT_RING_BYTES;
+    return new KernelDatapath({ maps, programs, places, hooks, log, clock, unlock, unpin, ringBytes });
   } catch (error) {
-    for (const map of maps.values()) map.close();
+    for (const resource of opened.toReversed()) resource.close();
     throw error;
   }
+}
+
+/** The programs' constants that are not as they were compiled. */
+function globalsOf({ eventPorts, delivery, beatDeadlineMs }: DatapathOptions): Record<string, Uint8Array> {
+  const ports = portList(eventPorts ?? DEFAULT_EVENT_PORTS);
+  const direct = u32Bytes(delivery === 'stack' ? 0 : 1);
+  const constants = { event_ports: ports, deliver_direct: direct };
+  if (beatDeadlineMs === undefined) return constants;
+  const deadline = new Uint8Array(8);
+  new DataView(deadline.buffer).setBigUint64(0, BigInt(Math.round(beatDeadlineMs * 1e6)), true);
+  return { ...constants, beat_deadline_ns: deadline };
 }
 
 /**

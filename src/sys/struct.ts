@@ -34,6 +34,15 @@ export function readField<L extends StructLayout>(
   return size === 2 ? from.getUint16(offset, true) : from.getUint32(offset, true);
 }
 
+/** A field of 8 bytes. */
+export function readWideField<L extends StructLayout>(
+  layout: L,
+  name: keyof L['fields'] & string,
+  from: DataView,
+): bigint {
+  return from.getBigUint64(fieldOf(layout, name)[0], true);
+}
+
 function fieldOf(layout: StructLayout, name: string): readonly [number, number] {
   const field = layout.fields[name];
   if (field === undefined) throw new Error(`Cannot find field ${name} in a kernel struct`);

@@ -5,7 +5,7 @@ import { decodeEndpoint, decodeEndpointKey, encodeEndpoint, encodeEndpointKey } 
 
 export class EndpointTable {
   readonly #map: BpfMap;
-  readonly #owners = new Map<Ip, number>();
+  readonly #owners = new Map<Ip, { readonly ifindex: number; readonly flags: number }>();
 
   /** The map stays the caller's. Reads what is there. */
   constructor(map: BpfMap) {
@@ -14,16 +14,18 @@ export class EndpointTable {
       const value = map.lookup(key);
       if (value === undefined) continue;
       const { address } = decodeEndpointKey(new DataView(key.buffer));
-      this.#owners.set(ipFromBytes(address), decodeEndpoint(value).ifindex);
+      this.#owners.set(ipFromBytes(address), decodeEndpoint(value));
     }
   }
 
-  write(addresses: readonly Ip[], ifindex: number): void {
+  /** `flags`: of `enum endpoint_flag`. */
+  write(addresses: readonly Ip[], ifindex: number, flags = 0): void {
     for (const address of addresses) {
-      if (this.#owners.get(address) === ifindex) continue;
-      const value = { ifindex, flags: 0, window: 0, flows: 0 };
+      const known = this.#owners.get(address);
+      if (known?.ifindex === ifindex && known.flags === flags) continue;
+      const value = { ifindex, flags, window: 0, flows: 0 };
       this.#map.update(encodeEndpointKey({ address: ipMappedBytes(address) }), encodeEndpoint(value));
-      this.#owners.set(address, ifindex);
+      this.#owners.set(address, { ifindex, flags });
     }
   }
 

@@ -2,13 +2,11 @@
  * The datapath in the kernel: a reconciler that brings maps and links to the wanted state, row by row, and keeps
  * trying what failed. Rows carry their own errors; nobody upstream could do anything about them.
  * Interfaces come before frontends, so that a redirected query finds its way back already in place.
- * Attaching waits for the kernel some 20 ms per interface; between interfaces other work of this thread gets its turn.
+ * What is asked for again and did not change costs no system call. What changes on the node (interfaces, other programs
+ * on them) is told by those who watch it; a look at everything twice a minute is for what nobody told.
  * The thread must stay in the node's network namespace.
  */
-import { setImmediate } from 'node:timers/promises';
 import { errorText } from '../../fault/app-error.ts';
-import type { Ip } from '../../net/ip.ts';
-import type { Frontend } from '../../policy/table.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { openLibc } from '../../sys/libc.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
@@ -22,23 +20,25 @@ import type {
   FrontendRow,
   GoneBackend,
   InterfaceRow,
-  LocalPod,
 } from '../datapath.ts';
-import { inheritedRows, isSameTuple, stillInherited } from '../inherited.ts';
-import { nextStatus, preciseNow, retryDelayMs } from '../row-status.ts';
-import { BEAT_SIZE, FRONTEND_SKIP_FROM_BACKEND, MAX_SEATS } from './abi.gen.ts';
+import type { HookSet } from '../hooks/hook-set.ts';
+import { inheritedRows, stillInherited } from '../inherited.ts';
+import type { PodPlaces } from '../place/pod-places.ts';
+import { preciseNow, retryDelayMs } from '../row-status.ts';
+import { BEAT_SIZE, MAX_SEATS } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
+import { FrontendRows } from './frontend-rows.ts';
 import { HealthTable } from './health-table.ts';
+import { InterfaceRows } from './interface-rows.ts';
 import { KernelCounters } from './kernel-counters.ts';
-import { type BackendTarget, KernelTable } from './kernel-table.ts';
-import type { Links } from './links.ts';
-import { type Location, locateAddress } from './locate.ts';
+import { KernelTable } from './kernel-table.ts';
 
 export interface KernelParts {
   readonly maps: ReadonlyMap<string, BpfMap>;
   readonly programs: ReadonlyMap<string, number>;
-  readonly links: Links;
+  readonly places: PodPlaces;
+  readonly hooks: HookSet;
   readonly ringBytes: number;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
@@ -48,22 +48,25 @@ export interface KernelParts {
   readonly unpin: () => void;
 }
 
-/** How often interfaces are looked at again without being asked: a pod can get a new one under an old address. */
-const REFRESH_MS = 5000;
+/** How often everything is looked at without being told to. */
+const SWEEP_MS = 30_000;
 
 export class KernelDatapath implements Datapath {
   readonly #parts: KernelParts;
-  readonly #table: KernelTable;
   readonly #health: HealthTable;
   readonly beats: BeatMap;
-  readonly #endpoints: EndpointTable;
+  readonly #interfaceRows: InterfaceRows;
+  readonly #frontendRows: FrontendRows;
   readonly #counters: KernelCounters;
   readonly #events: EventReader;
-  readonly #now: () => number;
   #spec: DatapathSpec | undefined;
-  #frontends: readonly FrontendRow[] = [];
+  /** The one that was reconciled last, whole. */
+  #applied: DatapathSpec | undefined;
+  /** Something on the node may have changed since. */
+  #unchecked = true;
+  #checkedMs = 0;
+  #refreshing = false;
   #inherited: readonly FrontendRow[];
-  #interfaces: readonly InterfaceRow[] = [];
   #timer: Timer | undefined;
   #tellGone: (gone: readonly GoneBackend[]) => void = () => undefined;
   #closed = false;
@@ -77,9 +80,8 @@ export class KernelDatapath implements Datapath {
     this.#parts = parts;
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
     this.#health = new HealthTable(this.#map('health'));
-    this.#table = new KernelTable({ frontends, slots, backends }, this.#health);
+    const table = new KernelTable({ frontends, slots, backends }, this.#health);
     this.beats = { fd: this.#map('beats').fd, seats: MAX_SEATS, beatBytes: BEAT_SIZE };
-    this.#endpoints = new EndpointTable(this.#map('endpoints'));
     this.#counters = new KernelCounters(this.#map('counters'));
     this.#events = new EventReader({
       ring: { fd: this.#map('events').fd, size: parts.ringBytes },
@@ -88,8 +90,14 @@ export class KernelDatapath implements Datapath {
       log: parts.log,
       countLost: () => this.#counters.eventsLost(),
     });
-    this.#now = preciseNow(parts.clock);
-    this.#inherited = inheritedRows(this.#table.rows(), this.#now());
+    const now = preciseNow(parts.clock);
+    const { places, hooks, log } = parts;
+    const endpoints = new EndpointTable(this.#map('endpoints'));
+    this.#interfaceRows = new InterfaceRows({ places, hooks, endpoints, log, now });
+    this.#frontendRows = new FrontendRows({ places, table, log, now });
+    this.#inherited = inheritedRows(table.rows(), now());
+    places.onChange(() => this.#refresh());
+    hooks.onChange(() => this.#refresh());
   }
 
   apply(spec: DatapathSpec): Promise<void> {
@@ -98,7 +106,7 @@ export class KernelDatapath implements Datapath {
   }
 
   frontends(): readonly FrontendRow[] {
-    return this.#frontends;
+    return this.#frontendRows.rows();
   }
 
   inherited(): readonly FrontendRow[] {
@@ -106,7 +114,7 @@ export class KernelDatapath implements Datapath {
   }
 
   interfaces(): readonly InterfaceRow[] {
-    return this.#interfaces;
+    return this.#interfaceRows.rows();
   }
 
   counters(): DatapathCounters {
@@ -135,6 +143,8 @@ export class KernelDatapath implements Datapath {
     this.#lastCounters = this.#counters.read();
     this.#timer?.cancel();
     this.#events.close();
+    this.#parts.places.close();
+    this.#parts.hooks.close();
     for (const map of this.#parts.maps.values()) map.close();
     for (const fd of this.#parts.programs.values()) openLibc().close(fd);
     this.#parts.unlock();
@@ -152,118 +162,56 @@ export class KernelDatapath implements Datapath {
     return result;
   }
 
+  /** A burst of changes is one look. */
+  #refresh(): void {
+    this.#unchecked = true;
+    if (this.#refreshing || this.#closed || this.#spec === undefined) return;
+    this.#refreshing = true;
+    this.#enqueue(async () => {
+      this.#refreshing = false;
+      if (this.#spec !== undefined) await this.#reconcile(this.#spec);
+    }).catch((error: unknown) => {
+      this.#parts.log.error(`datapath: ${errorText(error)}`);
+      this.#scheduleNext();
+    });
+  }
+
   async #reconcile(spec: DatapathSpec): Promise<void> {
     if (this.#closed) return;
-    const attached = new Set(this.#parts.links.sweep());
-    const rows: InterfaceRow[] = [];
-    for (const pod of [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1))) {
-      const before = attached.size;
-      rows.push(...this.#reconcilePod(pod, attached));
-      if (attached.size > before) await setImmediate();
-      if (this.#closed) return;
-    }
-    this.#interfaces = rows;
+    const recheck = this.#unchecked;
+    if (!recheck && spec === this.#applied && this.#failedRows().length === 0) return;
+    this.#unchecked = false;
+    if (recheck) this.#checkedMs = this.#parts.clock.monotonicMs();
+    await this.#interfaceRows.apply(spec.pods, recheck, () => this.#closed);
+    if (this.#closed) return;
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
-    const skip = new Set(spec.skipPolicies ?? []);
-    this.#frontends = wanted.map((frontend) =>
-      this.#reconcileFrontend(frontend, skip.has(frontend.policy ?? '')),
-    );
-    if (spec.mayPrune) this.#prune(wanted, spec.pods);
+    this.#frontendRows.apply(wanted, new Set(spec.skipPolicies ?? []), recheck);
+    this.#applied = spec;
+    if (spec.mayPrune) {
+      // Frontends first: their packets must not lose the way back while they are still redirected.
+      const gone = this.#frontendRows.prune();
+      this.#interfaceRows.prune();
+      if (gone.length > 0) this.#tellGone(gone);
+    }
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleNext();
   }
 
-  /** Pods without an address have no row yet; an address is one interface. */
-  #reconcilePod(pod: LocalPod, attached: Set<number>): readonly InterfaceRow[] {
-    const address = pod.addresses[0];
-    if (address === undefined) return [];
-    const previous = this.#interfaces.find((row) => row.pod === pod.pod && row.address === address);
-    const base = { pod: pod.pod, address, permitted: pod.permitted ?? false, redirects: true };
-    try {
-      const { ifindex, ifname } = locateAddress(address);
-      // The pod shares the node's namespace: there is no interface of its own to hang on.
-      if (ifindex === 0) return [];
-      const changed = !attached.has(ifindex);
-      if (changed) this.#parts.links.attach(ifindex);
-      attached.add(ifindex);
-      this.#endpoints.write(pod.addresses, ifindex);
-      return [{ ...base, ifindex, ifname, status: nextStatus(previous?.status, { changed }, this.#now()) }];
-    } catch (error) {
-      const status = nextStatus(previous?.status, { error }, this.#now());
-      if (status.attempts === 1) this.#parts.log.warning(`datapath: pod ${pod.pod}: ${errorText(error)}`);
-      return [{ ...base, ifindex: previous?.ifindex ?? 0, ifname: previous?.ifname ?? '', status }];
-    }
-  }
-
-  #reconcileFrontend(frontend: Frontend, skip: boolean): FrontendRow {
-    const previous = this.#frontends.find((row) => isSameTuple(row.frontend, frontend));
-    try {
-      const { targets, error } = locateBackends(frontend);
-      if (targets.length === 0) {
-        // Redirected to nothing it would be a hole; left out, packets go their ordinary way.
-        this.#table.remove(frontend);
-        throw error;
-      }
-      const { id, changed } = this.#table.write(frontend, skip ? FRONTEND_SKIP_FROM_BACKEND : 0, targets);
-      const outcome = error === undefined ? { changed } : { error };
-      return { id, frontend, status: nextStatus(previous?.status, outcome, this.#now()) };
-    } catch (error) {
-      const status = nextStatus(previous?.status, { error }, this.#now());
-      const name = `${frontend.address}:${frontend.port}/${frontend.protocol}`;
-      if (status.attempts === 1) this.#parts.log.warning(`datapath: frontend ${name}: ${errorText(error)}`);
-      return { id: this.#table.idOf(frontend) ?? previous?.id ?? 0, frontend, status };
-    }
-  }
-
-  /** Frontends first: their packets must not lose the way back while they are still redirected. */
-  #prune(wanted: readonly Frontend[], pods: readonly LocalPod[]): void {
-    const gone = this.#table.prune(wanted);
-    if (gone.length > 0) this.#tellGone(gone);
-    this.#endpoints.prune(new Set(pods.flatMap((pod) => pod.addresses)));
-    const keep = new Set(this.#interfaces.map((row) => row.ifindex));
-    for (const ifindex of this.#parts.links.ifindexes())
-      if (!keep.has(ifindex)) this.#parts.links.detach(ifindex);
+  #failedRows(): readonly (FrontendRow | InterfaceRow)[] {
+    return [...this.frontends(), ...this.interfaces()].filter((row) => row.status.state === 'error');
   }
 
   #scheduleNext(): void {
     this.#timer?.cancel();
-    const failed = [...this.#frontends, ...this.#interfaces].filter((row) => row.status.state === 'error');
-    const delays = failed.map((row) => retryDelayMs(row.status.attempts));
-    this.#timer = this.#parts.clock.after(Math.min(REFRESH_MS, ...delays), () => {
-      this.#enqueue(async () => {
-        if (this.#spec !== undefined) await this.#reconcile(this.#spec);
-      }).catch((error: unknown) => {
-        this.#parts.log.error(`datapath: ${errorText(error)}`);
-        this.#scheduleNext();
-      });
-    });
+    const delays = this.#failedRows().map((row) => retryDelayMs(row.status.attempts));
+    const { clock } = this.#parts;
+    const sweepMs = Math.max(0, this.#checkedMs + SWEEP_MS - clock.monotonicMs());
+    this.#timer = clock.after(Math.min(sweepMs, ...delays), () => this.#refresh());
   }
 
   #map(name: string): BpfMap {
     const map = this.#parts.maps.get(name);
     if (map === undefined) throw new Error(`No map ${name}`);
     return map;
-  }
-}
-
-/** Backends that go away serve only when there is no other (local-redirect-policy R5). */
-function locateBackends(frontend: Frontend): { targets: readonly BackendTarget[]; error?: unknown } {
-  const active = frontend.backends.filter((backend) => backend.state === 'active');
-  const candidates = active.length > 0 ? active : frontend.backends;
-  const targets: BackendTarget[] = [];
-  let error: unknown;
-  for (const { address, port, protocol } of candidates) {
-    const found = tryLocate(address);
-    if ('error' in found) error = found.error;
-    else targets.push({ address, port, protocol, ifindex: found.ifindex, netnsId: found.netnsId });
-  }
-  return error === undefined ? { targets } : { targets, error };
-}
-
-function tryLocate(address: Ip): Location | { readonly error: unknown } {
-  try {
-    return locateAddress(address);
-  } catch (error) {
-    return { error };
   }
 }

@@ -13,6 +13,7 @@ import { u32Bytes } from '../../sys/bpf-map.ts';
 import type { GoneBackend } from '../datapath.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
 import type { FoundFrontend } from '../inherited.ts';
+import type { Location } from '../place/location.ts';
 import {
   BACKEND_IPV6,
   decodeBackend,
@@ -27,7 +28,6 @@ import {
   MAX_SLOTS,
 } from './abi.gen.ts';
 import type { HealthTable } from './health-table.ts';
-import type { Location } from './locate.ts';
 
 export interface Tuple {
   readonly address: Ip;
@@ -58,6 +58,9 @@ export class KernelTable {
   readonly #entries = new Map<string, Entry>();
   /** By what they are, not by id. */
   readonly #backends = new Map<string, number>();
+  /** How many slots lead to a backend, by its id; one that none leads to stays until it is collected. */
+  readonly #uses = new Map<number, number>();
+  readonly #idle = new Set<number>();
   #lastBackendId = 0;
   #lastFrontendId = 0;
 
@@ -102,21 +105,26 @@ export class KernelTable {
     if (known !== undefined) this.#drop(tupleKey(tuple), known);
   }
 
-  /** Removes every frontend not in `keep`, then every backend nobody leads to; tells which addresses went with them. */
-  prune(keep: readonly Tuple[]): readonly GoneBackend[] {
+  /** Removes every frontend not in `keep`. */
+  prune(keep: readonly Tuple[]): void {
     const kept = new Set(keep.map(tupleKey));
     for (const [key, entry] of this.#entries) if (!kept.has(key)) this.#drop(key, entry);
-    const used = new Set([...this.#entries.values()].flatMap((entry) => entry.backends));
-    const unused = [...this.#backends].filter(([, id]) => !used.has(id));
-    for (const [key, id] of unused) {
-      this.#maps.backends.delete(u32Bytes(id));
-      this.#backends.delete(key);
+  }
+
+  /** Removes every backend that nobody leads to; tells which addresses went with them. */
+  collect(): readonly GoneBackend[] {
+    if (this.#idle.size === 0) return [];
+    const names = [...this.#backends].filter(([, id]) => this.#idle.has(id)).map(([name]) => name);
+    for (const name of names) {
+      this.#maps.backends.delete(u32Bytes(this.#backends.get(name) ?? 0));
+      this.#backends.delete(name);
     }
-    if (unused.length === 0) return [];
+    for (const id of this.#idle) this.#uses.delete(id);
+    this.#idle.clear();
     const left = [...this.#backends.keys()].flatMap(tupleOf);
     const leftTuples = new Set(left.map(tupleKey));
     const leftPlaces = new Set(left.map(({ address, port }) => `${address} ${port}`));
-    const gone = unused.flatMap(([key]) => tupleOf(key)).filter((tuple) => !leftTuples.has(tupleKey(tuple)));
+    const gone = names.flatMap(tupleOf).filter((tuple) => !leftTuples.has(tupleKey(tuple)));
     for (const { address, port } of gone)
       if (!leftPlaces.has(`${address} ${port}`)) this.#health.release(address, port);
     return gone;
@@ -132,6 +140,7 @@ export class KernelTable {
       const id = new DataView(key.buffer).getUint32(0, true);
       this.#backends.set([ipFromBytes(address), port, protocol, ifindex, netnsId].join(' '), id);
       this.#lastBackendId = Math.max(this.#lastBackendId, id);
+      this.#idle.add(id);
     }
   }
 
@@ -144,7 +153,9 @@ export class KernelTable {
       const slots = this.#maps.slots.lookup(u32Bytes(id));
       const { count, backends } = slots ? decodeFrontendSlots(slots) : { count: 0, backends: [] };
       const name = [ipFromBytes(address), port, protocol].join(' ');
-      this.#entries.set(name, { id, key, flags, backends: backends.slice(0, count) });
+      const entry = { id, key, flags, backends: backends.slice(0, count) };
+      this.#entries.set(name, entry);
+      this.#countUses(entry.backends, 1);
       this.#lastFrontendId = Math.max(this.#lastFrontendId, id);
     }
   }
@@ -179,7 +190,18 @@ export class KernelTable {
     const union = [...backends, ...entry.backends.slice(backends.length)];
     this.#maps.slots.update(key, encodeFrontendSlots({ count: entry.backends.length, backends: union }));
     this.#maps.slots.update(key, encodeFrontendSlots({ count: backends.length, backends }));
+    this.#countUses(backends, 1);
+    this.#countUses(entry.backends, -1);
     entry.backends = backends;
+  }
+
+  #countUses(ids: readonly number[], by: 1 | -1): void {
+    for (const id of ids) {
+      const uses = (this.#uses.get(id) ?? 0) + by;
+      this.#uses.set(id, uses);
+      if (uses > 0) this.#idle.delete(id);
+      else this.#idle.add(id);
+    }
   }
 
   #drop(name: string, entry: Entry): void {
@@ -201,6 +223,7 @@ export class KernelTable {
     this.#maps.backends.update(u32Bytes(id), encodeBackend(value));
     this.#lastBackendId = id;
     this.#backends.set(name, id);
+    this.#idle.add(id);
     return id;
   }
 }
@@ -214,6 +237,7 @@ function tupleOf(name: string): readonly Tuple[] {
   return [{ address: known.address, port: known.port, protocol }];
 }
 
-function tupleKey(tuple: Tuple): string {
+/** The name of a row: frontends are told apart by nothing else. */
+export function tupleKey(tuple: Tuple): string {
   return [tuple.address, tuple.port, PROTOCOL_NUMBERS[tuple.protocol]].join(' ');
 }

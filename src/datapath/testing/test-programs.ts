@@ -5,6 +5,7 @@ import { BPF_COMMAND, callWithAttr } from '../../sys/bpf.ts';
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import { checkCall } from '../../sys/errors.ts';
 import { openLibc } from '../../sys/libc.ts';
+import { type ProgramStats, programStats } from '../../sys/program-stats.ts';
 import { readField } from '../../sys/struct.ts';
 import { BPF_ATTR } from '../../sys/uapi.gen.ts';
 import type { DatapathCounters, PacketEvent } from '../datapath.ts';
@@ -47,10 +48,10 @@ export class TestPrograms {
   readonly #programs: ReadonlyMap<string, number>;
   readonly #ring: RingBuffer;
 
-  /** `directory` is on a bpffs. */
-  constructor(directory: string) {
+  /** `directory` is on a bpffs. `globals`: values for the programs' constants. */
+  constructor(directory: string, globals: Readonly<Record<string, Uint8Array>> = {}) {
     this.#maps = openMaps(POD_OBJECT, directory);
-    this.#programs = loadPrograms({ object: POD_OBJECT, maps: this.#maps, globals: {} });
+    this.#programs = loadPrograms({ object: POD_OBJECT, maps: this.#maps, globals });
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
     this.health = new HealthTable(this.#map('health'));
     this.table = new KernelTable({ frontends, slots, backends }, this.health);
@@ -74,6 +75,11 @@ export class TestPrograms {
       verdict: readSigned(attr, 'test.retval'),
       packet: out.slice(0, readSigned(attr, 'test.data_size_out')),
     };
+  }
+
+  /** What the kernel counted of a program, and what its verifier looked at. */
+  stats(program: 'from_endpoint' | 'to_endpoint'): ProgramStats {
+    return programStats(this.#programs.get(program) ?? -1);
   }
 
   /** Is the answer to this packet expected to be translated? */
