@@ -4,7 +4,7 @@
  * takes them away. Starts without an API server and without the policy's CRD: both are waited for.
  */
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
-import type { Datapath } from '../datapath/datapath.ts';
+import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -19,6 +19,7 @@ import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import { startApiServer } from './api-server.ts';
 import { startFlowRecorder } from './flow-recorder.ts';
+import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
 import { type NodeReport, reportOf } from './report/node-report.ts';
@@ -43,6 +44,8 @@ export interface AgentOptions {
   readonly addressAllowList?: readonly Prefix[];
   /** Namespaces whose policies count; absent or empty allows all. */
   readonly policyNamespaces?: readonly string[];
+  /** How the servers that packets are redirected to are watched; absent: by their sockets alone. */
+  readonly health?: HealthOptions;
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -129,6 +132,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     kinds: KINDS,
   };
   let report: StatusReport | undefined;
+  let health: NodeHealth | undefined;
   const listing = (): LrpListing => {
     const { table } = loop;
     return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
@@ -145,9 +149,21 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         datapath.inherited(),
       ),
     }),
-    status: (followers) => ({ ...describeStatus({ ...known, followers }), ...reportStatus() }),
+    status: (followers) => ({
+      ...describeStatus({ ...known, followers }),
+      ...reportStatus(),
+      ...(health && { health: health.report() }),
+    }),
   });
-  const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock };
+  try {
+    health =
+      options.health && new NodeHealth({ ...options.health, datapath, clock, log, random: Math.random });
+  } catch (error) {
+    await api.close();
+    throw error;
+  }
+  const isOwn = (event: PacketEvent) => health?.isOwn(event) ?? false;
+  const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock, isOwn };
   const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
   loop.start();
   const ready = () =>
@@ -157,6 +173,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     async close() {
       loop.close();
       stopRecorder();
+      health?.close();
       await Promise.all([report?.close(), api.close()]);
       await loop.settled();
     },

@@ -1,7 +1,7 @@
 /** Ring buffer to ring: every packet event becomes flows and is kept. The datapath's one listener while recording. */
 import { randomUUID } from 'node:crypto';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
-import type { Datapath } from '../datapath/datapath.ts';
+import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { createEnricher } from '../flow/enrich.ts';
 import { createExpander } from '../flow/expand/expand.ts';
 import { createLatencyTable } from '../flow/expand/latency.ts';
@@ -17,13 +17,15 @@ export interface FlowRecorderOptions {
   readonly datapath: Datapath;
   readonly ring: FlowRing;
   readonly clock: Clock;
+  /** The agent's own packets are nobody's flows. */
+  readonly isOwn?: (event: PacketEvent) => boolean;
 }
 
 const TIME_REFRESH_MS = 10_000;
 
 /** Starts recording; returns the way to stop its timer. The listener stays until the datapath is closed. */
 export function startFlowRecorder(options: FlowRecorderOptions): () => void {
-  const { datapath, ring, clock } = options;
+  const { datapath, ring, clock, isOwn = () => false } = options;
   const time = createWallTime(systemTimeSource);
   const names = createInterfaceNames(datapath, clock);
   const expand = createExpander({
@@ -35,8 +37,13 @@ export function startFlowRecorder(options: FlowRecorderOptions): () => void {
     newUuid: randomUUID,
     interfaceName: names,
   });
+  let untold = 0;
   datapath.onEvent((event, lost) => {
-    for (const entry of expand(event, lost)) ring.push(entry);
+    untold += lost;
+    // What was lost before it is told of with the next one that is shown.
+    if (isOwn(event)) return;
+    for (const entry of expand(event, untold)) ring.push(entry);
+    untold = 0;
   });
   let timer: Timer | undefined;
   const refresh = (): void => {

@@ -13,6 +13,7 @@ import type { ObjectKey } from '../cluster/rows.ts';
 import type { KindName } from '../cluster/snapshot.ts';
 import type { FallBackReason, RowStatus } from '../datapath/datapath.ts';
 import type { Frontend, ServiceTable } from '../policy/table.ts';
+import type { HealthReport } from './health/health-report.ts';
 
 /** How far a policy has come in the kernel maps. */
 export interface Realisation {
@@ -92,6 +93,8 @@ export interface AgentStatus {
   };
   /** Why the last write to the datapath failed as a whole; absent when it did not. */
   readonly datapathError?: string;
+  /** Of the servers that packets are redirected to; absent: only their sockets are asked for. */
+  readonly health?: HealthReport;
   readonly report?: ReportStatus;
 }
 

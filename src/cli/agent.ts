@@ -1,6 +1,7 @@
 /** `zerohop agent`: redirects and observes DNS on this node until a signal ends it; packets keep their way then. */
 import { cleanupNode, startAgent } from '../agent/agent.ts';
 import { DEFAULT_SOCKET } from '../agent/discover.ts';
+import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
 import { AppError } from '../fault/app-error.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
@@ -16,6 +17,8 @@ interface Flags {
   readonly bpfDirectory: string;
   readonly addressMatcherCidrs?: readonly string[];
   readonly policyNamespaces?: readonly string[];
+  readonly heartbeatSocket: string;
+  readonly probe: string;
   readonly flows: boolean;
   readonly flowCapacity?: number;
   readonly reportStatus: boolean;
@@ -40,6 +43,12 @@ export const run: Command = async (args) => {
     .option('--bpf-directory <path>', "on a bpffs, this node's alone", '/sys/fs/bpf/zerohop')
     .option('--address-matcher-cidrs <cidr>', 'addresses that address matchers may ask for (all)', collect)
     .option('--policy-namespaces <name>', 'namespaces that may hold policies (all)', collect)
+    .option(
+      '--heartbeat-socket <path>',
+      'where caches on this node find this agent and tell that they live; off: they are not listened for',
+      DEFAULT_HEARTBEAT_SOCKET,
+    )
+    .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
     .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
@@ -81,6 +90,10 @@ async function runAgent(flags: Flags): Promise<void> {
     pinDirectory: flags.bpfDirectory,
     socketPath: flags.socket,
     log,
+    health: {
+      ...(flags.heartbeatSocket === 'off' ? {} : { heartbeatSocket: flags.heartbeatSocket }),
+      probe: isOn('--probe', flags.probe),
+    },
     recordFlows: flags.flows,
     reportStatus: flags.reportStatus,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
@@ -90,6 +103,11 @@ async function runAgent(flags: Flags): Promise<void> {
   });
   log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
   await agent.close();
+}
+
+function isOn(flag: string, text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw invalid(flag, 'it is on or off', text);
+  return text === 'on';
 }
 
 function logLevel(text: string): LogLevel {

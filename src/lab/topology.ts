@@ -12,6 +12,7 @@ export const OWNER_FILE = '/run/zerohop/lab.owner';
 export const LAB_PATHS = {
   api: `${LAB_DIRECTORY}/api.sock`,
   agents: `${LAB_DIRECTORY}/agents`,
+  beats: `${LAB_DIRECTORY}/beats`,
   bpf: `${LAB_DIRECTORY}/bpf`,
   logs: `${LAB_DIRECTORY}/logs`,
   pki: `${LAB_DIRECTORY}/pki`,
@@ -54,6 +55,11 @@ export function podDirectory(pod: string): string {
 
 export function agentSocket(node: { readonly name: string }): string {
   return `${LAB_PATHS.agents}/${node.name}.sock`;
+}
+
+/** Where the caches of a node find its agent: a directory for each node, as one is mounted into their pods elsewhere. */
+export function heartbeatSocket(node: { readonly name: string }): string {
+  return `${LAB_PATHS.beats}/${node.name}/beat.sock`;
 }
 
 export function namespacePath(netns: string): string {

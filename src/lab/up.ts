@@ -21,6 +21,7 @@ import { clearAway, tearDown } from './teardown.ts';
 import {
   agentSocket,
   CONTROL_NODE,
+  heartbeatSocket,
   INTERNET,
   KUBECTL_PORT,
   LAB_DIRECTORY,
@@ -107,6 +108,7 @@ export function startAgent(node: LabNode): Container {
       ...['--node-name', node.name],
       ...['--api-server', `unix://${LAB_PATHS.api}`],
       ...['--socket', agentSocket(node)],
+      ...['--heartbeat-socket', heartbeatSocket(node)],
       ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
     ],
   });

@@ -15,6 +15,8 @@ import { openProbeWire, type ProbeWire } from './probe-wire.ts';
 import { Prober } from './prober.ts';
 import { SeatTable } from './seat-table.ts';
 
+export { DEFAULT_HEARTBEAT_SOCKET } from '../../heartbeat/messages.ts';
+
 /** A cache looks for its agent once a second. */
 const COME_BACK_MS = 5000;
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import { makeCgroup, removeCgroup } from '../cgroup.ts';
 import { buildPod, removePod } from '../network.ts';
-import { type LabNode, podDirectory } from '../topology.ts';
+import { heartbeatSocket, type LabNode, podDirectory } from '../topology.ts';
 import { type Container, type ContainerSpec, startContainer, zerohopCommand } from './container.ts';
 import { createTurns } from './in-turn.ts';
 import { type PodSurroundings, podEnvironment, podFiles } from './pod-files.ts';
@@ -158,7 +158,11 @@ export class Kubelet {
       pod: pod.metadata.name,
       node: this.#options.node.name,
       files: podFiles(pod, around),
-      environment: podEnvironment(pod, around.services),
+      environment: {
+        ...podEnvironment(pod, around.services),
+        // Instead of the directory that a manifest would mount from the node.
+        ZEROHOP_HEARTBEAT: heartbeatSocket(this.#options.node),
+      },
       command,
     };
   }
