@@ -7,6 +7,7 @@ import type { Ip } from '../net/ip.ts';
 import type { Port, Protocol } from '../net/port.ts';
 import type { Frontend } from '../policy/table.ts';
 import type { HookStatus } from './hooks/hook-set.ts';
+import type { SocketPathStatus } from './socket/socket-status.ts';
 
 /** A pod of this node whose host-side interface gets our programs. */
 export interface LocalPod {
@@ -168,6 +169,8 @@ export interface Datapath {
   readonly beats: BeatMap;
   /** Called after the kernel has forgotten backends: connected sockets to them must not stay there. */
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void;
+  /** Whose sockets are redirected before there is a packet, and what keeps others from it. */
+  socketPath(): SocketPathStatus;
   /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */
   onEvent(listener: (event: PacketEvent, lost: number) => void): void;
   /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */

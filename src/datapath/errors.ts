@@ -18,6 +18,11 @@ export const DATAPATH_ERRORS = {
       "The node has no route to a pod's address, or the route does not lead to a veth of a pod on this node",
     cure: 'Check that the pod runs on this node and that the CNI routes to pods (a shared bridge is not supported yet)',
   },
+  DATAPATH_HOOK_TAKEN: {
+    cause:
+      'The interface has an ingress qdisc of another program, which leaves no room for clsact, and the kernel has no TCX',
+    cure: 'Run on Linux 6.6 or newer, or take the ingress qdisc away (the bandwidth plugin of CNI puts one there)',
+  },
   DATAPATH_IN_USE: {
     cause: 'Another agent works with this directory of pinned maps, or is being cleaned up after',
     cure: 'End the other agent first; on a machine with several nodes give each agent its own --bpf-directory',
@@ -26,6 +31,11 @@ export const DATAPATH_ERRORS = {
     cause:
       'The directory that should be cleaned up is not on a BPF file system, so no agent of ours pinned maps there',
     cure: 'Give the directory the agent was started with (--bpf-directory)',
+  },
+  DATAPATH_NO_CGROUP2: {
+    cause:
+      'The root of the cgroup v2 hierarchy, where sockets of host processes are redirected, cannot be reached',
+    cure: "Mount the host's /sys/fs/cgroup into the container and give its path with --cgroup-root; or --socket-redirect off",
   },
   DATAPATH_FULL: {
     cause: 'More frontends or backends are redirected than the kernel maps have room for',

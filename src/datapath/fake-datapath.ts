@@ -20,6 +20,7 @@ import type {
 } from './datapath.ts';
 import { type FoundFrontend, inheritedRows, isSameTuple, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
+import { SOCKET_PATH_OFF, type SocketPathStatus } from './socket/socket-status.ts';
 
 /** What survives a process. The owner writes `interfaces` and `counters` as the world would. */
 export interface FakeKernel {
@@ -127,6 +128,11 @@ class FakeImplementation implements FakeDatapath {
 
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void {
     this.#tellGone = listener;
+  }
+
+  /** There are no sockets here. */
+  socketPath(): SocketPathStatus {
+    return SOCKET_PATH_OFF;
   }
 
   onEvent(listener: (event: PacketEvent, lost: number) => void): void {

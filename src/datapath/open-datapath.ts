@@ -9,7 +9,7 @@ import { ensureBpffs, isBpffs } from '../sys/bpffs.ts';
 import { openLibc } from '../sys/libc.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Datapath } from './datapath.ts';
+import type { Datapath, InterfaceRow } from './datapath.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
 import type { HookOrder } from './hooks/hook-set.ts';
 import { openHookSet } from './hooks/open-hook-set.ts';
@@ -18,7 +18,8 @@ import { KernelDatapath } from './kernel/kernel-datapath.ts';
 import { loadPrograms } from './kernel/load-program.ts';
 import { lockPins, openMaps, openPins, removePins } from './kernel/pins.ts';
 import { POD_OBJECT } from './kernel/programs.gen.ts';
-import { openPodPlaces } from './place/pod-places.ts';
+import { openPodPlaces, type PodPlaces } from './place/pod-places.ts';
+import { openSocketPath, type SocketRedirect } from './socket/open-socket-path.ts';
 
 export interface DatapathOptions {
   /** A directory on a bpffs, made (and the bpffs mounted) when missing; ours alone, one per node. */
@@ -36,6 +37,8 @@ export interface DatapathOptions {
   readonly delivery?: 'direct' | 'stack';
   /** How old a heartbeat may be. Default: 400. */
   readonly beatDeadlineMs?: number;
+  /** Whose sockets are redirected beside the packets of pods. Default: nobody's; what an earlier agent attached goes. */
+  readonly socketRedirect?: SocketRedirect;
 }
 
 const DEFAULT_EVENT_PORTS = [53];
@@ -71,7 +74,18 @@ function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
     hooks.inherit();
     const unpin = () => removePins(pinDirectory);
     const ringBytes = EVENT_RING_BYTES;
-    return new KernelDatapath({ maps, programs, places, hooks, log, clock, unlock, unpin, ringBytes });
+    const known: { datapath?: KernelDatapath } = {};
+    const socketPath = keep(
+      openSocketPath({
+        redirect: options.socketRedirect ?? { scope: 'off' },
+        ...{ pins, maps, log, clock, random: Math.random },
+        ...(options.beatDeadlineMs === undefined ? {} : { beatDeadlineMs: options.beatDeadlineMs }),
+        podNetnsIds: () => podNetnsIds(places, known.datapath?.interfaces() ?? []),
+      }),
+    );
+    const parts = { maps, programs, places, hooks, socketPath, log, clock, unlock, unpin, ringBytes };
+    known.datapath = new KernelDatapath(parts);
+    return known.datapath;
   } catch (error) {
     for (const resource of opened.toReversed()) resource.close();
     throw error;
@@ -87,6 +101,20 @@ function globalsOf({ eventPorts, delivery, beatDeadlineMs }: DatapathOptions): R
   const deadline = new Uint8Array(8);
   new DataView(deadline.buffer).setBigUint64(0, BigInt(Math.round(beatDeadlineMs * 1e6)), true);
   return { ...constants, beat_deadline_ns: deadline };
+}
+
+/** Of pods with an interface; one that has just gone is told of again by the next change. */
+function podNetnsIds(places: PodPlaces, rows: readonly InterfaceRow[]): ReadonlySet<number> {
+  const ids = new Set<number>();
+  for (const { address } of rows) {
+    try {
+      const { netnsId } = places.find(address);
+      if (netnsId >= 0) ids.add(netnsId);
+    } catch {
+      // Its row says what is the matter.
+    }
+  }
+  return ids;
 }
 
 /**

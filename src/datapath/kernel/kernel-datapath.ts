@@ -25,6 +25,8 @@ import type { HookSet } from '../hooks/hook-set.ts';
 import { inheritedRows, stillInherited } from '../inherited.ts';
 import type { PodPlaces } from '../place/pod-places.ts';
 import { preciseNow, retryDelayMs } from '../row-status.ts';
+import type { SocketPathHandle } from '../socket/open-socket-path.ts';
+import type { SocketPathStatus } from '../socket/socket-status.ts';
 import { BEAT_SIZE, MAX_SEATS } from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
@@ -39,6 +41,7 @@ export interface KernelParts {
   readonly programs: ReadonlyMap<string, number>;
   readonly places: PodPlaces;
   readonly hooks: HookSet;
+  readonly socketPath: SocketPathHandle;
   readonly ringBytes: number;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
@@ -137,9 +140,14 @@ export class KernelDatapath implements Datapath {
     if (!this.#closed) this.#events.listen(listener);
   }
 
+  socketPath(): SocketPathStatus {
+    return this.#parts.socketPath.status();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#parts.socketPath.close();
     this.#lastCounters = this.#counters.read();
     this.#timer?.cancel();
     this.#events.close();
@@ -152,6 +160,7 @@ export class KernelDatapath implements Datapath {
 
   remove(): void {
     this.close();
+    this.#parts.socketPath.remove();
     this.#parts.unpin();
   }
 
@@ -191,7 +200,10 @@ export class KernelDatapath implements Datapath {
       // Frontends first: their packets must not lose the way back while they are still redirected.
       const gone = this.#frontendRows.prune();
       this.#interfaceRows.prune();
-      if (gone.length > 0) this.#tellGone(gone);
+      if (gone.length > 0) {
+        this.#tellGone(gone);
+        void this.#parts.socketPath.sweep();
+      }
     }
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleNext();

@@ -38,6 +38,8 @@ export interface ProgramInput {
   readonly maps: ReadonlyMap<string, BpfMap>;
   /** Values for constants of the object, by name, in the layout of the C type. */
   readonly globals: Readonly<Record<string, Uint8Array>>;
+  /** Of programs that are none of the packet path, by name: enum bpf_prog_type and enum bpf_attach_type. */
+  readonly kinds?: Readonly<Record<string, { readonly programType: number; readonly attachType: number }>>;
 }
 
 /** Loads every program of the object; returns a descriptor for each, owned by the caller. */
@@ -85,7 +87,8 @@ function createRodata(object: ObjectSpec, globals: ProgramInput['globals']): num
 function loadProgram(name: string, program: ProgramSpec, rodata: number, input: ProgramInput): number {
   const instructions = relocate(program, rodata, input.maps);
   const attr = {
-    prog_type: BPF_PROG_TYPE_SCHED_CLS,
+    prog_type: input.kinds?.[name]?.programType ?? BPF_PROG_TYPE_SCHED_CLS,
+    expected_attach_type: input.kinds?.[name]?.attachType ?? 0,
     insns: instructions,
     insn_cnt: instructions.length / 8,
     license: new TextEncoder().encode(`${input.object.license}\0`),

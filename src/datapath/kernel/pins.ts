@@ -63,8 +63,8 @@ export function removePins(root: string): void {
 }
 
 function removeVersion(directory: string): void {
-  const links = join(directory, 'links');
-  for (const name of existsSync(links) ? readdirSync(links) : []) removePinnedLink(join(links, name));
+  for (const links of [join(directory, 'sockets'), join(directory, 'links')])
+    for (const name of existsSync(links) ? readdirSync(links) : []) removePinnedLink(join(links, name));
   removeTree(directory);
 }
 

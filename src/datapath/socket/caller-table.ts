@@ -1,0 +1,86 @@
+/**
+ * Which network namespaces the socket programs serve: the node's own, and in scope `all` those of the node's pods.
+ * Nobody else on the machine is touched, so several nodes can share one. A namespace that is not here yet (a pod that has
+ * just come) is left alone at the socket; its packets are redirected at its interface all the same.
+ */
+import type { BpfMap } from '../../sys/bpf-map.ts';
+import {
+  insideNamespace,
+  listNamespaces,
+  type NetNamespace,
+  namespaceId,
+  ownNamespace,
+} from '../../sys/netns/namespaces.ts';
+import { decodeCallerKey, encodeCaller, encodeCallerKey, MAX_CALLERS } from './socket-abi.gen.ts';
+
+/** As bpf/abi.h has it of backends: the namespace of the node itself. */
+const OWN_ID = -1;
+
+export interface CallerTableOptions {
+  /** Stays the caller's. */
+  readonly map: BpfMap;
+  /** Of the namespace the thread is in; undefined when nobody can tell. */
+  readonly readCookie: () => bigint | undefined;
+}
+
+export class CallerTable {
+  readonly #options: CallerTableOptions;
+  readonly #written = new Map<bigint, number>();
+  #namespaces: readonly NetNamespace[] = [];
+
+  /** Reads what an earlier agent wrote. */
+  constructor(options: CallerTableOptions) {
+    this.#options = options;
+    for (const key of options.map.keys()) {
+      // Of which namespace is learned when it is written again; until then it differs from all.
+      this.#written.set(decodeCallerKey(new DataView(key.buffer)).cookie, Number.NaN);
+    }
+  }
+
+  get size(): number {
+    return this.#written.size;
+  }
+
+  /** Of the callers, as last seen: where sockets may have to be ended. */
+  get namespaces(): readonly NetNamespace[] {
+    return this.#namespaces;
+  }
+
+  /**
+   * Makes the table hold the node's own namespace and those that it knows by `podIds`. Returns the ids that were found
+   * nowhere, as of a pod whose processes have not started. False when the own cookie cannot be told.
+   */
+  write(podIds: ReadonlySet<number>): { readonly missing: ReadonlySet<number>; readonly own: boolean } {
+    const own = this.#options.readCookie();
+    const missing = new Set(podIds);
+    const wanted = new Map<bigint, number>();
+    const namespaces = [ownNamespace()];
+    if (own !== undefined) wanted.set(own, OWN_ID);
+    for (const namespace of podIds.size === 0 ? [] : listNamespaces()) {
+      const id = namespaceId(namespace);
+      if (id === undefined || !podIds.has(id)) continue;
+      const cookie = insideNamespace(namespace, this.#options.readCookie);
+      if (cookie === undefined) continue;
+      missing.delete(id);
+      wanted.set(cookie, id);
+      namespaces.push(namespace);
+    }
+    this.#namespaces = namespaces;
+    this.#replace(wanted);
+    return { missing, own: own !== undefined };
+  }
+
+  #replace(wanted: ReadonlyMap<bigint, number>): void {
+    const { map } = this.#options;
+    for (const cookie of [...this.#written.keys()]) {
+      if (wanted.has(cookie)) continue;
+      map.delete(encodeCallerKey({ cookie }));
+      this.#written.delete(cookie);
+    }
+    for (const [cookie, netnsId] of wanted) {
+      if (this.#written.get(cookie) === netnsId || this.#written.size >= MAX_CALLERS) continue;
+      map.update(encodeCallerKey({ cookie }), encodeCaller({ netnsId }));
+      this.#written.set(cookie, netnsId);
+    }
+  }
+}
