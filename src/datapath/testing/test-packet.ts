@@ -126,6 +126,11 @@ function pseudoHeader(source: Ip, destination: Ip, protocol: Protocol, length: n
   );
 }
 
+/** RFC 1071: what makes the sum of all parts right. */
+export function checksum(...parts: readonly Uint8Array[]): number {
+  return 0xffff & ~onesSum(...parts);
+}
+
 /** RFC 1071: 16-bit ones' complement sum of all parts, each padded to even length. */
 function onesSum(...parts: readonly Uint8Array[]): number {
   let sum = 0;

@@ -12,6 +12,7 @@ import type { DatapathCounters, PacketEvent } from '../datapath.ts';
 import {
   decodeFlow,
   EVENT_RING_BYTES,
+  encodeBeat,
   encodeConfig,
   encodeFlow,
   encodeFlowKey,
@@ -95,6 +96,13 @@ export class TestPrograms {
     const flow = decodeFlow(value);
     const seenNs = flow.seenNs - BigInt(seconds) * 1_000_000_000n;
     this.#map('flows').update(key, encodeFlow({ ...flow, seenNs }));
+  }
+
+  /** Puts beats of these ages into a seat, one for each thread; `null`: there is no such thread. */
+  beat(seat: number, agesMs: readonly (number | null)[]): void {
+    const now = process.hrtime.bigint();
+    const atNs = agesMs.map((age) => (age === null ? 0n : now - BigInt(age) * 1_000_000n));
+    this.#map('beats').update(u32Bytes(seat), encodeBeat({ atNs }));
   }
 
   events(): readonly PacketEvent[] {
