@@ -8,6 +8,7 @@ import {
   BPF_COMMAND,
   BPF_F_RDONLY_PROG,
   BPF_PROG_TYPE_SCHED_CLS,
+  type BpfAttr,
   callBpf,
   objectName,
 } from '../../sys/bpf.ts';
@@ -24,6 +25,9 @@ const BPF_PSEUDO_MAP_FD = 1;
 const BPF_PSEUDO_MAP_VALUE = 2;
 const LOG_BYTES = 4 << 20;
 const LOG_LINES_SHOWN = 12;
+/** Counts alone, Linux 5.2. */
+const BPF_LOG_STATS = 4;
+const STATISTICS_BYTES = 4096;
 /** PROG_LOAD gives EAGAIN when a signal is pending. */
 const LOAD_TRIES = 5;
 
@@ -40,6 +44,8 @@ export interface ProgramInput {
   readonly globals: Readonly<Record<string, Uint8Array>>;
   /** Of programs that are none of the packet path, by name: enum bpf_prog_type and enum bpf_attach_type. */
   readonly kinds?: Readonly<Record<string, { readonly programType: number; readonly attachType: number }>>;
+  /** Hears what the verifier counted while it looked at a program it then accepted, in its own words. */
+  readonly onVerified?: (name: string, statistics: string) => void;
 }
 
 /** Loads every program of the object; returns a descriptor for each, owned by the caller. */
@@ -95,7 +101,9 @@ function loadProgram(name: string, program: ProgramSpec, rodata: number, input: 
     prog_name: objectName(`zh_${name}`),
   };
   for (let attempt = 1; ; attempt++) {
-    const result = callBpf(BPF_COMMAND.PROG_LOAD, attr);
+    const statistics = input.onVerified === undefined ? undefined : new Uint8Array(STATISTICS_BYTES);
+    const result = callBpf(BPF_COMMAND.PROG_LOAD, { ...attr, ...wanting(statistics) });
+    if (statistics !== undefined && result >= 0) input.onVerified?.(name, logText(statistics));
     if (result >= 0) return result;
     if (errnoName(result) === 'EAGAIN' && attempt < LOAD_TRIES) continue;
     const log = new Uint8Array(LOG_BYTES);
@@ -106,8 +114,17 @@ function loadProgram(name: string, program: ProgramSpec, rodata: number, input: 
       log_size: log.length,
     });
     if (again >= 0) return again;
-    throw refusal(`load program ${name}`, result, new TextDecoder().decode(log.subarray(0, log.indexOf(0))));
+    throw refusal(`load program ${name}`, result, logText(log));
   }
+}
+
+function wanting(statistics: Uint8Array | undefined): BpfAttr {
+  if (statistics === undefined) return {};
+  return { log_level: BPF_LOG_STATS, log_buf: statistics, log_size: statistics.length };
+}
+
+function logText(log: Uint8Array): string {
+  return new TextDecoder().decode(log.subarray(0, log.indexOf(0)));
 }
 
 function relocate(program: ProgramSpec, rodata: number, maps: ProgramInput['maps']): Uint8Array {

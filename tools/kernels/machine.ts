@@ -1,0 +1,75 @@
+/**
+ * One run of one kernel under qemu: boots, gives every line of the second serial port to a listener, and ends when the
+ * guest powers off, breaks, or has had its time. The first serial port, the kernel's console, goes into a log file.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+export interface MachineSpec {
+  readonly image: string;
+  readonly initramfs: string;
+  /** Gets the console, and what qemu itself says. */
+  readonly logFile: string;
+  readonly limitMs: number;
+  /** Kernel command line beyond what is always there. */
+  readonly parameters: readonly string[];
+  /** KVM runs the guest on the processor itself; else every instruction is emulated. */
+  readonly kvm: boolean;
+}
+
+export type MachineEnd = 'off' | 'time-limit' | 'broken';
+
+const MEMORY = '2048M';
+const ALWAYS = ['console=ttyS0', 'panic=-1', 'loglevel=4', 'oops=panic'];
+/**
+ * Without cx16 when emulating: qemu 7.2 emulates cmpxchg16b in a way that breaks the page allocator of Linux 6.12.
+ * Without arch-capabilities under KVM: a host that is itself a guest may refuse to set it.
+ */
+const EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max,-cx16'];
+const NATIVE = ['-accel', 'kvm', '-cpu', 'host,-arch-capabilities'];
+/** What qemu says when KVM is there and cannot run this guest. */
+const KVM_BROKEN = /KVM internal error|emulation failure|entry failed|Assertion/;
+
+/** Ends the guest in every case before it resolves. */
+export async function runMachine(spec: MachineSpec, onLine: (line: string) => void): Promise<MachineEnd> {
+  const child = startQemu(spec);
+  let end: MachineEnd = 'broken';
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.once('exit', (code) => {
+    if (code === 0 && end === 'broken') end = 'off';
+  });
+  const timer = setTimeout(() => {
+    end = 'time-limit';
+    child.kill('SIGKILL');
+  }, spec.limitMs);
+  const chatter: string[] = [];
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    chatter.push(text);
+    if (spec.kvm && KVM_BROKEN.test(text)) child.kill('SIGKILL');
+  });
+  try {
+    if (child.stdout === null) throw new Error('No serial port');
+    for await (const line of createInterface({ input: child.stdout })) onLine(line);
+    await gone;
+    return chatter.some((text) => KVM_BROKEN.test(text)) ? 'broken' : end;
+  } finally {
+    clearTimeout(timer);
+    child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+function startQemu({ image, initramfs, logFile, parameters, kvm }: MachineSpec): ChildProcess {
+  closeSync(openSync(logFile, 'w'));
+  return spawn(
+    'qemu-system-x86_64',
+    [
+      ...(kvm ? NATIVE : EMULATED),
+      ...['-smp', '2', '-m', MEMORY, '-display', 'none', '-no-reboot', '-nic', 'none', '-monitor', 'none'],
+      ...['-kernel', image, '-initrd', initramfs, '-append', [...ALWAYS, ...parameters].join(' ')],
+      ...['-serial', `file:${logFile}`, '-serial', 'stdio'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+}
