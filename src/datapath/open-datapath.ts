@@ -11,7 +11,7 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Datapath, InterfaceRow } from './datapath.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
-import type { HookOrder } from './hooks/hook-set.ts';
+import type { HookKind, HookOrder } from './hooks/hook-set.ts';
 import { openHookSet } from './hooks/open-hook-set.ts';
 import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
 import { KernelDatapath } from './kernel/kernel-datapath.ts';
@@ -30,6 +30,8 @@ export interface DatapathOptions {
   readonly eventPorts?: readonly number[];
   /** Where our programs hang among others on a pod's interface. Default: `last`. */
   readonly hookOrder?: HookOrder;
+  /** For tests: by this way alone. Default: what the kernel has and suits the others there. */
+  readonly hookKind?: HookKind;
   /**
    * `direct`: past the stack, no conntrack entry. `stack`: translated and then left to the stack, so that an egress
    * policy in netfilter sees client and backend. Default: `direct`.
@@ -56,7 +58,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
 }
 
 function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
-  const { pinDirectory, log, clock, hookOrder } = options;
+  const { pinDirectory, log, clock, hookOrder, hookKind } = options;
   const pins = openPins(pinDirectory);
   const opened: { close(): void }[] = [];
   const keep = <T extends { close(): void }>(resource: T): T => {
@@ -69,8 +71,11 @@ function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
     const programs = loadPrograms({ object: POD_OBJECT, maps, globals: globalsOf(options) });
     for (const fd of programs.values()) keep({ close: () => void openLibc().close(fd) });
     const places = keep(openPodPlaces({ clock, log }));
-    const order = hookOrder === undefined ? {} : { order: hookOrder };
-    const hooks = keep(openHookSet({ directory: pins.links, programs, clock, log, ...order }));
+    const hookRules = {
+      ...(hookOrder === undefined ? {} : { order: hookOrder }),
+      ...(hookKind === undefined ? {} : { only: hookKind }),
+    };
+    const hooks = keep(openHookSet({ directory: pins.links, programs, clock, log, ...hookRules }));
     hooks.inherit();
     const unpin = () => removePins(pinDirectory);
     const ringBytes = EVENT_RING_BYTES;

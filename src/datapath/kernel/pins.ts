@@ -20,6 +20,7 @@ import { makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
 import { lockDirectory } from '../../sys/directory-lock.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
+import { removeFilters } from '../hooks/own-filter.ts';
 import { ABI_VERSION } from './abi.gen.ts';
 import { refusal } from './load-program.ts';
 import type { MapSpec, ObjectSpec } from './object-spec.ts';
@@ -52,7 +53,7 @@ export function openPins(root: string): Pins {
   return pins;
 }
 
-/** Links first: no program may see half of its maps. Removing what is not there is nothing. */
+/** Links and filters first: no program may see half of its maps. Removing what is not there is nothing. */
 export function removePins(root: string): void {
   if (!existsSync(root)) return;
   for (const name of readdirSync(root)) {
@@ -65,6 +66,7 @@ export function removePins(root: string): void {
 function removeVersion(directory: string): void {
   for (const links of [join(directory, 'sockets'), join(directory, 'links')])
     for (const name of existsSync(links) ? readdirSync(links) : []) removePinnedLink(join(links, name));
+  removeFilters(join(directory, 'links'));
   removeTree(directory);
 }
 
