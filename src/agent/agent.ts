@@ -20,6 +20,7 @@ import type { Log } from '../telemetry/log.ts';
 import { startApiServer } from './api-server.ts';
 import { startFlowRecorder } from './flow-recorder.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
+import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
 import { type NodeReport, reportOf } from './report/node-report.ts';
@@ -46,6 +47,8 @@ export interface AgentOptions {
   readonly policyNamespaces?: readonly string[];
   /** How the servers that packets are redirected to are watched; absent: by their sockets alone. */
   readonly health?: HealthOptions;
+  /** Packets are looked at and never redirected, whatever policies say. Default: false. */
+  readonly observeOnly?: boolean;
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -118,7 +121,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const recording = options.recordFlows ?? true;
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
-    createDeriver: () => createDeriver({ nodeName, addressAllowList, policyNamespaces }),
+    createDeriver: () => {
+      const deriver = createDeriver({ nodeName, addressAllowList, policyNamespaces });
+      return options.observeOnly === true ? withoutRedirects(deriver) : deriver;
+    },
   });
   const known = {
     nodeName,

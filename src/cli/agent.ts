@@ -21,13 +21,17 @@ interface Flags {
   readonly probe: string;
   readonly flows: boolean;
   readonly flowCapacity?: number;
+  readonly observeOnly?: boolean;
   readonly reportStatus: boolean;
   readonly logLevel: string;
   readonly cleanup?: boolean;
 }
 
-export const run: Command = async (args) => {
-  const program = createProgram(
+export const run: Command = async (args) => (await runProgram(agentProgram().action(runAgent), args)) ?? 0;
+
+/** The flags, without what they lead to: tests hold the arguments of manifests against them. */
+export function agentProgram(): ReturnType<typeof createProgram> {
+  return createProgram(
     'zerohop agent',
     "Redirects this node's DNS to the cache beside it as CiliumLocalRedirectPolicy objects say, and keeps its flows.\n" +
       'Ending it leaves the kernel programs in place; --cleanup takes them away.',
@@ -51,12 +55,11 @@ export const run: Command = async (args) => {
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
     .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
+    .option('--observe-only', 'redirect nothing, whatever policies say')
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
-    .option('--cleanup', 'take the kernel programs away and end')
-    .action(runAgent);
-  return (await runProgram(program, args)) ?? 0;
-};
+    .option('--cleanup', 'take the kernel programs away and end');
+}
 
 async function runAgent(flags: Flags): Promise<void> {
   const nodeName = flags.nodeName ?? process.env.NODE_NAME ?? '';
@@ -95,7 +98,8 @@ async function runAgent(flags: Flags): Promise<void> {
       probe: isOn('--probe', flags.probe),
     },
     recordFlows: flags.flows,
-    reportStatus: flags.reportStatus,
+    observeOnly: flags.observeOnly === true,
+    reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
     ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),

@@ -19,12 +19,13 @@ export const run: Command = async (args) => {
     .option('-o, --output <layout>', 'text, json, yaml', 'text')
     .option('--server <socket>', 'the agent to ask: unix:///path (or ZEROHOP_SERVER)')
     .option('--node <name>', 'only the agent of this node')
-    .action(async (flags: ListFlags & DiscoverOptions) => {
+    .option('--alive', 'exit code 0 also when it is not ready: for liveness probes')
+    .action(async ({ alive = false, ...flags }: ListFlags & DiscoverOptions & { alive?: boolean }) => {
       await printPerNode(flags, {
         agents: await discoverAgents(flags),
         ask: async (client) => {
           const status = await client.status();
-          ready &&= whyNotReady(status) === undefined;
+          ready &&= alive || whyNotReady(status) === undefined;
           return status;
         },
         text: formatStatus,

@@ -93,6 +93,15 @@ describe('zerohop status', { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^Ready +no: .*services$/m);
   });
 
+  it('ends with 0 for a liveness probe as soon as the agent answers', async () => {
+    const socket = await agentThatKnows({ synced: [] });
+    expect(await status('--server', socket, '--alive')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Ready +no/m),
+    });
+    expect(await status('--server', join(home, 'nobody.sock'), '--alive')).toMatchObject({ code: 1 });
+  });
+
   it('does not wait for a kind that the cluster has no definition of', async () => {
     const synced = ALL.filter((kind) => kind !== 'localRedirectPolicies');
     const socket = await agentThatKnows({ synced, missing: ['localRedirectPolicies'] });
