@@ -72,6 +72,37 @@ export function readPacket(bytes: Uint8Array): ReadPacket {
   };
 }
 
+export interface IcmpError {
+  readonly from: Ip;
+  readonly to: Ip;
+  readonly type: number;
+  readonly code: number;
+  /** The frame that the error is about. */
+  readonly quoted: Uint8Array;
+}
+
+/** RFC 792: the error quotes the header of what it is about, and 8 bytes more. IPv4 only. */
+export function buildIcmpError({ from, to, type, code, quoted }: IcmpError): Uint8Array {
+  const message = Uint8Array.from(
+    Buffer.concat([Uint8Array.of(type, code, 0, 0, 0, 0, 5, 220), quoted.subarray(14, 42)]),
+  );
+  new DataView(message.buffer).setUint16(2, checksum(message));
+  const shape = {
+    protocol: 'UDP',
+    source: from,
+    destination: to,
+    sourcePort: 0,
+    destinationPort: 0,
+  } as const;
+  const header = buildIpv4({ ...shape, payload: message }, message.length);
+  const view = new DataView(header.buffer);
+  view.setUint8(9, 1);
+  view.setUint16(10, 0);
+  view.setUint16(10, checksum(header));
+  const ethernet = Uint8Array.from([...new Uint8Array(12).fill(2), 8, 0]);
+  return Uint8Array.from(Buffer.concat([ethernet, header, message]));
+}
+
 function buildTransport(shape: PacketShape): Uint8Array {
   const udp = shape.protocol === 'UDP';
   const header = udp ? 8 : 20;
