@@ -1,0 +1,193 @@
+/** The cache's end against an agent of the test's own, over a real socket and a file in place of the kernel's map. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseIp } from '../net/ip.ts';
+import { parsePort } from '../net/port.ts';
+import {
+  type ChannelListener,
+  type DescriptorChannel,
+  listenForDescriptors,
+} from '../sys/descriptor-channel.ts';
+import { VirtualClock } from '../telemetry/virtual-clock.ts';
+import type { BeatRow } from './beat-map.ts';
+import { HeartbeatClient } from './heartbeat-client.ts';
+import { encode } from './messages.ts';
+import { BEAT_BYTES, BeatFile, SEATS } from './testing/beat-file.ts';
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const PRESENCE = { addresses: [parseIp('172.20.1.9') ?? never()], ports: [parsePort('53') ?? never()] };
+
+let directory: string;
+let clock: VirtualClock;
+let beats: BeatFile;
+let listener: ChannelListener | undefined;
+let client: HeartbeatClient;
+let rows: BeatRow[];
+let said: string[];
+let nowNs: bigint;
+
+function never(): never {
+  throw new Error('not possible');
+}
+
+function openAgent(): void {
+  listener = listenForDescriptors(join(directory, 'beat.sock'));
+}
+
+function closeAgent(): void {
+  listener?.close();
+  listener = undefined;
+  rmSync(join(directory, 'beat.sock'), { force: true });
+}
+
+/** The next one who calls, and what it says first. */
+function answerCall(): { channel: DescriptorChannel; hello: unknown } {
+  const channel = listener?.accept() ?? never();
+  return { channel, hello: read(channel) };
+}
+
+function read(channel: DescriptorChannel): unknown {
+  const heard = channel.receive();
+  return typeof heard === 'string' ? heard : JSON.parse(new TextDecoder().decode(heard.bytes));
+}
+
+async function seat(channel: DescriptorChannel, number: number): Promise<void> {
+  channel.send(encode({ seat: number, seats: SEATS, beatBytes: BEAT_BYTES }), [beats.fd]);
+  clock.pass(20);
+  await settled();
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'zerohop-beat-'));
+  clock = new VirtualClock();
+  beats = new BeatFile(join(directory, 'map'));
+  [rows, said] = [[], []];
+  nowNs = 1_000_000_000n;
+  client = new HeartbeatClient({
+    ...{ path: join(directory, 'beat.sock'), clock, threads: 1 },
+    nowNs: () => nowNs,
+    log: { info: (text) => said.push(text), warning: (text) => said.push(text) },
+    presence: () => PRESENCE,
+    useRow: async (row) => void rows.push(row),
+  });
+});
+afterEach(() => {
+  client.close();
+  closeAgent();
+  beats.close();
+  rmSync(directory, { recursive: true });
+});
+
+describe('HeartbeatClient', () => {
+  it('says what it serves, clears the seat it gets, and beats there', async () => {
+    beats.fill(5, 77n);
+    openAgent();
+    client.start();
+    const { channel, hello } = answerCall();
+    expect(hello).toEqual({ version: 1, addresses: ['172.20.1.9'], ports: [53], threads: 1 });
+    await seat(channel, 5);
+    expect(read(channel)).toEqual({ beating: true });
+    expect(beats.row(5)).toEqual([nowNs, 0n, 0n, 0n, 0n, 0n, 0n, 0n]);
+    expect(rows).toHaveLength(1);
+    nowNs = 2_000_000_000n;
+    clock.pass(100);
+    expect(beats.row(5)[0]).toBe(nowNs);
+    expect(beats.row(4)).toEqual(Array(8).fill(0n));
+    channel.close();
+  });
+
+  it('beats on while there is no agent, and proposes its seat to the next one', async () => {
+    openAgent();
+    client.start();
+    const first = answerCall();
+    await seat(first.channel, 5);
+    first.channel.close();
+    closeAgent();
+    for (nowNs = 3_000_000_000n; nowNs < 9_000_000_000n; nowNs += 100_000_000n) clock.pass(100);
+    clock.pass(100);
+    expect(beats.row(5)[0]).toBe(nowNs);
+    openAgent();
+    clock.pass(1100);
+    const second = answerCall();
+    expect(second.hello).toMatchObject({ seat: 5 });
+    // What a packet thread has written there is true still.
+    beats.fill(5, nowNs);
+    await seat(second.channel, 5);
+    expect(beats.row(5)).toEqual(Array(8).fill(nowNs));
+    expect(said).toEqual(['The agent watches this process: seat 5']);
+    second.channel.close();
+  });
+
+  it('is dead to the kernel the moment it leaves, and waits for the word of the agent', async () => {
+    openAgent();
+    client.start();
+    const { channel } = answerCall();
+    await seat(channel, 5);
+    read(channel);
+    const left = client.leave(300);
+    expect(beats.row(5)[0]).toBe(1n);
+    expect(read(channel)).toEqual({ leaving: true });
+    channel.send(encode({ left: true }));
+    clock.pass(20);
+    expect(await left).toBe(true);
+    clock.pass(1000);
+    expect(beats.row(5)[0]).toBe(1n);
+    expect(channel.receive()).toBe('nothing');
+    client.close();
+    expect(channel.receive()).toBe('closed');
+  });
+
+  it('leaves without an agent’s word when it does not come', async () => {
+    openAgent();
+    client.start();
+    await seat(answerCall().channel, 5);
+    const left = client.leave(300);
+    clock.pass(310);
+    expect(await left).toBe(true);
+    expect(beats.row(5)[0]).toBe(1n);
+  });
+
+  it('has nothing to leave where there never was an agent', async () => {
+    client.start();
+    expect(await client.leave(300)).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('says once why it gets no seat, and goes on asking', async () => {
+    openAgent();
+    client.start();
+    for (let i = 0; i < 3; i++) {
+      const { channel } = answerCall();
+      channel.send(encode({ error: 'there is no seat left' }));
+      clock.pass(20);
+      channel.close();
+      clock.pass(1100);
+    }
+    expect(said).toEqual(['The agent gives no seat: there is no seat left']);
+  });
+
+  it('takes nonsense for what it is, and keeps no descriptor of it', async () => {
+    openAgent();
+    client.start();
+    const { channel } = answerCall();
+    const before = readdirSync('/proc/self/fd').length;
+    channel.send(encode({ seat: 4000, seats: SEATS, beatBytes: BEAT_BYTES }), [beats.fd]);
+    clock.pass(20);
+    expect(said).toEqual(['The agent gives no seat: it makes no sense']);
+    // Its end of the connection is closed as well.
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before - 1);
+    channel.close();
+  });
+
+  it('does not wait busily for an agent that does not answer', () => {
+    openAgent();
+    client.start();
+    answerCall();
+    clock.pass(2000);
+    const before = clock.started;
+    clock.pass(10_000);
+    expect(clock.started - before).toBeLessThan(15);
+  });
+});
