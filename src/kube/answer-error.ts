@@ -22,19 +22,32 @@ export class KubeAnswerError extends AppError {
   }
 }
 
-/** `what` reads "GET /api/v1/pods at https://…"; `body` is whatever came, JSON or not. */
-export function answerError(what: string, status: number, body: string): KubeAnswerError {
-  return statusError(what, { ...parseStatus(body), code: status });
+/**
+ * `what` reads "GET /api/v1/pods at https://…"; `body` is whatever came, JSON or not. `retryAfter` is the header of that
+ * name: the server's own throttle (429) answers in plain text and says the time only there.
+ */
+export function answerError(
+  what: string,
+  status: number,
+  { body, retryAfter }: { readonly body: string; readonly retryAfter?: unknown },
+): KubeAnswerError {
+  return statusError(what, { ...parseStatus(body), code: status }, secondsOf(retryAfter));
+}
+
+/** Whole seconds (RFC 9110 10.2.3); API servers do not use the form with a date. */
+function secondsOf(header: unknown): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header;
+  return typeof text === 'string' && /^\d{1,6}$/.test(text.trim()) ? Number(text) : undefined;
 }
 
 /** From a parsed `Status` object, as in a watch's ERROR event. */
-export function statusError(what: string, object: unknown): KubeAnswerError {
+export function statusError(what: string, object: unknown, retryAfterSeconds?: number): KubeAnswerError {
   const fields = recordOf(object);
   return new KubeAnswerError(what, {
     status: typeof fields.code === 'number' ? fields.code : 0,
     reason: textOf(fields.reason) ?? '',
     message: (textOf(fields.message) ?? 'the server gave no reason').replace(/\s+/g, ' '),
-    retry: recordOf(fields.details).retryAfterSeconds,
+    retry: recordOf(fields.details).retryAfterSeconds ?? retryAfterSeconds,
   });
 }
 

@@ -2,14 +2,15 @@
  * HTTP to one API server: JSON requests and watch streams. The only file that loads undici, and only its agent: the
  * package's front door brings proxies, mocks and web sockets along, which take as long to load as the whole server.
  * HTTP/1.1, one connection per watch plus a few for requests. A client holds sockets until `close()`; nothing is retried
- * here.
+ * here. Certificates that were replaced on disk are used from the next request on; watches keep their connection.
  */
 import type { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import type { Dispatcher } from 'undici';
 import { AppError, errorCode, errorText } from '../fault/app-error.ts';
+import { type Clock, systemClock } from '../telemetry/clock.ts';
 import { answerError } from './answer-error.ts';
-import type { KubeConfig } from './config/config.ts';
+import type { KubeConfig, KubeTls } from './config/config.ts';
 import type { KubeErrorCode } from './errors.ts';
 
 type Undici = typeof import('undici');
@@ -26,7 +27,10 @@ type AgentRequest = (
 /** A page of 500 objects of the largest size etcd accepts (1.5 MiB) would be 750 MiB; pods are near 10 KiB. */
 const ANSWER_MAX_BYTES = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Until an answer begins, and between two pieces of it. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** A whole answer: a server that sends a byte now and then would have us wait for ever. */
+const ANSWER_WHOLE_MS = 120_000;
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -60,14 +64,14 @@ interface Call {
 
 type Answer = Dispatcher.ResponseData;
 
-export function createKubeClient(config: KubeConfig): KubeClient {
-  const agent = openAgent(config);
+export function createKubeClient(config: KubeConfig, clock: Clock = systemClock): KubeClient {
   const { server } = config;
+  const agents = rotatingAgent(config);
   const json = async (call: Omit<Call, 'bodyTimeoutMs'>): Promise<unknown> => {
     const full = { ...call, bodyTimeoutMs: ANSWER_TIMEOUT_MS };
-    const answer = await send(config, agent, full);
-    const text = await readBody(answer, full, server);
-    if (answer.statusCode >= 300) throw answerError(describe(full, server), answer.statusCode, text);
+    const answer = await send(config, agents.current(), full);
+    const text = await readBody(answer, full, { server, clock });
+    if (answer.statusCode >= 300) throw refusal(answer, describe(full, server), text);
     return parseAnswer(text, full, server);
   };
   return {
@@ -80,18 +84,42 @@ export function createKubeClient(config: KubeConfig): KubeClient {
     delete: (path) => json({ method: 'DELETE', path }),
     async stream(path, query, signal) {
       const call: Call = { method: 'GET', path, query, signal, bodyTimeoutMs: 0 };
-      const answer = await send(config, agent, call);
+      const answer = await send(config, agents.current(), call);
       if (answer.statusCode === 200) return answer.body;
-      throw answerError(describe(call, server), answer.statusCode, await readBody(answer, call, server));
+      throw refusal(answer, describe(call, server), await readBody(answer, call, { server, clock }));
+    },
+    close: () => agents.close(),
+  };
+}
+
+function refusal(answer: Answer, what: string, body: string): AppError {
+  return answerError(what, answer.statusCode, { body, retryAfter: answer.headers['retry-after'] });
+}
+
+/** One agent at a time; one whose certificates were replaced ends with the last of its requests. */
+function rotatingAgent(config: KubeConfig): { current(): Dispatcher; close(): void } {
+  const open = new Set<Dispatcher>();
+  const fixed = config.tls ?? {};
+  let tls: KubeTls | undefined;
+  let agent: Dispatcher | undefined;
+  return {
+    current() {
+      const now = config.freshTls?.() ?? fixed;
+      if (agent !== undefined && tls === now) return agent;
+      const before = agent;
+      tls = now;
+      agent = openAgent(config, now);
+      open.add(agent);
+      if (before !== undefined) void before.close().finally(() => open.delete(before));
+      return agent;
     },
     close() {
-      void agent.destroy();
+      for (const each of open) void each.destroy();
     },
   };
 }
 
-function openAgent(config: KubeConfig): Dispatcher {
-  const { tls = {}, socketPath } = config;
+function openAgent({ socketPath }: KubeConfig, tls: KubeTls): Dispatcher {
   return new Agent({
     allowH2: false,
     pipelining: 1,
@@ -143,13 +171,19 @@ function formatQuery(query: Query = {}): string {
   return pairs.size === 0 ? '' : `?${pairs}`;
 }
 
-async function readBody(answer: Answer, call: Call, server: string): Promise<string> {
+async function readBody(
+  answer: Answer,
+  call: Call,
+  { server, clock }: { readonly server: string; readonly clock: Clock },
+): Promise<string> {
   const chunks: Buffer[] = [];
+  const deadlineMs = clock.monotonicMs() + ANSWER_WHOLE_MS;
   let size = 0;
   try {
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > ANSWER_MAX_BYTES) break;
+      if (clock.monotonicMs() > deadlineMs) throw new Error('the answer does not come to its end');
       chunks.push(chunk);
     }
   } catch (error) {

@@ -35,6 +35,12 @@ export interface ClusterWatchSpec {
   readonly namespaceLabelSelector?: string;
   /** For example `spec.nodeName=k8s-w1`. */
   readonly podFieldSelector?: string;
+  /**
+   * Nodes are looked at now and then instead of watched: each of them changes every few minutes, which nobody reads, and
+   * a thousand agents that watch a thousand nodes are a load of its own. A new node may be unknown for a while: from a
+   * minute in a small cluster to an hour in the largest.
+   */
+  readonly pollNodes?: boolean;
   readonly log: Log;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -80,6 +86,7 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
     startListWatch({
       ...KIND_SOURCES[kind],
       ...selectorsOf(kind, spec),
+      ...(kind === 'nodes' && spec.pollNodes === true ? { pollMs: nodePollMs } : {}),
       client: spec.client,
       log: spec.log,
       outages,
@@ -148,7 +155,7 @@ function watchClosed(kinds: readonly KindName[]): AppError {
 function selectorsOf(
   kind: KindName,
   spec: ClusterWatchSpec,
-): { labelSelector?: string; fieldSelector?: string } {
+): { labelSelector?: string; fieldSelector?: string; fromCache?: boolean } {
   const labelled = kind !== 'nodes' && kind !== 'localRedirectPolicies';
   const asked = kind === 'namespaces' ? spec.namespaceLabelSelector : spec.labelSelector;
   const labels = [KIND_SOURCES[kind].labelSelector, labelled ? asked : undefined].filter(
@@ -157,7 +164,14 @@ function selectorsOf(
   return {
     ...(labels.length === 0 ? {} : { labelSelector: labels.join(',') }),
     ...(kind === 'pods' && spec.podFieldSelector !== undefined
-      ? { fieldSelector: spec.podFieldSelector }
+      ? { fieldSelector: spec.podFieldSelector, fromCache: true }
       : {}),
   };
+}
+
+const NODE_POLL_MS = { perNode: 2_000, least: 60_000, most: 3_600_000 };
+
+/** However many nodes there are, each agent then reads one in two seconds on average. */
+function nodePollMs(nodes: number): number {
+  return Math.min(NODE_POLL_MS.most, Math.max(NODE_POLL_MS.least, nodes * NODE_POLL_MS.perNode));
 }

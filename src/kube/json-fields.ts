@@ -19,6 +19,16 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The beginning of anything as JSON, for messages; never throws, however deep the value is nested. */
+export function excerpt(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? 'nothing').slice(0, 80);
+  } catch {
+    // Nested beyond the stack: its type says as much as anybody needs.
+    return typeof value;
+  }
+}
+
 /** Labels and selectors: entries whose value is not a string are left out. */
 export function textRecordOf(value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(recordOf(value)).filter(

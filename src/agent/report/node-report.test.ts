@@ -79,7 +79,7 @@ describe('a node report as text', () => {
     };
     const { policies } = reportOf({
       node: 'w1',
-      table: { generation: 1, frontends: [], policies: [state] },
+      table: { generation: 1, redirects: [], policies: [state] },
       realised: [{ policy: 'ns/a', state: 'error', error: 'the map is full' }],
     });
     expect(policies[0]).toMatchObject({ state: 'active', realised: 'error', reason: 'the map is full' });

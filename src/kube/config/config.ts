@@ -1,6 +1,7 @@
 /**
  * Where the API server is and how to prove who we are, as values. Made by `load-kube-config.ts` and its sources, read
- * by the client. Deliberately absent: programs that fetch credentials (exec, auth providers), passwords, proxies.
+ * by the client. Deliberately absent: programs that fetch credentials (exec, auth providers), passwords, acting as somebody
+ * else, and proxies (`proxy-url` is refused; HTTPS_PROXY is not looked at: the API server is beside us).
  */
 /** PEM texts. An absent `ca` means the authorities the runtime ships with. */
 export interface KubeTls {
@@ -19,6 +20,8 @@ export interface KubeConfig {
   /** Connect to this unix socket; `server` then only names the host header. */
   readonly socketPath?: string;
   readonly tls?: KubeTls;
+  /** Asked once per request: the same value until one of the files behind it was replaced. Wins over `tls`. */
+  readonly freshTls?: () => KubeTls;
   /** Asked once per request; throws `AppError` KUBE_CONFIG_UNREADABLE when a token file has gone. */
   readonly token?: () => string;
   /** The namespace of the context or of the service account, when known. */

@@ -1,6 +1,6 @@
 /**
  * Files that hold credentials. A mounted token is replaced under our feet about once an hour (the kubelet swaps a
- * symbolic link), so it is looked at on every request; certificates are read once. Contents never enter a message.
+ * symbolic link), certificates once in a few months: all are looked at on every request. Contents never enter a message.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { AppError, errorText } from '../../fault/app-error.ts';
@@ -29,6 +29,24 @@ export function tokenFromFile(path: string, clock: Clock): () => string {
       held = { token: readCredential(path, 'the token').trim(), stamp, readAtMs: nowMs };
     }
     return held.token;
+  };
+}
+
+/**
+ * What `read` makes of the files, again whenever one of `paths` was replaced, and the same value until then. While it
+ * cannot be read (one of two files is there already) the value before stays. The first reading throws what `read` throws.
+ */
+export function rotatingFiles<T>(paths: readonly string[], read: () => T): () => T {
+  const stamps = () => paths.map((path) => fileStamp(path)).join();
+  let held = { value: read(), stamp: stamps() };
+  return () => {
+    try {
+      const stamp = stamps();
+      if (stamp !== held.stamp) held = { value: read(), stamp };
+    } catch {
+      // Under replacement: looked at again with the next request.
+    }
+    return held.value;
   };
 }
 

@@ -8,7 +8,7 @@ import { AppError } from '../../fault/app-error.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { KubeErrorCode } from '../errors.ts';
 import type { KubeConfig } from './config.ts';
-import { readCredential, tokenFromFile } from './credential-file.ts';
+import { readCredential, rotatingFiles, tokenFromFile } from './credential-file.ts';
 
 const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
@@ -27,10 +27,15 @@ export function inClusterConfig(options: InClusterOptions): KubeConfig {
   if (!/^\d{1,5}$/.test(port)) throw notInCluster('KUBERNETES_SERVICE_PORT is not a port number', port);
   const token = tokenFromFile(join(directory, 'token'), options.clock);
   token();
+  const caFile = join(directory, 'ca.crt');
+  const freshTls = rotatingFiles([caFile], () => ({
+    ca: readCredential(caFile, 'the certificate authority'),
+  }));
   const namespaceFile = join(directory, 'namespace');
   return {
     server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    tls: { ca: readCredential(join(directory, 'ca.crt'), 'the certificate authority') },
+    tls: freshTls(),
+    freshTls,
     token,
     ...(existsSync(namespaceFile)
       ? { namespace: readCredential(namespaceFile, 'the namespace').trim() }

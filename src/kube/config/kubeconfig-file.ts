@@ -10,7 +10,7 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { KubeErrorCode } from '../errors.ts';
 import { itemsOf, type JsonRecord, recordOf, textOf } from '../json-fields.ts';
 import { type KubeConfig, type KubeTls, parseServer } from './config.ts';
-import { readCredential, tokenFromFile } from './credential-file.ts';
+import { readCredential, rotatingFiles, tokenFromFile } from './credential-file.ts';
 
 export interface KubeconfigFileOptions {
   readonly file: string;
@@ -48,12 +48,19 @@ export function loadKubeconfigFile(options: KubeconfigFileOptions): KubeConfig {
   const userName = textOf(context.fields.user) ?? '';
   const user =
     userName === '' ? undefined : findEntry({ file, document, list: 'users', field: 'user', name: userName });
-  if (user !== undefined) refuseUnsupported(user);
+  refuseUnsupported(cluster, ['proxy-url']);
+  if (user !== undefined) refuseUnsupported(user, UNSUPPORTED_OF_USERS);
   const namespace = textOf(context.fields.namespace) ?? '';
   const token = user === undefined ? undefined : tokenOf(user, options.clock);
+  const files = [
+    ...pathsOf(cluster, ['certificate-authority']),
+    ...(user === undefined ? [] : pathsOf(user, ['client-certificate', 'client-key'])),
+  ];
+  const freshTls = rotatingFiles(files, () => tlsOf(cluster, user));
   return {
     server: parsed,
-    tls: tlsOf(cluster, user),
+    tls: freshTls(),
+    ...(files.length === 0 ? {} : { freshTls }),
     ...(token === undefined ? {} : { token }),
     ...(namespace === '' ? {} : { namespace }),
   };
@@ -99,15 +106,22 @@ function nameIn(context: Entry, field: string): string {
   return name;
 }
 
-function refuseUnsupported(user: Entry): void {
-  for (const field of ['exec', 'auth-provider', 'username', 'password']) {
-    if (user.fields[field] === undefined) continue;
+/** To leave one of them out in silence would be to ask as somebody else, or somewhere else, than was meant. */
+const UNSUPPORTED_OF_USERS = [
+  ...['exec', 'auth-provider', 'username', 'password'],
+  ...['as', 'as-uid', 'as-groups', 'as-user-extra'],
+];
+
+function refuseUnsupported(entry: Entry, fields: readonly string[]): void {
+  for (const field of fields) {
+    if (entry.fields[field] === undefined) continue;
     const code: KubeErrorCode = 'KUBE_CONFIG_UNSUPPORTED';
-    const detail = textOf(recordOf(user.fields[field]).command ?? recordOf(user.fields[field]).name);
+    const value = recordOf(entry.fields[field]);
+    const detail = textOf(value.command ?? value.name);
     throw new AppError(
       code,
-      `Cannot use the kubeconfig ${user.file}: ${user.path}.${field} is not supported: received ${detail ?? field}`,
-      { hint: 'Use a token, a token file or a client certificate' },
+      `Cannot use the kubeconfig ${entry.file}: ${entry.path}.${field} is not supported: received ${detail ?? field}`,
+      { hint: 'Use a token, a token file or a client certificate, and the address of the API server itself' },
     );
   }
 }
@@ -120,6 +134,15 @@ function tokenOf(user: Entry, clock: Clock): (() => string) | undefined {
   const source = tokenFromFile(resolve(dirname(user.file), tokenFile), clock);
   source();
   return source;
+}
+
+/** The files behind `fields`: those that are not given in the kubeconfig itself. */
+function pathsOf(entry: Entry, fields: readonly string[]): readonly string[] {
+  return fields.flatMap((field) => {
+    const path = textOf(entry.fields[field]) ?? '';
+    const inline = (textOf(entry.fields[`${field}-data`]) ?? '') !== '';
+    return path === '' || inline ? [] : [resolve(dirname(entry.file), path)];
+  });
 }
 
 function tlsOf(cluster: Entry, user: Entry | undefined): KubeTls {

@@ -6,7 +6,7 @@ import { AppError } from '../../fault/app-error.ts';
 import { type Clock, systemClock } from '../../telemetry/clock.ts';
 import type { KubeErrorCode } from '../errors.ts';
 import { type KubeConfig, type KubeConfigSource, parseServer } from './config.ts';
-import { readCredential } from './credential-file.ts';
+import { readCredential, rotatingFiles } from './credential-file.ts';
 import { inClusterConfig } from './in-cluster.ts';
 import { loadKubeconfigFile } from './kubeconfig-file.ts';
 
@@ -43,14 +43,12 @@ export function endpointConfig(endpoint: string, tls?: KubeConfigSource['tls']):
   if (server === undefined)
     throw invalidEndpoint(endpoint, 'it must be http://host:port, https://host:port or unix:/path');
   if (tls === undefined) return { server };
-  return {
-    server,
-    tls: {
-      ca: readCredential(tls.ca, 'the certificate authority'),
-      cert: readCredential(tls.cert, 'the client certificate'),
-      key: readCredential(tls.key, 'the client key'),
-    },
-  };
+  const freshTls = rotatingFiles([tls.ca, tls.cert, tls.key], () => ({
+    ca: readCredential(tls.ca, 'the certificate authority'),
+    cert: readCredential(tls.cert, 'the client certificate'),
+    key: readCredential(tls.key, 'the client key'),
+  }));
+  return { server, tls: freshTls(), freshTls };
 }
 
 function invalidEndpoint(endpoint: string, reason: string): AppError {

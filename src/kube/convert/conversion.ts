@@ -3,9 +3,10 @@
  * named in the log once per occurrence and otherwise skipped; it must never stop the objects around it.
  */
 import { type ObjectKey, type ObjectRow, objectKey } from '../../cluster/rows.ts';
+import { errorText } from '../../fault/app-error.ts';
 import { ok, type Result } from '../../fault/result.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { type JsonRecord, recordOf, textOf } from '../json-fields.ts';
+import { excerpt, type JsonRecord, recordOf, textOf } from '../json-fields.ts';
 
 /** An undefined value: the object is sound, but nobody reads it. */
 export type Conversion<Row> = Result<Row | undefined, { readonly reason: string }>;
@@ -35,7 +36,7 @@ export interface NamedRow<Row> {
 
 interface Converter<Row> {
   readonly resource: string;
-  readonly log: Log;
+  readonly log: Pick<Log, 'warning'>;
   readonly convert: (object: unknown) => Conversion<Row>;
 }
 
@@ -46,19 +47,24 @@ export function convertNamed<Row>(
   object: unknown,
 ): NamedRow<Row> | undefined {
   const identity = objectRow(object);
-  const converted = identity.ok ? converter.convert(object) : identity;
+  const converted = identity.ok ? convertSafely(converter, object) : identity;
   const key = identity.ok ? objectKey(identity.value) : undefined;
   if (!converted.ok) {
     tally.badObjects++;
-    converter.log.warning(`skipped ${converter.resource} ${key ?? nameless(object)}: ${converted.reason}`);
+    converter.log.warning(`skipped ${converter.resource} ${key ?? excerpt(object)}: ${converted.reason}`);
   }
   return key === undefined
     ? undefined
     : { key, row: converted.ok ? (converted.value as Row | undefined) : undefined };
 }
 
-function nameless(object: unknown): string {
-  return JSON.stringify(object ?? null).slice(0, 80);
+/** A converter that throws is a bug of ours; it shall cost one object and not its whole collection. */
+function convertSafely<Row>(converter: Converter<Row>, object: unknown): Conversion<Row> {
+  try {
+    return converter.convert(object);
+  } catch (error) {
+    return refuse(`it cannot be read: ${errorText(error)}`);
+  }
 }
 
 export function specOf(object: unknown): JsonRecord {

@@ -1,7 +1,7 @@
 /** discovery.k8s.io/v1 EndpointSlice → `EndpointSliceRow`. Slices of no service and of host names are of no interest. */
 import type { EndpointRow, EndpointSliceRow } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
-import { parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
+import { excerpt, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
 import { type Conversion, labelsOf, objectRow, refuse } from './conversion.ts';
 import { namedPort, parseAddress, sctpPorts } from './convert-service.ts';
 
@@ -31,7 +31,7 @@ function convertSlice(object: unknown, nameLabel: string): Conversion<EndpointSl
   const { addressType } = fields;
   if (serviceName === '' || addressType === 'FQDN') return ok(undefined);
   if (addressType !== 'IPv4' && addressType !== 'IPv6')
-    return refuse(`addressType is not known: received ${JSON.stringify(addressType)}`);
+    return refuse(`addressType is not known: received ${excerpt(addressType)}`);
   const { namespace } = identity.value;
   return ok({
     ...identity.value,

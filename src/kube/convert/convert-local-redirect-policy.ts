@@ -4,7 +4,7 @@
  */
 import type { LabelExpression, LabelSelector, LocalRedirectPolicyRow, PortInfo } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
-import { type JsonRecord, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
+import { excerpt, type JsonRecord, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
 import { type Conversion, objectRow, refuse, specOf } from './conversion.ts';
 
 /** Where backends on the host's network listen, if not on the node's own address (a node cache on a link-local one). */
@@ -26,7 +26,7 @@ export function convertLocalRedirectPolicy(object: unknown): Conversion<LocalRed
   );
   // Leaving the label out would widen the selector to pods nobody meant.
   if (badLabel !== undefined)
-    return refuse(`a value of matchLabels is no string: received ${JSON.stringify(badLabel)}`);
+    return refuse(`a value of matchLabels is no string: received ${excerpt(badLabel)}`);
   return ok({
     ...identity.value,
     generation: typeof generation === 'number' ? generation : 0,

@@ -4,7 +4,7 @@
  */
 import type { ServiceRow } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
-import { parsedItems } from '../json-fields.ts';
+import { excerpt, parsedItems } from '../json-fields.ts';
 import { type Conversion, objectRow, refuse, specOf } from './conversion.ts';
 import { namedPort, parseAddress, sctpPorts } from './convert-service.ts';
 
@@ -13,7 +13,7 @@ export function convertServiceImport(object: unknown): Conversion<ServiceRow> {
   if (!identity.ok) return identity;
   const spec = specOf(object);
   if (spec.type !== 'ClusterSetIP' && spec.type !== 'Headless')
-    return refuse(`spec.type is not known: received ${JSON.stringify(spec.type)}`);
+    return refuse(`spec.type is not known: received ${excerpt(spec.type)}`);
   const headless = spec.type === 'Headless';
   return ok({
     ...identity.value,

@@ -3,7 +3,7 @@ import type { SctpPortRow, ServicePortRow, ServiceRow } from '../../cluster/rows
 import { ok } from '../../fault/result.ts';
 import { parseIp } from '../../net/ip.ts';
 import { parseProtocol, toPort } from '../../net/port.ts';
-import { parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
+import { excerpt, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
 import { type Conversion, objectRow, refuse, specOf } from './conversion.ts';
 
 const TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
@@ -14,7 +14,7 @@ export function convertService(object: unknown): Conversion<ServiceRow> {
   const spec = specOf(object);
   const typeText = spec.type ?? 'ClusterIP';
   const type = TYPES.find((known) => known === typeText);
-  if (type === undefined) return refuse(`spec.type is not known: received ${JSON.stringify(typeText)}`);
+  if (type === undefined) return refuse(`spec.type is not known: received ${excerpt(typeText)}`);
   const clusterIP = textOf(spec.clusterIP) ?? '';
   const externalName = textOf(spec.externalName) ?? '';
   return ok({

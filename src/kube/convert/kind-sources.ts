@@ -11,6 +11,8 @@ import { convertServiceImport } from './convert-service-import.ts';
 export interface KindSource<Row> {
   /** Plural with its group, for log lines. */
   readonly resource: string;
+  /** As objects say it of themselves; a list's is `KindList`. */
+  readonly kind: string;
   /** The collection over all namespaces. */
   readonly path: string;
   readonly convert: (object: unknown) => Conversion<Row>;
@@ -19,27 +21,36 @@ export interface KindSource<Row> {
 }
 
 export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> } = {
-  services: { resource: 'services', path: '/api/v1/services', convert: convertService },
+  services: { resource: 'services', kind: 'Service', path: '/api/v1/services', convert: convertService },
   endpointSlices: {
     resource: 'endpointslices.discovery.k8s.io',
+    kind: 'EndpointSlice',
     path: '/apis/discovery.k8s.io/v1/endpointslices',
     convert: convertEndpointSlice,
   },
-  pods: { resource: 'pods', path: '/api/v1/pods', convert: convertPod },
-  nodes: { resource: 'nodes', path: '/api/v1/nodes', convert: convertNode },
-  namespaces: { resource: 'namespaces', path: '/api/v1/namespaces', convert: convertNamespace },
+  pods: { resource: 'pods', kind: 'Pod', path: '/api/v1/pods', convert: convertPod },
+  nodes: { resource: 'nodes', kind: 'Node', path: '/api/v1/nodes', convert: convertNode },
+  namespaces: {
+    resource: 'namespaces',
+    kind: 'Namespace',
+    path: '/api/v1/namespaces',
+    convert: convertNamespace,
+  },
   localRedirectPolicies: {
     resource: 'ciliumlocalredirectpolicies.cilium.io',
+    kind: 'CiliumLocalRedirectPolicy',
     path: '/apis/cilium.io/v2/ciliumlocalredirectpolicies',
     convert: convertLocalRedirectPolicy,
   },
   serviceImports: {
     resource: 'serviceimports.multicluster.x-k8s.io',
+    kind: 'ServiceImport',
     path: '/apis/multicluster.x-k8s.io/v1alpha1/serviceimports',
     convert: convertServiceImport,
   },
   importedSlices: {
     resource: 'endpointslices.discovery.k8s.io of other clusters',
+    kind: 'EndpointSlice',
     path: '/apis/discovery.k8s.io/v1/endpointslices',
     convert: convertImportedSlice,
     labelSelector: IMPORT_NAME_LABEL,

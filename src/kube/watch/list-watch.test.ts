@@ -1,88 +1,28 @@
-import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ObjectRow } from '../../cluster/rows.ts';
-import { createKubeClient } from '../client.ts';
-import { objectRow } from '../convert/conversion.ts';
-import { createManualClock } from '../testing/manual-clock.ts';
-import { createHeardLog, type Scene, startScriptedServer, until } from '../testing/scripted-server.ts';
-import { type ListWatch, startListWatch } from './list-watch.ts';
-import { createOutageLog } from './outage-log.ts';
+import {
+  event,
+  type Followed,
+  followCollection,
+  listing,
+  quiet,
+  sendList,
+  sequence,
+  thing,
+} from '../testing/followed-collection.ts';
+import { type Scene, until } from '../testing/scripted-server.ts';
 
 // Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
 vi.setConfig({ testTimeout: 30_000 });
 
-const opened: { close(): unknown }[] = [];
+const opened: Followed[] = [];
 afterEach(async () => {
-  for (const thing of opened.splice(0).reverse()) await thing.close();
+  for (const followed of opened.splice(0)) await followed.close();
 });
 
-function thing(name: string, resourceVersion: number): unknown {
-  return { metadata: { name, namespace: 'ns', resourceVersion: String(resourceVersion) } };
-}
-
-function event(type: string, object: unknown): string {
-  return `${JSON.stringify({ type, object })}\n`;
-}
-
-function sendList(
-  res: ServerResponse,
-  items: readonly unknown[],
-  metadata: object = { resourceVersion: '10' },
-): void {
-  res.end(JSON.stringify({ kind: 'ThingList', metadata, items }));
-}
-
-/** Answers the first list and watch by the first of each scripts, the second by the second; the last one repeats. */
-function sequence(lists: readonly Scene[], watches: readonly Scene[]): Scene {
-  let listed = 0;
-  let watched = 0;
-  return (req, res, url) => {
-    const watching = url.searchParams.get('watch') === 'true';
-    const scenes = watching ? watches : lists;
-    const turn = watching ? watched++ : listed++;
-    (scenes[turn] ?? scenes.at(-1))?.(req, res, url);
-  };
-}
-
-const listing =
-  (...names: readonly string[]): Scene =>
-  (_req, res) =>
-    sendList(
-      res,
-      names.map((name) => thing(name, 1)),
-    );
-
-const quiet: Scene = (_req, res) => res.flushHeaders();
-
-async function follow(scene: Scene) {
-  const server = await startScriptedServer(scene);
-  const client = createKubeClient({ server: server.endpoint });
-  const clock = createManualClock();
-  const log = createHeardLog();
-  const state = new Map<string, ObjectRow>();
-  const missing: boolean[] = [];
-  const watch: ListWatch = startListWatch<ObjectRow>({
-    resource: 'things',
-    path: '/api/v1/things',
-    convert: objectRow,
-    client,
-    log,
-    outages: createOutageLog(log),
-    clock,
-    random: () => 0.5,
-    onList: (rows) => {
-      state.clear();
-      for (const [key, row] of rows) state.set(key, row);
-    },
-    onRow: (key, row) => {
-      if (row === undefined) state.delete(key);
-      else state.set(key, row);
-    },
-    onMissing: (isMissing) => missing.push(isMissing),
-  });
-  opened.push(server, client, watch);
-  const see = (what: string, condition: () => boolean) => until(what, condition, () => clock.advance(50));
-  return { server, clock, log, state, missing, watch, see };
+async function follow(scene: Scene): Promise<Followed> {
+  const followed = await followCollection(scene);
+  opened.push(followed);
+  return followed;
 }
 
 describe('startListWatch', () => {

@@ -1,8 +1,9 @@
 /**
  * One collection of one API server, followed for ever: list in pages, then watch from the list's resourceVersion, and
  * begin again where the server no longer remembers (410) or where we can no longer trust what we heard (a line that is
- * not an event). What must stay true: no event is dropped without a relist, a failure never empties what is known, and
- * nothing runs after `close`. Deliberately absent: a cache (the caller's), streaming lists (sendInitialEvents), protobuf.
+ * not an event, a version older than one we have seen). What must stay true: no event is dropped without a relist, a
+ * failure never empties what is known, and nothing runs after `close`. A list that says that everything has gone is
+ * asked for a second time, of etcd itself, and believed then. Deliberately absent: a cache (the caller's), streaming lists (sendInitialEvents), protobuf.
  */
 import type { ObjectKey } from '../../cluster/rows.ts';
 import { errorCode } from '../../fault/app-error.ts';
@@ -10,9 +11,10 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { KubeAnswerError } from '../answer-error.ts';
 import type { KubeClient } from '../client.ts';
-import { type Conversion, convertNamed } from '../convert/conversion.ts';
+import { type Conversion, convertNamed, type NamedRow } from '../convert/conversion.ts';
 import { createBackoff } from './backoff.ts';
-import { listAll } from './list-pages.ts';
+import { createLineLimit } from './line-limit.ts';
+import { type ListPages, listAll } from './list-pages.ts';
 import type { OutageLog } from './outage-log.ts';
 import { pause } from './pause.ts';
 import { watchOnce } from './watch-once.ts';
@@ -43,6 +45,8 @@ export interface ListWatchSpec<Row> {
   readonly resource: string;
   /** `/api/v1/pods`. */
   readonly path: string;
+  /** As objects say it of themselves (`Pod`); absent: not looked at. */
+  readonly kind?: string;
   readonly convert: (object: unknown) => Conversion<Row>;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
@@ -61,6 +65,10 @@ export interface ListWatchSpec<Row> {
   readonly onMissing: (missing: boolean) => void;
   /** Silence after which a watch is given up, in milliseconds. */
   readonly stallMs?: number;
+  /** List from the server's cache: for a field selector that leaves little of a big collection. */
+  readonly fromCache?: boolean;
+  /** Milliseconds until the next list, given the number of rows; then nothing is watched. */
+  readonly pollMs?: (rows: number) => number;
 }
 
 export interface ListWatch {
@@ -92,36 +100,81 @@ export function startListWatch<Row>(spec: ListWatchSpec<Row>): ListWatch {
   return { stats: () => ({ ...tally }), close: () => abort.abort() };
 }
 
+/** What is remembered from one list or watch to the next. */
+interface Position {
+  /** Where a watch goes on; undefined asks for a list. */
+  next: string | undefined;
+  /** The newest version seen; undefined before the first, and when the server has gone back behind it. */
+  seen: string | undefined;
+  /** Rows of the last list. */
+  rows: number;
+  /** A consistent read is due: what the cache says has been wrong. */
+  doubt: boolean;
+}
+
 async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: spec.random });
-  const convert = (object: unknown) => convertNamed(spec, tally, object);
+  const skipped = { ...spec, log: createLineLimit(spec.log, spec.clock) };
+  const convert = (object: unknown) => convertNamed(skipped, tally, object);
+  const at: Position = { next: undefined, seen: undefined, rows: 0, doubt: false };
   const onOpen = (): void => {
     tally.watches++;
     noteSuccess(spec, tally);
   };
-  let resourceVersion: string | undefined;
   while (!signal.aborted) {
     try {
-      if (resourceVersion === undefined) {
-        const list = await listAll({ ...spec, signal }, convert);
+      if (at.next === undefined) {
+        const list = await listTwiceIfEmpty({ ...spec, signal }, { convert, at, waitMs: backoff.nextMs });
         if (signal.aborted) return;
         tally.lists++;
-        resourceVersion = list.resourceVersion;
+        Object.assign(at, { next: list.resourceVersion, seen: list.resourceVersion });
+        Object.assign(at, { rows: list.rows.size, doubt: false });
         noteSuccess(spec, tally);
         spec.onList(list.rows);
       }
+      if (spec.pollMs !== undefined) {
+        backoff.reset();
+        at.next = undefined;
+        await pause(spec.clock, spec.pollMs(at.rows) * (0.75 + spec.random() / 2), signal);
+        continue;
+      }
+      const resourceVersion: string = at.next ?? '';
       const end = await watchOnce({ ...spec, signal, resourceVersion }, { convert, tally, onOpen });
       if (signal.aborted) return;
-      resourceVersion = end.resourceVersion;
+      Object.assign(at, { next: end.resourceVersion, seen: end.seen, doubt: end.wentBack });
       if (end.lasted) backoff.reset();
-      if (end.problem !== undefined) spec.outages.broke(spec.resource, end.problem);
-      if (end.problem !== undefined || !end.lasted) await pause(spec.clock, backoff.nextMs(), signal);
+      if (end.silent) spec.log.debug(`watch of ${spec.resource}: ${end.problem ?? ''}`);
+      else if (end.problem !== undefined) spec.outages.broke(spec.resource, end.problem);
+      const orderly = end.problem === undefined || end.silent;
+      if (!orderly || !end.lasted) await pause(spec.clock, backoff.nextMs(), signal);
     } catch (error) {
       if (signal.aborted) return;
       const waitMs = noteFailure(spec, tally, error) ?? backoff.nextMs();
       await pause(spec.clock, waitMs, signal);
     }
   }
+}
+
+interface ListTools<Row> {
+  readonly convert: (object: unknown) => NamedRow<Row> | undefined;
+  readonly at: Position;
+  readonly waitMs: () => number;
+}
+
+/**
+ * A server that has just started, or a cache in front of it, may say 200 to an empty list before it knows better. What
+ * is believed without a second look empties the kernel's tables of a whole cluster at once.
+ */
+async function listTwiceIfEmpty<Row>(
+  spec: ListWatchSpec<Row> & { readonly signal: AbortSignal },
+  { convert, at, waitMs }: ListTools<Row>,
+): Promise<ListPages<Row>> {
+  const fromCache = spec.fromCache === true && !at.doubt;
+  const list = await listAll(spec, convert, fromCache ? { cachedSince: at.seen ?? '0' } : {});
+  if (list.rows.size > 0 || at.rows === 0) return list;
+  spec.log.info(`${spec.resource}: none of ${at.rows} is listed any more; asking again before believing it`);
+  await pause(spec.clock, waitMs(), spec.signal);
+  return listAll(spec, convert);
 }
 
 type Noted = Pick<ListWatchSpec<never>, 'log' | 'outages' | 'resource' | 'onMissing' | 'random'>;
@@ -141,7 +194,9 @@ function noteFailure(spec: Noted, tally: Tally, error: unknown): number | undefi
   if (errorCode(error) !== 'KUBE_NOT_FOUND') {
     spec.outages.failed(spec.resource, error);
     const askedSeconds = error instanceof KubeAnswerError ? error.retryAfterSeconds : undefined;
-    return askedSeconds === undefined ? undefined : Math.min(askedSeconds * 1000, RETRY_MAX_MS);
+    // Spread upwards: all who were refused in the same moment were told the same number.
+    const spread = 1 + spec.random() / 4;
+    return askedSeconds === undefined ? undefined : Math.min(askedSeconds * 1000, RETRY_MAX_MS) * spread;
   }
   // The server itself is there.
   spec.outages.works(spec.resource);

@@ -1,6 +1,11 @@
 /**
  * One watch request, from its start to its end for whatever reason. The server ends it after a few minutes by itself,
- * which is no failure; silence for longer than bookmarks allow is, because a half-open connection looks the same.
+ * which is no failure. Silence for longer than bookmarks allow ends it as well, because a half-open connection looks the
+ * same; what counts is a whole line, so that a server cannot hold us with a byte now and then.
+ *
+ * Versions of one watch only grow. An older one than what we have seen says that the server's store was put back to an
+ * earlier state (etcd restored from a backup, another server behind the same address): what we hold may never have
+ * been, so everything is listed again. The same one is the same event told twice.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ObjectKey, objectKey } from '../../cluster/rows.ts';
@@ -9,9 +14,10 @@ import type { Clock, Timer } from '../../telemetry/clock.ts';
 import { KubeAnswerError, statusError } from '../answer-error.ts';
 import type { KubeClient, Query } from '../client.ts';
 import { type NamedRow, objectRow } from '../convert/conversion.ts';
-import { recordOf, textOf } from '../json-fields.ts';
+import { excerpt, recordOf, textOf } from '../json-fields.ts';
 import { createLineSplitter } from './line-splitter.ts';
 import type { Tally } from './list-watch.ts';
+import { compareVersions } from './resource-version.ts';
 
 /** etcd refuses objects beyond 1.5 MiB; JSON may be a few times the size of what etcd stores. */
 const LINE_MAX_BYTES = 8 * 1024 * 1024;
@@ -21,13 +27,16 @@ const WATCH_SECONDS = 300;
 const LASTED_MS = 1_000;
 /** Of events that came together, so many milliseconds are worked through before others get their turn. */
 const TURN_MS = 2;
-/** Bookmarks come about every minute. */
+/** Bookmarks come about every minute; a server that has had no event of this kind since its start sends none. */
 const STALL_MS = 4 * 60_000;
+/** Where a bookmark has been seen, further ones may be relied on. */
+const BOOKMARK_STALL_MS = 150_000;
 
 export interface WatchOnceSpec<Row> {
   readonly resource: string;
   readonly client: KubeClient;
   readonly path: string;
+  readonly kind?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly resourceVersion: string;
@@ -48,6 +57,12 @@ export interface WatchTools<Row> {
 export interface WatchEnd {
   /** Where the next watch continues; undefined asks for a new list. */
   readonly resourceVersion: string | undefined;
+  /** The newest version seen; undefined when the server has gone back behind it. */
+  readonly seen: string | undefined;
+  /** The server told of a version older than one before. */
+  readonly wentBack: boolean;
+  /** Nothing came for longer than the server should be silent. */
+  readonly silent: boolean;
   /** It lasted long enough that the next one may start at once. */
   readonly lasted: boolean;
   /** One clause for the log; absent when the server ended the watch in its own time. */
@@ -62,6 +77,9 @@ export async function watchOnce<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools
   let open = false;
   const end = (problem: string | undefined): WatchEnd => ({
     resourceVersion: reader.resourceVersion(),
+    seen: reader.wentBack() ? undefined : reader.seen(),
+    wentBack: reader.wentBack(),
+    silent: guard.silent() && reader.problem() === undefined,
     lasted: spec.clock.monotonicMs() - startMs >= LASTED_MS,
     problem: reader.problem() ?? problem,
   });
@@ -71,9 +89,9 @@ export async function watchOnce<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools
     tools.onOpen();
     let turnMs = startMs;
     for await (const chunk of chunks) {
-      guard.rearm();
       for (const event of reader.read(chunk)) {
         event();
+        guard.rearm(reader.bookmarked());
         if (spec.clock.monotonicMs() - turnMs >= TURN_MS && !spec.signal.aborted) {
           await nextTurn();
           turnMs = spec.clock.monotonicMs();
@@ -96,7 +114,8 @@ export async function watchOnce<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools
 interface SilenceGuard {
   /** Aborted on silence, by the caller's signal, and by `release`. */
   readonly signal: AbortSignal;
-  rearm(): void;
+  /** A whole line came; `bookmarked` when bookmarks do. */
+  rearm(bookmarked: boolean): void;
   silent(): boolean;
   /** Frees the timer and, when the stream was left early, its connection. */
   release(): void;
@@ -108,14 +127,14 @@ function guardSilence(spec: Pick<WatchOnceSpec<unknown>, 'clock' | 'signal' | 's
   spec.signal.addEventListener('abort', forward);
   let silent = false;
   let timer: Timer | undefined;
-  const rearm = (): void => {
+  const rearm = (bookmarked: boolean): void => {
     timer?.cancel();
-    timer = spec.clock.after(spec.stallMs ?? STALL_MS, () => {
+    timer = spec.clock.after(spec.stallMs ?? (bookmarked ? BOOKMARK_STALL_MS : STALL_MS), () => {
       silent = true;
       abort.abort();
     });
   };
-  rearm();
+  rearm(false);
   return {
     signal: abort.signal,
     rearm,
@@ -145,16 +164,22 @@ interface EventReader {
   /** Why reading cannot go on. */
   problem(): string | undefined;
   resourceVersion(): string | undefined;
+  seen(): string;
+  wentBack(): boolean;
+  bookmarked(): boolean;
 }
 
 function createEventReader<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools<Row>): EventReader {
   const lines = createLineSplitter(LINE_MAX_BYTES);
-  let resourceVersion: string | undefined = spec.resourceVersion;
+  let seen = spec.resourceVersion;
   let problem: string | undefined;
+  let mustList = false;
+  let wentBack = false;
+  let bookmarked = false;
 
   const relist = (reason: string): void => {
     problem = reason;
-    resourceVersion = undefined;
+    mustList = true;
   };
   const badLine = (reason: string): void => {
     tools.tally.badLines++;
@@ -172,24 +197,42 @@ function createEventReader<Row>(spec: WatchOnceSpec<Row>, tools: WatchTools<Row>
       relist(errorText(statusError(`watch ${spec.path}`, event.object)));
       return;
     }
-    if (event.type !== 'BOOKMARK') {
-      const named = event.type === 'DELETED' ? namedGone(event.object) : tools.convert(event.object);
-      if (named !== undefined) spec.onRow(named.key, named.row);
+    const { kind, metadata } = recordOf(event.object);
+    if (spec.kind !== undefined && kind !== undefined && kind !== spec.kind) {
+      badLine(`an event is about something else than ${spec.kind}: received ${excerpt(kind)}`);
+      return;
     }
-    const version = textOf(recordOf(recordOf(event.object).metadata).resourceVersion) ?? '';
-    if (version !== '') resourceVersion = version;
+    const version = textOf(recordOf(metadata).resourceVersion) ?? '';
+    const order = compareVersions(version, seen);
+    if (order !== undefined && order < 0) {
+      wentBack = true;
+      relist(`the server went back from version ${seen} to ${version}: listing again`);
+      return;
+    }
+    bookmarked ||= event.type === 'BOOKMARK';
+    if (event.type !== 'BOOKMARK') apply(event);
+    if (version !== '') seen = version;
+  }
+
+  function apply(event: WatchEvent): void {
+    const named = event.type === 'DELETED' ? namedGone(event.object) : tools.convert(event.object);
+    if (named !== undefined) spec.onRow(named.key, named.row);
   }
 
   return {
     read(chunk) {
       const complete = lines.push(chunk);
       if (complete === undefined) badLine(`a line is longer than ${LINE_MAX_BYTES} bytes`);
-      return (complete ?? []).map((line) => () => {
-        if (problem === undefined && line.trim() !== '') readEvent(line);
+      const events = (complete ?? []).filter((line) => line.trim() !== '');
+      return events.map((line) => () => {
+        if (problem === undefined) readEvent(line);
       });
     },
     problem: () => problem,
-    resourceVersion: () => resourceVersion,
+    resourceVersion: () => (mustList ? undefined : seen),
+    seen: () => seen,
+    wentBack: () => wentBack,
+    bookmarked: () => bookmarked,
   };
 }
 
