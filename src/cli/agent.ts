@@ -5,6 +5,7 @@ import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
 import { AppError } from '../fault/app-error.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import { keepSmall } from '../serve/process/process-spare.ts';
 import type { Command } from './main.ts';
 import { collect, countFlag, createProgram, runProgram } from './program.ts';
 
@@ -105,6 +106,7 @@ async function runAgent(flags: Flags): Promise<void> {
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
     policyNamespaces: flags.policyNamespaces ?? [],
   });
+  keepSmall();
   log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
   await agent.close();
 }
