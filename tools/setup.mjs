@@ -25,6 +25,7 @@ export const TEST_TOOLS = [
   ['unbound', 'unbound', 'is the upstream whose answers are not ours'],
   ['nsd', 'nsd', 'serves the same zone files, as judge of our answers, and takes zones from us'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
+  ['ethtool', 'ethtool', 'switches checksum and segmentation offload of test interfaces off and on'],
   ['iptables', 'iptables', 'keeps the rules of the node cache, in both of its flavours'],
 ];
 

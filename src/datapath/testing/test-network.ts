@@ -58,6 +58,32 @@ export class TestNetwork {
     return { name, netns, address, ifname };
   }
 
+  /** A bridge of the node that pods are ports of; its own address is their gateway. */
+  addBridge(name: string, addresses: readonly string[]): void {
+    ip('-n', this.node, 'link', 'add', name, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
+    for (const address of addresses)
+      ip('-n', this.node, 'addr', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : []));
+    ip('-n', this.node, 'link', 'set', name, 'up');
+  }
+
+  /** A pod as bridge CNIs make it: its veth is a port of the bridge, the node has no route to the pod alone. */
+  addBridgedPod(
+    name: string,
+    bridge: string,
+    addresses: readonly string[],
+    gateways: readonly string[],
+  ): TestPod {
+    const netns = this.#addNamespace(name);
+    const ifname = `v${this.#pods++}`;
+    ip('link', 'add', ifname, 'netns', this.node, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
+    ip('-n', this.node, 'link', 'set', ifname, 'master', bridge, 'up');
+    for (const address of addresses)
+      ip('-n', netns, 'addr', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : []));
+    ip('-n', netns, 'link', 'set', 'eth0', 'up');
+    for (const gateway of gateways) ip('-n', netns, 'route', 'add', 'default', 'via', gateway, 'dev', 'eth0');
+    return { name, netns, address: addresses[0]?.split('/')[0] ?? '', ifname };
+  }
+
   /** A second address for a pod, routed as the first one is. */
   addIpv6(pod: TestPod, address: string): void {
     ip('-n', this.node, 'addr', 'add', `${GATEWAY6}/128`, 'dev', pod.ifname, 'nodad');
