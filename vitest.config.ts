@@ -9,7 +9,7 @@ export default defineConfig({
           include: [
             'src/**/*.test.ts',
             'tools/**/*.test.ts',
-            'test/{meta,scenarios,replay}/**/*.test.ts',
+            'test/{meta,scenarios,replay,deploy}/**/*.test.ts',
           ],
           exclude: ['**/*.kernel.test.ts'],
           // Files share a process: modules here keep no state, and a process per file would take three times as long.
@@ -21,7 +21,11 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
-          include: ['src/**/*.kernel.test.ts', 'test/{kernel,e2e,conformance}/**/*.test.ts'],
+          include: [
+            'src/**/*.kernel.test.ts',
+            'test/{kernel,e2e,conformance}/**/*.test.ts',
+            'test/deploy/**/*.kernel.test.ts',
+          ],
           fileParallelism: false,
           testTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
