@@ -10,7 +10,7 @@ import { NodeAddresses } from './indexes/node-addresses.ts';
 import { PodIndex } from './indexes/pod-index.ts';
 import { PolicyRegister } from './indexes/policy-register.ts';
 import { addressesOf, ServiceIndex } from './indexes/service-index.ts';
-import { sortTuples } from './order.ts';
+import { insertTuples } from './order.ts';
 import type { Frontend, PolicyState, ServiceTable } from './table.ts';
 import type { PolicyLimits } from './validate.ts';
 
@@ -122,12 +122,17 @@ function nextTable(before: ServiceTable, generation: number, states: Iterable<Po
   if (policies === before.policies) {
     return generation === before.generation ? before : { ...before, generation };
   }
-  const redirected = policies.flatMap(({ frontends }) => frontends.filter(isRedirect));
-  return { generation, redirects: kept(before.redirects, sortTuples(redirected)), policies };
+  return { generation, redirects: nextRedirects(before.redirects, policies), policies };
 }
 
-function isRedirect({ type }: Frontend): boolean {
-  return type === 'LocalRedirect';
+function nextRedirects(before: readonly Frontend[], policies: readonly PolicyState[]): readonly Frontend[] {
+  const fresh = new Set<Frontend>();
+  for (const { frontends } of policies) {
+    for (const frontend of frontends) if (frontend.type === 'LocalRedirect') fresh.add(frontend);
+  }
+  const staying = before.filter((frontend) => fresh.delete(frontend));
+  if (fresh.size > 0) return insertTuples(staying, fresh);
+  return staying.length === before.length ? before : staying;
 }
 
 function kept<T>(before: readonly T[], now: readonly T[]): readonly T[] {

@@ -31,6 +31,26 @@ export function sortTuples<T extends Tuple>(rows: Iterable<T>): readonly T[] {
     .map(({ row }) => row);
 }
 
+/** `list` is in order; so is what comes back. A few rows find their places without the others being looked at again. */
+export function insertTuples<T extends Tuple>(list: readonly T[], rows: Iterable<T>): readonly T[] {
+  const more = [...rows];
+  if (more.length ** 2 > list.length) return sortTuples([...list, ...more]);
+  const merged = [...list];
+  for (const row of more) merged.splice(placeOf(merged, sortKey(row)), 0, row);
+  return merged;
+}
+
+function placeOf(list: readonly Tuple[], key: string): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const row = list[middle];
+    if (row !== undefined && sortKey(row) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 export function sortByName<T extends Named>(rows: Iterable<T>): readonly T[] {
   return [...rows].sort(compareNames);
 }
