@@ -2,6 +2,7 @@
 /* Never loaded: it makes the compiler describe socket-abi.h, from which socket-abi.gen.ts is made. */
 #include "socket-abi.h"
 
+struct connection_key abi_connection_key;
 struct caller_key abi_caller_key;
 struct caller abi_caller;
 struct socket_pair abi_socket_pair;

@@ -13,6 +13,8 @@ enum socket_limit {
 	MAX_CALLERS = 4096,
 	/* Backends that one unconnected socket may have answers outstanding from. */
 	MAX_ASKED = 4,
+	/* UDP sockets that are connected to a backend; of more than that none is ended when its backend goes. */
+	MAX_CONNECTIONS = 65536,
 };
 
 enum socket_counter {
@@ -43,6 +45,11 @@ enum socket_reason {
 	SOCKET_REASON_MIXED = 7,
 	/* No memory to remember what was asked. */
 	SOCKET_REASON_NO_MEMORY = 8,
+};
+
+struct connection_key {
+	/* Of a socket, as sock_diag(7) tells it, too; never used twice. */
+	__u64 cookie;
 };
 
 struct caller_key {

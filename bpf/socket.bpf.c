@@ -37,6 +37,18 @@ struct {
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
 
+/*
+ * Which UDP sockets are connected to a backend, for user space, which cannot read `sockets`: the kernel shows storage of
+ * TCP sockets only. Nothing here depends on it; an entry goes with its socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_CONNECTIONS);
+	__type(key, struct connection_key);
+	__type(value, struct socket_pair);
+} connections SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_CALLERS);
@@ -343,6 +355,21 @@ static __always_inline void note(struct socket_pair *pair, const struct target *
 	pair->seen_ns = bpf_ktime_get_ns();
 }
 
+/* Whatever the socket was connected to before, it is no more. */
+static __always_inline void forget(struct bpf_sock_addr *ctx, struct bpf_sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct connection_key key = {};
+
+	if (!state)
+		return;
+	if (state->pairs[0].backend_port && state->pairs[0].protocol == IPPROTO_UDP) {
+		key.cookie = bpf_get_socket_cookie(ctx);
+		bpf_map_delete_elem(&connections, &key);
+	}
+	bpf_sk_storage_delete(&sockets, sk);
+}
+
 /* 1: `asked` has become the backend's address. */
 static __always_inline int redirect_connect(struct bpf_sock_addr *ctx, struct target *asked)
 {
@@ -354,8 +381,7 @@ static __always_inline int redirect_connect(struct bpf_sock_addr *ctx, struct ta
 
 	if (!sk || (asked->protocol != IPPROTO_TCP && asked->protocol != IPPROTO_UDP))
 		return 0;
-	/* Whatever it was connected to before, it is no more. */
-	bpf_sk_storage_delete(&sockets, sk);
+	forget(ctx, sk);
 	caller = find_caller(ctx);
 	if (!caller) {
 		answer_cookie_probe(ctx, asked);
@@ -374,7 +400,14 @@ static __always_inline int redirect_connect(struct bpf_sock_addr *ctx, struct ta
 		return 0;
 	}
 	note(&state->pairs[0], asked, &choice.backend);
-	count_socket(asked->protocol == IPPROTO_TCP ? SOCKET_REDIRECTED_TCP : SOCKET_REDIRECTED_CONNECTED);
+	if (asked->protocol == IPPROTO_TCP) {
+		count_socket(SOCKET_REDIRECTED_TCP);
+	} else {
+		struct connection_key key = { .cookie = bpf_get_socket_cookie(ctx) };
+
+		bpf_map_update_elem(&connections, &key, &state->pairs[0], BPF_ANY);
+		count_socket(SOCKET_REDIRECTED_CONNECTED);
+	}
 	*asked = choice.backend;
 	return 1;
 }
@@ -509,5 +542,19 @@ SOCKET_PROGRAM(recvmsg4, "cgroup/recvmsg4", 4, restore_sender)
 SOCKET_PROGRAM(recvmsg6, "cgroup/recvmsg6", 6, restore_sender)
 SOCKET_PROGRAM(getpeername4, "cgroup/getpeername4", 4, restore_peer)
 SOCKET_PROGRAM(getpeername6, "cgroup/getpeername6", 6, restore_peer)
+
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock *sk)
+{
+	struct connection_key key = {};
+
+	if (sk->protocol != IPPROTO_UDP)
+		return ALLOW;
+	key.cookie = bpf_get_socket_cookie(sk);
+	/* Looking is free of locks, deleting is not, and mostly there is nothing. */
+	if (bpf_map_lookup_elem(&connections, &key))
+		bpf_map_delete_elem(&connections, &key);
+	return ALLOW;
+}
 
 char program_license[] SEC("license") = "Dual BSD/GPL";

@@ -3,8 +3,6 @@
  * never be of two minds. Only for sockets that were redirected, which are few.
  */
 
-import type { Ip } from '../../net/ip.ts';
-import { ipFromBytes } from '../../net/ip.ts';
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import {
   decodeBackend,
@@ -29,11 +27,6 @@ export interface RedirectMaps {
  * for them it is an error that they see.
  */
 export const LATE_NS = 2_000_000_000n;
-
-/** False when the socket has connected elsewhere since. */
-export function isPeer(pair: SocketPair, peer: { readonly address: Ip; readonly port: number }): boolean {
-  return pair.backendPort === peer.port && ipFromBytes(pair.backend) === peer.address;
-}
 
 /** False when the frontend does not lead to that backend any more, or the backend is known not to serve. */
 export function stillHolds(maps: RedirectMaps, pair: SocketPair, nowNs: bigint): boolean {

@@ -2,6 +2,7 @@
 
 export const MAX_CALLERS = 4096;
 export const MAX_ASKED = 4;
+export const MAX_CONNECTIONS = 65536;
 
 export const SOCKET_REDIRECTED_TCP = 0;
 export const SOCKET_REDIRECTED_CONNECTED = 1;
@@ -19,6 +20,25 @@ export const SOCKET_REASON_PROBE_FAILED = 5;
 export const SOCKET_REASON_UNSEEN = 6;
 export const SOCKET_REASON_MIXED = 7;
 export const SOCKET_REASON_NO_MEMORY = 8;
+
+export interface ConnectionKey {
+  readonly cookie: bigint;
+}
+
+export const CONNECTION_KEY_SIZE = 8;
+
+export function decodeConnectionKey(view: DataView, base = 0): ConnectionKey {
+  return {
+    cookie: view.getBigUint64(base + 0, true),
+  };
+}
+
+export function encodeConnectionKey(value: ConnectionKey): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, value.cookie, true);
+  return bytes;
+}
 
 export interface CallerKey {
   readonly cookie: bigint;

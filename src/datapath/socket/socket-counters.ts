@@ -45,16 +45,11 @@ export class SocketCounterTable {
     ]);
     return {
       tcp: this.#sum(SOCKET_REDIRECTED_TCP),
-      connected: this.connected(),
+      connected: this.#sum(SOCKET_REDIRECTED_CONNECTED),
       datagrams: this.#sum(SOCKET_REDIRECTED_DATAGRAM),
       restored: this.#sum(SOCKET_RESTORED),
       fellBack: Object.fromEntries(fellBack) as SocketCounters['fellBack'],
     };
-  }
-
-  /** UDP sockets that were connected to a backend, since the map was made. */
-  connected(): bigint {
-    return this.#sum(SOCKET_REDIRECTED_CONNECTED);
   }
 
   #sum(index: number): bigint {

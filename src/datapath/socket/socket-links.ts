@@ -23,6 +23,7 @@ import type { SocketHookOwner } from './socket-status.ts';
 
 /** Answers are put right before questions are changed: no process may see what it did not ask. */
 export const SOCKET_HOOKS: readonly CgroupHook[] = [
+  'sock_release',
   ...(['recvmsg4', 'recvmsg6', 'getpeername4', 'getpeername6'] as const),
   ...(['connect4', 'connect6', 'sendmsg4', 'sendmsg6'] as const),
 ];

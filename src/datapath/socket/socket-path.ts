@@ -10,6 +10,7 @@ import type { BpfMap } from '../../sys/bpf-map.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { listNamespaces } from '../../sys/netns/namespaces.ts';
 import {
+  BPF_PROG_TYPE_CGROUP_SOCK,
   BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
   CGROUP_ATTACH_TYPES,
 } from '../../sys/socket-programs/cgroup-link.ts';
@@ -132,7 +133,10 @@ export class SocketPath {
     const kinds = Object.fromEntries(
       SOCKET_HOOKS.map((hook) => [
         hook,
-        { programType: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: CGROUP_ATTACH_TYPES[hook] },
+        {
+          programType: hook === 'sock_release' ? BPF_PROG_TYPE_CGROUP_SOCK : BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+          attachType: CGROUP_ATTACH_TYPES[hook],
+        },
       ]),
     );
     const { beatDeadlineMs } = this.#options;
@@ -217,15 +221,14 @@ export class SocketPath {
       } catch (error) {
         this.#problem(
           'sweep',
-          `connected sockets cannot be looked at: ${errorText(error)} (CONFIG_INET_UDP_DIAG, Linux 5.8)`,
+          `connected sockets cannot be looked at: ${errorText(error)} (CONFIG_INET_UDP_DIAG)`,
         );
       }
     } while (this.#sweepAgain && !this.#closed);
   }
 
   async #sweepOnce(): Promise<void> {
-    // Nobody has ever been connected to a backend: there is nothing to look for.
-    if (this.#closed || this.#counters.connected() === 0n) return;
+    if (this.#closed) return;
     const { maps } = this.#options;
     const shared = (name: string) => required(maps, name);
     const { ended, refused } = await endStaleSockets({
@@ -236,7 +239,7 @@ export class SocketPath {
         health: shared('health'),
         beats: shared('beats'),
       },
-      storageFd: this.#map('sockets').fd,
+      connections: this.#map('connections'),
       namespaces: () => (this.#everywhere ? listNamespaces() : this.#callers.namespaces),
       isClosed: () => this.#closed,
       nowNs: () => process.hrtime.bigint(),

@@ -1,20 +1,28 @@
 /**
  * Ends connected UDP sockets whose backend is gone: the kernel asks nobody again for a socket that is connected, so it
- * would send to nowhere for as long as its process lives. Exactly those: what a program noted with the socket must name
- * the peer that the socket has now, and a socket is ended by its cookie. Unconnected sockets and TCP are never touched:
- * the former are redirected anew with each datagram, the latter hear it from their peer.
+ * would send to nowhere for as long as its process lives. Exactly those: the programs note each socket that they send to
+ * a backend by its cookie, and what they noted must name the peer that the socket has now. Unconnected sockets and TCP
+ * are never touched: the former are redirected anew with each datagram, the latter hear it from their peer.
+ * Cheap while nothing is stale: only the list of noted sockets is read then.
  */
 import { setImmediate } from 'node:timers/promises';
+import { ipFromBytes } from '../../net/ip.ts';
+import type { BpfMap } from '../../sys/bpf-map.ts';
 import { type ConnectedSocket, connectedUdpSockets, endUdpSocket } from '../../sys/netlink/sock-diag.ts';
 import { insideNamespace, type NetNamespace } from '../../sys/netns/namespaces.ts';
-import { isPeer, type RedirectMaps, stillHolds } from './redirect-state.ts';
-import { decodeSocketPair, SOCKET_PAIR_SIZE } from './socket-abi.gen.ts';
+import { type RedirectMaps, stillHolds } from './redirect-state.ts';
+import {
+  decodeConnectionKey,
+  decodeSocketPair,
+  encodeConnectionKey,
+  type SocketPair,
+} from './socket-abi.gen.ts';
 
 export interface StaleSocketsOptions {
   readonly maps: RedirectMaps;
-  /** The map `sockets`. */
-  readonly storageFd: number;
-  /** Where to look. */
+  /** Which sockets are connected to a backend, by cookie. */
+  readonly connections: BpfMap;
+  /** Where to look. Asked only when something is stale. */
   readonly namespaces: () => readonly NetNamespace[];
   /** From then on the maps are not to be touched. */
   readonly isClosed: () => boolean;
@@ -30,27 +38,54 @@ export interface SweepResult {
 
 /** Looks once through all namespaces, one at a time, with other work of this thread in between. */
 export async function endStaleSockets(options: StaleSocketsOptions): Promise<SweepResult> {
+  const stale = staleConnections(options);
   const outcomes: string[] = [];
+  if (stale.size === 0) return { ended: 0, refused: [] };
   for (const namespace of options.namespaces()) {
-    if (options.isClosed()) break;
-    outcomes.push(...(insideNamespace(namespace, () => endHere(options)) ?? []));
+    outcomes.push(...(insideNamespace(namespace, () => endHere(stale)) ?? []));
     await setImmediate();
+    if (options.isClosed()) break;
   }
-  const failed = outcomes.filter((outcome) => outcome !== 'OK' && outcome !== 'ENOENT');
-  return { ended: outcomes.filter((outcome) => outcome === 'OK').length, refused: [...new Set(failed)] };
+  const refused = outcomes.filter((outcome) => outcome !== 'OK' && outcome !== 'ENOENT');
+  // What was nowhere to be found was closed while no program was there to note it.
+  if (refused.length === 0 && !options.isClosed()) forget(options.connections, stale);
+  return { ended: outcomes.filter((outcome) => outcome === 'OK').length, refused: [...new Set(refused)] };
 }
 
-/** In the namespace of this thread, all at once. */
-function endHere({ maps, storageFd, nowNs }: StaleSocketsOptions): readonly string[] {
+function staleConnections({
+  maps,
+  connections,
+  nowNs,
+}: StaleSocketsOptions): ReadonlyMap<bigint, SocketPair> {
   const now = nowNs();
-  return connectedUdpSockets(storageFd)
-    .filter((socket) => isStale(maps, socket, now))
+  const stale = new Map<bigint, SocketPair>();
+  for (const key of connections.keys()) {
+    const value = connections.lookup(key);
+    if (value === undefined) continue;
+    const pair = decodeSocketPair(value);
+    if (stillHolds(maps, pair, now)) continue;
+    stale.set(decodeConnectionKey(new DataView(key.buffer)).cookie, pair);
+  }
+  return stale;
+}
+
+/** In the namespace of this thread. */
+function endHere(stale: ReadonlyMap<bigint, SocketPair>): readonly string[] {
+  return connectedUdpSockets()
+    .filter((socket) => isPeer(stale.get(socket.cookie), socket))
     .map(endUdpSocket);
 }
 
-function isStale(maps: RedirectMaps, { peer, peerPort, storage }: ConnectedSocket, nowNs: bigint): boolean {
-  if (storage.length < SOCKET_PAIR_SIZE) return false;
-  const pair = decodeSocketPair(new DataView(storage.buffer, storage.byteOffset, storage.length));
-  if (pair.backendPort === 0 || !isPeer(pair, { address: peer, port: peerPort })) return false;
-  return !stillHolds(maps, pair, nowNs);
+/** False when it has connected elsewhere since, or is not noted at all. */
+function isPeer(pair: SocketPair | undefined, { peer, peerPort }: ConnectedSocket): boolean {
+  return pair !== undefined && pair.backendPort === peerPort && ipFromBytes(pair.backend) === peer;
+}
+
+/** One that has been connected again meanwhile is noted anew, and stays. */
+function forget(connections: BpfMap, stale: ReadonlyMap<bigint, SocketPair>): void {
+  for (const [cookie, { seenNs }] of stale) {
+    const key = encodeConnectionKey({ cookie });
+    const value = connections.lookup(key);
+    if (value !== undefined && decodeSocketPair(value).seenNs === seenNs) connections.delete(key);
+  }
 }

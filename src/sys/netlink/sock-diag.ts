@@ -1,14 +1,13 @@
 /**
- * Connected UDP sockets of the namespace of the calling thread, with what a program keeps of each (BPF_MAP_TYPE_SK_STORAGE),
- * and how one of them is ended from outside. sock_diag(7), linux/inet_diag.h, linux/sock_diag.h.
- * Unconnected sockets never appear here: they are asked for by state, in the kernel.
+ * Connected UDP sockets of the namespace of the calling thread, and how one of them is ended from outside: sock_diag(7).
+ * Unconnected sockets never appear here: they are left out by state, in the kernel.
  */
 import { type Ip, ipFromBytes } from '../../net/ip.ts';
 import { checkCall, errnoName } from '../errors.ts';
 import { openLibc } from '../libc.ts';
 import { encodeStruct, readField } from '../struct.ts';
 import { INET_DIAG_MSG, INET_DIAG_REQ_V2, NLMSGERR, NLMSGHDR } from '../uapi.gen.ts';
-import { attribute, decodeAttributes, u32Attribute, viewOf } from './attributes.ts';
+import { viewOf } from './attributes.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
@@ -25,11 +24,6 @@ const AF_INET6 = 10;
 const IPPROTO_UDP = 17;
 /** What the kernel calls a connected UDP socket: TCP_ESTABLISHED. */
 const CONNECTED = 1;
-const INET_DIAG_REQ_SK_BPF_STORAGES = 2;
-const SK_DIAG_BPF_STORAGE_REQ_MAP_FD = 1;
-const INET_DIAG_SK_BPF_STORAGES = 20;
-const SK_DIAG_BPF_STORAGE = 1;
-const SK_DIAG_BPF_STORAGE_MAP_VALUE = 3;
 const REPLY_BYTES = 65536;
 const WHAT = 'list UDP sockets';
 
@@ -39,18 +33,18 @@ export interface ConnectedSocket {
   /** IPv4 also when the socket is one of IPv6. */
   readonly peer: Ip;
   readonly peerPort: number;
-  /** `struct inet_diag_sockid`, the cookie included: it names this socket and no later one. */
+  /** As programs have it; no later socket gets it again. */
+  readonly cookie: bigint;
+  /** `struct inet_diag_sockid`, the cookie included. */
   readonly id: Uint8Array;
-  /** What the program keeps of it. */
-  readonly storage: Uint8Array;
 }
 
-/** Of both families, those that have something in the map `storageFd`. Throws SYS_CALL_FAILED. */
-export function connectedUdpSockets(storageFd: number): readonly ConnectedSocket[] {
+/** Of both families. Throws SYS_CALL_FAILED; ENOENT where the kernel is built without INET_UDP_DIAG. */
+export function connectedUdpSockets(): readonly ConnectedSocket[] {
   const libc = openLibc();
   const fd = checkCall(WHAT, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG));
   try {
-    return [...dumpFamily(fd, AF_INET, storageFd), ...dumpFamily(fd, AF_INET6, storageFd)];
+    return [...dumpFamily(fd, AF_INET), ...dumpFamily(fd, AF_INET6)];
   } finally {
     libc.close(fd);
   }
@@ -82,10 +76,8 @@ function encodeRequest(family: number): Uint8Array {
   });
 }
 
-function dumpFamily(fd: number, family: number, storageFd: number): readonly ConnectedSocket[] {
-  const maps = u32Attribute(SK_DIAG_BPF_STORAGE_REQ_MAP_FD, storageFd);
-  const wanted = attribute(INET_DIAG_REQ_SK_BPF_STORAGES, maps);
-  send(fd, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, [encodeRequest(family), wanted]);
+function dumpFamily(fd: number, family: number): readonly ConnectedSocket[] {
+  send(fd, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, [encodeRequest(family)]);
   const found: ConnectedSocket[] = [];
   for (;;) {
     const datagram = receive(fd);
@@ -96,7 +88,7 @@ function dumpFamily(fd: number, family: number, storageFd: number): readonly Con
       const payload = datagram.subarray(at + NLMSGHDR.size, at + length);
       const type = readField(NLMSGHDR, 'nlmsg_type', header);
       if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-        checkFamily(payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true));
+        checkFamily(family, payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true));
         return found;
       }
       const socket = decodeSocket(payload);
@@ -107,17 +99,12 @@ function dumpFamily(fd: number, family: number, storageFd: number): readonly Con
 }
 
 /** A kernel without IPv6 knows no such sockets. */
-function checkFamily(error: number): void {
-  if (errnoName(error) !== 'ENOENT') checkCall(WHAT, error);
+function checkFamily(family: number, error: number): void {
+  if (family === AF_INET || errnoName(error) !== 'ENOENT') checkCall(WHAT, error);
 }
 
 function decodeSocket(payload: Uint8Array): ConnectedSocket | undefined {
   if (payload.length < INET_DIAG_MSG.size) return undefined;
-  const attributes = decodeAttributes(payload.subarray(INET_DIAG_MSG.size));
-  const storages = decodeAttributes(attributes.get(INET_DIAG_SK_BPF_STORAGES) ?? new Uint8Array());
-  const storage = decodeAttributes(storages.get(SK_DIAG_BPF_STORAGE) ?? new Uint8Array());
-  const value = storage.get(SK_DIAG_BPF_STORAGE_MAP_VALUE);
-  if (value === undefined) return undefined;
   const view = viewOf(payload);
   const family = readField(INET_DIAG_MSG, 'idiag_family', view);
   const { fields } = INET_DIAG_MSG;
@@ -128,8 +115,8 @@ function decodeSocket(payload: Uint8Array): ConnectedSocket | undefined {
     family,
     peer: ipFromBytes(peer),
     peerPort: view.getUint16(fields['id.idiag_dport'][0], false),
+    cookie: view.getBigUint64(fields['id.idiag_cookie'][0], true),
     id: payload.slice(idAt, fields['id.idiag_cookie'][0] + fields['id.idiag_cookie'][1]),
-    storage: value,
   };
 }
 

@@ -5,6 +5,7 @@ import { openLibc } from '../libc.ts';
 import { readField } from '../struct.ts';
 import { BPF_ATTR, BPF_LINK_INFO, BPF_PROG_INFO } from '../uapi.gen.ts';
 
+export const BPF_PROG_TYPE_CGROUP_SOCK = 9;
 export const BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18;
 /** enum bpf_attach_type of linux/bpf.h. */
 export const CGROUP_ATTACH_TYPES = {
@@ -16,6 +17,7 @@ export const CGROUP_ATTACH_TYPES = {
   recvmsg6: 20,
   getpeername4: 29,
   getpeername6: 30,
+  sock_release: 34,
 } as const;
 export type CgroupHook = keyof typeof CGROUP_ATTACH_TYPES;
 

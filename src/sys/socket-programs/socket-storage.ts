@@ -4,7 +4,6 @@
  * value is an array of bytes.
  */
 import { BPF_COMMAND, callBpf, objectName } from '../bpf.ts';
-import { checkCall } from '../errors.ts';
 import { openLibc } from '../libc.ts';
 
 const BPF_MAP_TYPE_SK_STORAGE = 24;
@@ -38,16 +37,6 @@ export function createSocketStorage(name: string, valueSize: number): number {
   } finally {
     openLibc().close(btfFd);
   }
-}
-
-/** Its own value of a socket of this process; undefined when it has none. */
-export function lookupSocketStorage(mapFd: number, socketFd: number, valueSize: number): Uint8Array | undefined {
-  const value = new Uint8Array(valueSize);
-  const key = new Uint8Array(Uint32Array.of(socketFd).buffer);
-  const result = callBpf(BPF_COMMAND.MAP_LOOKUP_ELEM, { map_fd: mapFd, key, value });
-  if (result === -2) return undefined;
-  checkCall('read what is kept with a socket', result);
-  return value;
 }
 
 /** Header, three types, strings: the kernel's documentation, bpf/btf. */

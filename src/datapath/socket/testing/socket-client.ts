@@ -88,7 +88,7 @@ function ask({ socket, to }: ClientCommand): Promise<ClientResult> {
     errors.length = 0;
     if (tcp !== undefined) {
       const length = Buffer.from([0, QUESTION.length]);
-      tcp.once('data', (bytes) => done({ answer: lastAddress(bytes) }));
+      tcp.once('data', (bytes) => done({ answer: lastAddress(Buffer.from(bytes)) }));
       tcp.once('close', () => done({ error: errors[0] ?? 'closed' }));
       tcp.write(Buffer.concat([length, QUESTION]));
       return;
