@@ -103,9 +103,8 @@ export class DnsServer {
     this.#http.share(isShared);
   }
 
-  /** With `gently`, clients of connections go on until they pause: the next connection will not come here. */
-  async closeListeners({ gently = false } = {}): Promise<void> {
-    await Promise.all([this.#listeners.close({ gently }), this.#http.close()]);
+  async closeListeners(): Promise<void> {
+    await Promise.all([this.#listeners.close(), this.#http.close()]);
     await this.#hot.close();
   }
 

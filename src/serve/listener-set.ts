@@ -78,15 +78,14 @@ export class ListenerSet {
     this.#isShared = isShared;
   }
 
-  /** `gently` as in `Listener.close`. */
-  async close({ gently = false } = {}): Promise<void> {
+  async close(): Promise<void> {
     const listeners = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(listeners.map((listener) => this.#close(listener, gently)));
+    await Promise.all(listeners.map((listener) => this.#close(listener)));
   }
 
-  #close(listener: Listener, gently = false): Promise<void> {
-    return listener.close(STOP_GRACE_MS, { shared: this.#isShared, gently: gently || this.#isShared });
+  #close(listener: Listener): Promise<void> {
+    return listener.close(STOP_GRACE_MS, { shared: this.#isShared });
   }
 
   #commit(

@@ -58,10 +58,9 @@ export interface Listener {
   configure(conduct: ListenerConduct): void;
   /**
    * Answers what is in hand, for at most `graceMs`, then closes every socket. Calling it again waits for the same end.
-   * With `shared`, another process has the same sockets: they are left as they are. With either, clients of connections
-   * go on until they pause.
+   * With `shared`, another process has the same sockets: they are left as they are.
    */
-  close(graceMs: number, options?: { readonly shared?: boolean; readonly gently?: boolean }): Promise<void>;
+  close(graceMs: number, options?: { readonly shared?: boolean }): Promise<void>;
 }
 
 /** Rejects with a `SERVER_…` error; then nothing is left open. */
@@ -76,8 +75,8 @@ export async function startListener(spec: ListenerSpec): Promise<Listener> {
       for (const listener of sockets.tcp) listener.configure(conduct);
       desk.configure(conduct);
     },
-    close(graceMs, { shared = false, gently = shared } = {}) {
-      closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs, shared, gently });
+    close(graceMs, { shared = false } = {}) {
+      closing ??= closeSockets(sockets, { desk, clock: spec.clock, graceMs, shared });
       return closing;
     },
   };
@@ -95,7 +94,7 @@ async function openSockets(spec: ListenerSpec, desk: QueryDesk): Promise<Sockets
     try {
       return await openInto(sockets, spec, desk);
     } catch (error) {
-      await closeSockets(sockets, { desk, clock: spec.clock, graceMs: 0, shared: false, gently: false });
+      await closeSockets(sockets, { desk, clock: spec.clock, graceMs: 0, shared: false });
       const isPortTaken = spec.port === 0 && errorCode(error) === 'SERVER_ADDRESS_IN_USE';
       if (!isPortTaken || attempt === PORT_ATTEMPTS) throw error;
     }
@@ -140,12 +139,12 @@ async function readWhatArrived(): Promise<void> {
 
 async function closeSockets(
   sockets: Sockets,
-  end: { desk: QueryDesk; clock: Clock; graceMs: number; shared: boolean; gently: boolean },
+  end: { desk: QueryDesk; clock: Clock; graceMs: number; shared: boolean },
 ): Promise<void> {
   if (end.graceMs > 0) {
     await Promise.all([readWhatArrived(), ...sockets.udp.map((socket) => stopReading(socket, end.shared))]);
   }
-  const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close({ gently: end.gently })));
+  const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close({ gently: end.shared })));
   const grace = Promise.withResolvers<void>();
   const timer = end.clock.after(end.graceMs, grace.resolve);
   await Promise.race([grace.promise, Promise.all([tcpClosed, end.desk.whenIdle()])]);

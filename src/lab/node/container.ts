@@ -11,16 +11,21 @@ import { LAB_PATHS, namespacePath, podDirectory, podNamespace } from '../topolog
 
 const PROGRAM = fileURLToPath(new URL('../../cli/boot/zerohop.mjs', import.meta.url));
 
+/** In the pod, where a cache looks for the agent of its node. */
+const HEARTBEAT_DIRECTORY = 'zerohop/cache';
+
 /**
- * Runs inside the new namespaces. $1 the pod's directory, $2 its cgroup, $3 its host name, the rest the program.
- * The cgroup comes first: whatever goes wrong after it, the process can be found and ended.
+ * Runs inside the new namespaces. $1 the pod's directory, $2 its cgroup, $3 its host name, $4 a directory of the node's to
+ * be seen in the pod (or nothing), the rest the program. The cgroup comes first: whatever goes wrong after it, the process
+ * can be found and ended.
  */
 const ENTER_POD = `set -e
 echo $$ > "$2/cgroup.procs"
 hostname "$3"
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" /etc
-mount --bind "$1/run" /run
-shift 3
+[ -z "$4" ] || mount --bind "$4" "$1/run/${HEARTBEAT_DIRECTORY}"
+mount --rbind "$1/run" /run
+shift 4
 exec "$@"`;
 
 export interface ContainerSpec {
@@ -29,6 +34,8 @@ export interface ContainerSpec {
   /** Absolute path in the pod, below /etc or /run, to content. */
   readonly files: ReadonlyMap<string, string>;
   readonly environment: Readonly<Record<string, string>>;
+  /** A directory of the node's that the pod sees where a cache looks for its agent, as a hostPath volume; made here. */
+  readonly heartbeats?: string;
   /** `zerohop` arguments when `image` is zerohop, else a command of the machine. */
   readonly command: readonly string[];
 }
@@ -53,6 +60,10 @@ export function startContainer(spec: ContainerSpec): Container {
   const directory = podDirectory(spec.pod);
   for (const part of ['etc', 'work', 'run']) mkdirSync(join(directory, part), { recursive: true });
   for (const [path, content] of spec.files) writePodFile(directory, path, content);
+  if (spec.heartbeats !== undefined) {
+    mkdirSync(spec.heartbeats, { recursive: true, mode: 0o700 });
+    mkdirSync(join(directory, 'run', HEARTBEAT_DIRECTORY), { recursive: true });
+  }
   const cgroup = makeCgroup(spec.node, spec.pod);
   const log = openSync(logPath(spec.pod), 'a');
   const child = spawn(
@@ -60,7 +71,7 @@ export function startContainer(spec: ContainerSpec): Container {
     [
       `--net=${namespacePath(podNamespace(spec.pod))}`,
       ...['unshare', '--mount', '--uts', '--propagation', 'private'],
-      ...['sh', '-c', ENTER_POD, 'sh', directory, cgroup, spec.pod, ...spec.command],
+      ...['sh', '-c', ENTER_POD, 'sh', directory, cgroup, spec.pod, spec.heartbeats ?? '', ...spec.command],
     ],
     { stdio: ['ignore', log, log], detached: true, env: { ...spec.environment, PATH: process.env.PATH } },
   );

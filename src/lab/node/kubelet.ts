@@ -3,7 +3,7 @@
  * starts it again when it dies, asks its readiness probe, and writes the pod's status as a kubelet does.
  */
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import { makeCgroup, removeCgroup } from '../cgroup.ts';
@@ -12,7 +12,13 @@ import { heartbeatSocket, type LabNode, podDirectory } from '../topology.ts';
 import { type Container, type ContainerSpec, startContainer, zerohopCommand } from './container.ts';
 import { createTurns } from './in-turn.ts';
 import { type PodSurroundings, podEnvironment, podFiles } from './pod-files.ts';
-import { type ContainerManifest, containerCommand, IMAGES, type PodManifest } from './pod-spec.ts';
+import {
+  type ContainerManifest,
+  containerCommand,
+  IMAGES,
+  isNodeCache,
+  type PodManifest,
+} from './pod-spec.ts';
 import { podStatus } from './pod-status.ts';
 import { probeReady } from './probe.ts';
 
@@ -158,11 +164,8 @@ export class Kubelet {
       pod: pod.metadata.name,
       node: this.#options.node.name,
       files: podFiles(pod, around),
-      environment: {
-        ...podEnvironment(pod, around.services),
-        // Instead of the directory that a manifest would mount from the node.
-        ZEROHOP_HEARTBEAT: heartbeatSocket(this.#options.node),
-      },
+      environment: podEnvironment(pod, around.services),
+      ...(isNodeCache(manifest) && { heartbeats: dirname(heartbeatSocket(this.#options.node)) }),
       command,
     };
   }

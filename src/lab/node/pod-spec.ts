@@ -42,3 +42,8 @@ export function containerCommand(
   if (container.image === 'netshoot') return container.command ?? ['sleep', 'infinity'];
   return undefined;
 }
+
+/** Whether it is one that a manifest would mount the agent's directory into. */
+export function isNodeCache({ image, args }: ContainerManifest): boolean {
+  return image === 'zerohop' && args?.[0] === 'node-cache';
+}

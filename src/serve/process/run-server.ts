@@ -154,11 +154,7 @@ class ServerLife {
     const shutDownFailed = await failed(this.#server.shutDownPlugins(), this.#options.environment.log(''));
     if (ending === 'terminate') await this.endHooks();
     await this.#heartbeat?.passArrivals();
-    const gently = this.#heartbeat?.hasLeft ?? false;
-    const stopFailed = await failed(
-      this.#server.closeListeners({ gently }),
-      this.#options.environment.log(''),
-    );
+    const stopFailed = await failed(this.#server.closeListeners(), this.#options.environment.log(''));
     if (stopFailed) return STOP_FAILED;
     return shutDownFailed ? CALLBACK_FAILED : 0;
   }

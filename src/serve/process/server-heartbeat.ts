@@ -96,11 +96,6 @@ export class ServerHeartbeat {
     if (restMs > 0) await new Promise<void>((resolve) => clock.after(restMs, resolve));
   }
 
-  /** An agent has led clients elsewhere: those that go on asking here are the ones that were connected. */
-  get hasLeft(): boolean {
-    return this.#leftAtMs !== undefined;
-  }
-
   close(): void {
     this.#isOver = true;
     this.#timer?.cancel();
@@ -138,5 +133,7 @@ export function presenceOf(
 
 function interfaceAddresses(): readonly Ip[] {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  return all.flatMap(({ address, internal }) => (internal ? [] : (parseIp(address) ?? [])));
+  // Addresses of a link alone (RFC 4291 2.5.6) are nobody's backend.
+  const reachable = all.filter(({ address, internal }) => !internal && !address.startsWith('fe80:'));
+  return reachable.flatMap(({ address }) => parseIp(address) ?? []);
 }
