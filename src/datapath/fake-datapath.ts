@@ -18,7 +18,7 @@ import type {
   LocalPod,
   PacketEvent,
 } from './datapath.ts';
-import { type FoundFrontend, inheritedRows, isSameTuple, stillInherited } from './inherited.ts';
+import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 import { SOCKET_PATH_OFF, type SocketPathStatus } from './socket/socket-status.ts';
 
@@ -160,18 +160,23 @@ class FakeImplementation implements FakeDatapath {
 
   #reconcile(spec: DatapathSpec): void {
     const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
-    this.#interfaces = pods.flatMap((pod) => this.#attach(pod));
+    const interfaces = new Map(this.#interfaces.map((row) => [`${row.pod} ${row.address}`, row]));
+    this.#interfaces = pods.flatMap((pod) => this.#attach(pod, interfaces));
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
-    this.#frontends = wanted.map((frontend) => this.#write(frontend));
+    const frontends = new Map(this.#frontends.map((row) => [tupleKey(row.frontend), row]));
+    this.#frontends = wanted.map((frontend) => this.#write(frontend, frontends));
     if (spec.mayPrune) this.#prune(wanted);
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleRetry();
   }
 
-  #attach({ pod, addresses, permitted = false }: LocalPod): readonly InterfaceRow[] {
+  #attach(
+    { pod, addresses, permitted = false }: LocalPod,
+    before: ReadonlyMap<string, InterfaceRow>,
+  ): readonly InterfaceRow[] {
     const address = addresses[0];
     if (address === undefined) return [];
-    const previous = this.#interfaces.find((row) => row.pod === pod && row.address === address);
+    const previous = before.get(`${pod} ${address}`);
     const found = this.#kernel.interfaces.get(address);
     const changed = found !== undefined && !this.#kernel.attached.has(found.ifindex);
     if (found !== undefined) this.#kernel.attached.add(found.ifindex);
@@ -182,9 +187,9 @@ class FakeImplementation implements FakeDatapath {
     return [{ pod, address, ifindex, ifname, status, ...hook, permitted, redirects: true }];
   }
 
-  #write(frontend: Frontend): FrontendRow {
+  #write(frontend: Frontend, before: ReadonlyMap<string, FrontendRow>): FrontendRow {
     const key = tupleKey(frontend);
-    const previous = this.#frontends.find((row) => tupleKey(row.frontend) === key);
+    const previous = before.get(key);
     const known = this.#kernel.frontends.get(key);
     for (const backend of frontend.backends) this.#expectHealth(backend);
     const reachable = frontend.backends.filter((backend) => this.#kernel.interfaces.has(backend.address));
@@ -219,17 +224,15 @@ class FakeImplementation implements FakeDatapath {
   #forget(before: readonly GoneBackend[]): void {
     const left = [...this.#kernel.frontends.values()].flatMap((row) => row.backends);
     this.#last = left;
-    const gone = before.filter(
-      (backend, i) =>
-        !left.some((other) => isSameTuple(other, backend)) &&
-        before.findIndex((other) => isSameTuple(other, backend)) === i,
-    );
-    for (const { address, port } of gone) {
-      const used = left.some((other) => other.address === address && other.port === port);
+    const kept = new Set(left.map(tupleKey));
+    const gone = new Map(before.map((backend) => [tupleKey(backend), backend]));
+    for (const key of kept) gone.delete(key);
+    const used = new Set(left.map(placeKey));
+    for (const { address, port } of gone.values()) {
       const key = placeKey({ address, port });
-      if (!used && this.#kernel.health.get(key)?.seat === undefined) this.#kernel.health.delete(key);
+      if (!used.has(key) && this.#kernel.health.get(key)?.seat === undefined) this.#kernel.health.delete(key);
     }
-    if (gone.length > 0) this.#tellGone(gone);
+    if (gone.size > 0) this.#tellGone([...gone.values()]);
   }
 
   #scheduleRetry(): void {
@@ -251,8 +254,8 @@ function placeKey({ address, port }: Pick<BackendHealth, 'address' | 'port'>): s
   return `${address} ${port}`;
 }
 
-function tupleKey(frontend: Frontend): string {
-  return `${frontend.address} ${frontend.port} ${frontend.protocol}`;
+function tupleKey({ address, port, protocol }: Pick<Frontend, 'address' | 'port' | 'protocol'>): string {
+  return `${address} ${port} ${protocol}`;
 }
 
 function noInterface(address: Ip): string {
