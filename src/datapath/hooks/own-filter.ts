@@ -10,7 +10,7 @@ import {
   addClsact,
   type FilterKey,
   type FilterRow,
-  hookQdiscKind,
+  hasIngressQdisc,
   listFilters,
   listHookQdiscs,
   removeClsact,
@@ -32,7 +32,7 @@ export function isOwnFilter({ kind, name, direction }: FilterRow): boolean {
 /** All filters there, others' too, in the order in which they run. */
 export function filtersAt(ifindex: number, direction: 'in' | 'out'): readonly FilterRow[] {
   // An ingress qdisc would answer for what leaves with what comes in.
-  if (direction === 'out' && hookQdiscKind(ifindex) !== 'clsact') return [];
+  if (direction === 'out' && hasIngressQdisc(ifindex)) return [];
   return listFilters(ifindex, direction);
 }
 
@@ -105,12 +105,12 @@ function ownFilters(ifindex: number, direction: 'in' | 'out'): readonly FilterRo
 }
 
 function ensureQdisc(ifindex: number, direction: 'in' | 'out', markers: string): void {
-  const kind = hookQdiscKind(ifindex);
-  if (kind === 'clsact' || (kind === 'ingress' && direction === 'in')) return;
   const what = `put a clsact qdisc on interface ${ifindex}`;
-  if (kind === 'ingress') throw hookTaken(what);
   const result = addClsact(ifindex);
-  if (result === 'EEXIST') return;
+  if (result === 'EEXIST') {
+    if (direction === 'out' && hasIngressQdisc(ifindex)) throw hookTaken(what);
+    return;
+  }
   if (result !== 'OK') throw refused(what, result);
   mkdirSync(join(markers, String(ifindex)), { recursive: true });
 }
@@ -118,7 +118,7 @@ function ensureQdisc(ifindex: number, direction: 'in' | 'out', markers: string):
 function dropQdisc(ifindex: number, markers: string): void {
   if (!existsSync(join(markers, String(ifindex)))) return;
   if (DIRECTIONS.some((direction) => filtersAt(ifindex, direction).length > 0)) return;
-  if (hookQdiscKind(ifindex) === 'clsact') removeClsact(ifindex);
+  removeClsact(ifindex);
   forgetQdisc(ifindex, markers);
 }
 

@@ -12,15 +12,15 @@ import {
   u32Of,
   viewOf,
 } from '../netlink/attributes.ts';
-import { type ChangeResult, change, dump } from '../netlink/exchange.ts';
+import { askEchoed, type ChangeResult, change, dump } from '../netlink/exchange.ts';
 import { encodeStruct, readField } from '../struct.ts';
 import { TCMSG } from '../uapi.gen.ts';
 
-export const RTM_NEWQDISC = 36;
-export const RTM_DELQDISC = 37;
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
 const RTM_GETQDISC = 38;
-export const RTM_NEWTFILTER = 44;
-export const RTM_DELTFILTER = 45;
+const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
@@ -77,6 +77,16 @@ export function listHookQdiscs(): readonly QdiscRow[] {
   });
 }
 
+/**
+ * Whether the interface has a qdisc of the older kind, in the place where clsact would be. Asked in a way that the kernel
+ * refuses for any other kind: an answer would go to all who listen to changes.
+ */
+export function hasIngressQdisc(ifindex: number): boolean {
+  const message = { tcm_ifindex: ifindex, tcm_parent: CLSACT_PARENT, tcm_handle: CLSACT_HANDLE };
+  const parts = [encodeStruct(TCMSG, message), textAttribute(TCA_KIND, 'ingress')];
+  return askEchoed(RTM_GETQDISC, RTM_NEWQDISC, parts, ['EINVAL', 'ENOENT', 'ENODEV']) !== undefined;
+}
+
 /** `EEXIST` when there is one, or one of the older kind `ingress`. */
 export function addClsact(ifindex: number): ChangeResult {
   return change(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, clsactParts(ifindex));
@@ -93,7 +103,8 @@ function clsactParts(ifindex: number): readonly Uint8Array[] {
 }
 
 /**
- * In the order in which they run; none where the interface has no hook, or is gone. Other chains than the first are left
+ * In the order in which they run; none where the interface has no hook, or is gone. The hook `out` of a qdisc of kind
+ * `ingress` is its hook `in`: ask `hasIngressQdisc` first. Other chains than the first are left
  * out: they run only when a filter of the first sends packets there.
  */
 export function listFilters(ifindex: number, direction: FilterDirection): readonly FilterRow[] {
@@ -144,7 +155,8 @@ function filterParts({ ifindex, direction, priority, handle }: FilterKey): reado
   return [message, textAttribute(TCA_KIND, 'bpf')];
 }
 
-const HOOK_MESSAGES: readonly number[] = [RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER];
+/** A new qdisc is empty, and asking for one is told as one that is new. */
+const HOOK_MESSAGES: readonly number[] = [RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER];
 
 /** The interface whose hooks a message tells of; undefined for other messages. */
 export function hookChangeIfindex(type: number, payload: Uint8Array): number | undefined {

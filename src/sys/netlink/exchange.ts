@@ -12,17 +12,22 @@ import { viewOf } from './attributes.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
 const NETLINK_ROUTE = 0;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
 /** Linux 4.20: without it the kernel does not look at what a dump is narrowed down to. */
 const NETLINK_GET_STRICT_CHK = 12;
 const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
+const NLM_F_ECHO = 8;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 /** The kernel's messages of a reply are at most this long. */
 const REPLY_BYTES = 32768;
+/** The kernel answers at once; one that does not must not hold up everything else of this thread for ever. */
+const REPLY_SECONDS = 10;
 /** A table that never holds still is taken as it is. */
 const DUMP_TRIES = 4;
 
@@ -51,9 +56,26 @@ export function ask(
   parts: readonly Uint8Array[],
   what: string,
 ): Uint8Array | undefined {
-  return withSocket(what, (fd) => {
-    sendRequest(fd, { type, flags: 0, parts, what });
-    return decodeReply(receive(fd, what), replyType, what);
+  return askFor({ type, flags: 0, parts, what }, replyType, NOTHING_THERE);
+}
+
+/**
+ * As `ask`, where the kernel would give the answer to the listeners of a group alone. `absent` are the errors that mean
+ * that there is no such thing.
+ */
+export function askEchoed(
+  type: number,
+  replyType: number,
+  parts: readonly Uint8Array[],
+  absent: readonly string[],
+): Uint8Array | undefined {
+  return askFor({ type, flags: NLM_F_ECHO, parts, what: 'read a network setting' }, replyType, absent);
+}
+
+function askFor(request: Request, replyType: number, absent: readonly string[]): Uint8Array | undefined {
+  return withSocket(request.what, (fd) => {
+    sendRequest(fd, request);
+    return decodeReply(receive(fd, request.what), replyType, { what: request.what, absent });
   });
 }
 
@@ -97,7 +119,7 @@ export class DumpSocket {
 
   constructor() {
     const libc = openLibc();
-    this.#fd = checkCall('open a netlink socket', libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+    this.#fd = openSocket('open a netlink socket');
     // Refused before Linux 4.20; those kernels answer with the whole table.
     libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, Uint8Array.of(1, 0, 0, 0));
   }
@@ -173,8 +195,17 @@ function receive(fd: number, what: string): Uint8Array {
   return bytes.subarray(0, got);
 }
 
+function openSocket(what: string): number {
+  const libc = openLibc();
+  const fd = checkCall(what, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+  const timeout = new Uint8Array(16);
+  new DataView(timeout.buffer).setBigInt64(0, BigInt(REPLY_SECONDS), true);
+  libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
+  return fd;
+}
+
 function withSocket<T>(what: string, use: (fd: number) => T): T {
-  const fd = checkCall(what, openLibc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+  const fd = openSocket(what);
   try {
     return use(fd);
   } finally {
@@ -182,7 +213,11 @@ function withSocket<T>(what: string, use: (fd: number) => T): T {
   }
 }
 
-function decodeReply(reply: Uint8Array, wanted: number, what: string): Uint8Array | undefined {
+function decodeReply(
+  reply: Uint8Array,
+  wanted: number,
+  { what, absent }: { readonly what: string; readonly absent: readonly string[] },
+): Uint8Array | undefined {
   if (reply.length < NLMSGHDR.size) throw new AppError('SYS_NETLINK_REPLY', `Cannot ${what}: short reply`);
   const view = viewOf(reply);
   const type = readField(NLMSGHDR, 'nlmsg_type', view);
@@ -192,7 +227,7 @@ function decodeReply(reply: Uint8Array, wanted: number, what: string): Uint8Arra
     throw new AppError('SYS_NETLINK_REPLY', `Cannot ${what}: unexpected reply: received type ${type}`);
   }
   const error = readField(NLMSGERR, 'error', viewOf(payload)) | 0;
-  if (NOTHING_THERE.includes(errnoName(error))) return undefined;
+  if (absent.includes(errnoName(error))) return undefined;
   checkCall(what, error);
   return undefined;
 }
