@@ -6,6 +6,7 @@
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
+import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { startClusterWatch } from '../kube/cluster-watch.ts';
@@ -49,6 +50,8 @@ export interface AgentOptions {
   readonly health?: HealthOptions;
   /** Packets are looked at and never redirected, whatever policies say. Default: false. */
   readonly observeOnly?: boolean;
+  /** Whose sockets are redirected, beside the packets of pods. Absent: nobody's. */
+  readonly socketRedirect?: SocketRedirect;
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -70,7 +73,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { log } = options;
   const clock = systemClock;
   const client = createKubeClient(loadKubeConfig(options.kube));
-  const datapath = openDatapath({ pinDirectory: options.pinDirectory, log, clock });
+  const datapath = openDatapath({
+    pinDirectory: options.pinDirectory,
+    log,
+    clock,
+    ...(options.socketRedirect === undefined ? {} : { socketRedirect: options.socketRedirect }),
+  });
   const watch = startClusterWatch({ client, kinds: KINDS, log, clock, random: Math.random });
   const { snapshot, missing } = watch;
   const closeRims = () => {

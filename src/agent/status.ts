@@ -1,12 +1,13 @@
 /** `GET /v1/status`: what the agent knows about itself, gathered when asked. */
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, FallBackReason } from '../datapath/datapath.ts';
+import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
 import type { FlowRing } from '../flow/ring.ts';
 import type { Readable } from '../store/store.ts';
 import type { PolicyLoop } from './policy-loop.ts';
 import { realisations } from './realisation.ts';
 import { PROGRAM_VERSION } from './version.ts';
-import type { AgentStatus } from './wire.ts';
+import type { AgentStatus, SocketPathJson } from './wire.ts';
 
 export interface StatusInput {
   readonly nodeName: string;
@@ -53,5 +54,21 @@ export function describeStatus(input: StatusInput): AgentStatus {
       followers: input.followers,
     },
     ...(loop.lastError === undefined ? {} : { datapathError: loop.lastError }),
+    socketPath: socketPathJson(datapath.socketPath()),
+  };
+}
+
+function socketPathJson({ counters, ...rest }: SocketPathStatus): SocketPathJson {
+  if (counters === undefined) return rest;
+  const fellBack = Object.entries(counters.fellBack).map(([reason, count]) => [reason, String(count)]);
+  return {
+    ...rest,
+    counters: {
+      tcp: String(counters.tcp),
+      connected: String(counters.connected),
+      datagrams: String(counters.datagrams),
+      restored: String(counters.restored),
+      fellBack: Object.fromEntries(fellBack) as Record<SocketReason, string>,
+    },
   };
 }

@@ -12,6 +12,7 @@
 import type { ObjectKey } from '../cluster/rows.ts';
 import type { KindName } from '../cluster/snapshot.ts';
 import type { FallBackReason, RowStatus } from '../datapath/datapath.ts';
+import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
 import type { Frontend, ServiceTable } from '../policy/table.ts';
 import type { HealthReport } from './health/health-report.ts';
 
@@ -42,6 +43,17 @@ export interface LrpListing {
   readonly table: ServiceTable;
   readonly realised: readonly Realisation[];
   readonly report?: ReportStatus;
+}
+
+/** As `SocketPathStatus`, with counters as decimal text. */
+export interface SocketPathJson extends Omit<SocketPathStatus, 'counters'> {
+  readonly counters?: {
+    readonly tcp: string;
+    readonly connected: string;
+    readonly datagrams: string;
+    readonly restored: string;
+    readonly fellBack: Readonly<Record<SocketReason, string>>;
+  };
 }
 
 export interface ServiceRowJson {
@@ -96,6 +108,8 @@ export interface AgentStatus {
   /** Of the servers that packets are redirected to; absent: only their sockets are asked for. */
   readonly health?: HealthReport;
   readonly report?: ReportStatus;
+  /** Absent from agents that know no sockets. */
+  readonly socketPath?: SocketPathJson;
 }
 
 export interface ApiProblem {

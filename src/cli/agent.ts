@@ -24,6 +24,8 @@ interface Flags {
   readonly flowCapacity?: number;
   readonly observeOnly?: boolean;
   readonly reportStatus: boolean;
+  readonly socketRedirect: string;
+  readonly cgroupRoot?: string;
   readonly logLevel: string;
   readonly cleanup?: boolean;
 }
@@ -57,6 +59,12 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     .option('--no-flows', 'record nothing')
     .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
     .option('--observe-only', 'redirect nothing, whatever policies say')
+    .option(
+      '--socket-redirect <host|all|off>',
+      'whose sockets are redirected: of processes in the network of the host, of pods as well, of nobody',
+      'host',
+    )
+    .option('--cgroup-root <path>', "the host's cgroup v2 root; else it is looked for")
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--cleanup', 'take the kernel programs away and end');
@@ -103,12 +111,21 @@ async function runAgent(flags: Flags): Promise<void> {
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
     ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
+    socketRedirect: {
+      scope: socketScope(flags.socketRedirect),
+      ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
+    },
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
     policyNamespaces: flags.policyNamespaces ?? [],
   });
   keepSmall();
   log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
   await agent.close();
+}
+
+function socketScope(text: string): 'host' | 'all' | 'off' {
+  if (text === 'host' || text === 'all' || text === 'off') return text;
+  throw invalid('--socket-redirect', 'it is host, all or off', text);
 }
 
 function isOn(flag: string, text: string): boolean {

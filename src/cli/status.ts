@@ -56,6 +56,7 @@ function formatStatus(status: AgentStatus): string {
     ['Interfaces', tally(status.interfaces.map(({ status: { state } }) => state))],
     ['Packets', `redirected ${counters.redirected}, restored ${counters.restored}, fell back ${total}`],
     ...(fellBack.length === 0 ? [] : ([['Fell back', reasons]] as const)),
+    ...socketRows(status.socketPath),
     ...(status.report === undefined ? [] : ([['Report', reportText(status.report)]] as const)),
     [
       'Flows',
@@ -63,6 +64,28 @@ function formatStatus(status: AgentStatus): string {
     ],
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+}
+
+function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string, string])[] {
+  if (path === undefined) return [];
+  const { scope, cgroup, callers, counters, ended, problems, others } = path;
+  if (scope === 'off') return [['Sockets', 'not redirected']];
+  const fellBack = Object.entries(counters?.fellBack ?? {}).filter(([, count]) => count !== '0');
+  const counted =
+    counters === undefined
+      ? []
+      : [
+          `redirected ${counters.tcp} TCP, ${counters.connected} connected UDP, ${counters.datagrams} datagrams`,
+          `ended ${ended}`,
+          ...fellBack.map(([why, count]) => `fell back ${count}: ${why}`),
+        ];
+  const names = new Set(others.map((other) => `${other.name} (${other.ahead ? 'ahead' : 'behind'})`));
+  return [
+    ['Sockets', `scope ${scope}, ${callers} network namespaces, at ${cgroup || 'no cgroup'}`],
+    ...counted.map((text) => ['', text] as const),
+    ...(names.size === 0 ? [] : [['', `other programs there: ${[...names].join(', ')}`] as const]),
+    ...problems.map((text) => ['', text] as const),
+  ];
 }
 
 function reportText({ leading, leader, statusPruned, error }: NonNullable<AgentStatus['report']>): string {
