@@ -3,6 +3,7 @@
  * buffer → flows → ring → API. Closing it leaves the pins, so packets keep their way (design invariant 2); only `cleanup`
  * takes them away. Starts without an API server and without the policy's CRD: both are waited for.
  */
+import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
@@ -12,6 +13,7 @@ import { createKubeClient } from '../kube/client.ts';
 import { startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
 import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
+import type { Ip } from '../net/ip.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { createDeriver } from '../policy/deriver.ts';
 import { listFrontends } from '../policy/list-frontends.ts';
@@ -24,6 +26,7 @@ import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
+import { createRemotePods } from './remote-pods.ts';
 import { type NodeReport, reportOf } from './report/node-report.ts';
 import { type StatusReport, startStatusReport } from './report/status-report.ts';
 import { describeStatus } from './status.ts';
@@ -62,7 +65,7 @@ export interface Agent {
   close(): Promise<void>;
 }
 
-/** What the agent needs to know of the cluster; pods of all nodes, because flows name both ends. */
+/** What the agent needs to know of the cluster: pods of its own node alone, nodes by a look now and then. */
 const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
 
 /** Before these are known, what could be told of a policy would be an alarm about nothing. */
@@ -79,10 +82,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     clock,
     ...(options.socketRedirect === undefined ? {} : { socketRedirect: options.socketRedirect }),
   });
-  const watch = startClusterWatch({ client, kinds: KINDS, log, clock, random: Math.random });
+  const watch = startClusterWatch({
+    ...{ client, kinds: KINDS, log, clock, random: Math.random },
+    podFieldSelector: `spec.nodeName=${options.nodeName}`,
+    pollNodes: true,
+  });
+  const remotePods = createRemotePods({ client, clock });
   const { snapshot, missing } = watch;
   const closeRims = () => {
     watch.close();
+    remotePods.close();
     client.close();
     datapath.close();
   };
@@ -97,7 +106,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       });
     const node = await startNode({
       ...options,
-      ...{ datapath, snapshot, missing, clock },
+      ...{ datapath, snapshot, missing, clock, remotePod: remotePods.find },
       ...(reportStatus ? { startReport } : {}),
     });
     log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
@@ -114,6 +123,8 @@ export interface NodeOptions
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
   readonly clock: Clock;
+  /** What is known of a pod of another node; absent: its name alone, if it is behind a service. */
+  readonly remotePod?: (address: Ip) => PodRow | undefined;
   /** Starts telling the cluster what the given function says; absent: nobody is told. */
   readonly startReport?: (report: () => NodeReport | undefined) => StatusReport;
 }
@@ -177,7 +188,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     throw error;
   }
   const isOwn = (event: PacketEvent) => health?.isOwn(event) ?? false;
-  const recorder = { nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock, isOwn };
+  const recorder = {
+    ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock, isOwn },
+    ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
+  };
   const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
   loop.start();
   const ready = () =>

@@ -1,5 +1,6 @@
 /** Ring buffer to ring: every packet event becomes flows and is kept. The datapath's one listener while recording. */
 import { randomUUID } from 'node:crypto';
+import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
 import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { createEnricher } from '../flow/enrich.ts';
@@ -7,6 +8,7 @@ import { createExpander } from '../flow/expand/expand.ts';
 import { createLatencyTable } from '../flow/expand/latency.ts';
 import type { FlowRing } from '../flow/ring.ts';
 import { createWallTime, systemTimeSource } from '../flow/time.ts';
+import type { Ip } from '../net/ip.ts';
 import type { Readable } from '../store/store.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 
@@ -15,6 +17,8 @@ export interface FlowRecorderOptions {
   readonly version: string;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly datapath: Datapath;
+  /** Names pods of other nodes; absent: the endpoint slices alone do. */
+  readonly remotePod?: (address: Ip) => PodRow | undefined;
   readonly ring: FlowRing;
   readonly clock: Clock;
   /** The agent's own packets are nobody's flows. */
@@ -31,7 +35,9 @@ export function startFlowRecorder(options: FlowRecorderOptions): () => void {
   const expand = createExpander({
     nodeName: options.nodeName,
     version: options.version,
-    enricher: createEnricher(options.snapshot, options.nodeName),
+    enricher: createEnricher(options.snapshot, options.nodeName, {
+      ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
+    }),
     latency: createLatencyTable(),
     wallNs: (monotonicNs) => time.wallNs(monotonicNs),
     newUuid: randomUUID,

@@ -4,6 +4,7 @@
  */
 import type { Ip } from '../net/ip.ts';
 import type { Port, Protocol } from '../net/port.ts';
+import type { Prefix } from '../net/prefix.ts';
 
 export interface ObjectRow {
   /** Empty for cluster-scoped kinds. */
@@ -114,6 +115,8 @@ export interface PodRow extends ObjectRow {
 
 export interface NodeRow extends ObjectRow {
   readonly internalIPs: readonly Ip[];
+  /** spec.podCIDRs: the ranges of the node's pods, where the cluster itself hands them out; absent when there are none. */
+  readonly podPrefixes?: readonly Prefix[];
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -1,17 +1,16 @@
 /**
- * Who an address is: pod, service, node or world. Answers come from the cluster snapshot of the moment; the indexes are
- * made anew only when one of the maps behind them has been replaced, and pods that did not change keep their endpoint.
- * An address nobody knows is the world; deliberately no reverse lookups of names.
+ * Who an address is: pod, service, node or world. Answers come from the cluster snapshot of the moment. Of pods only this
+ * node's are in it: others are known by name from the endpoint slices, and in full where somebody asks the API server for
+ * them (`remotePod`). An address nobody knows is the world; deliberately no reverse lookups of names.
  */
-import type { NodeRow, ObjectKey, PodRow, ServiceRow } from '../cluster/rows.ts';
-import { objectKey } from '../cluster/rows.ts';
+import { type EndpointRow, type ObjectKey, objectKey, type PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot } from '../cluster/snapshot.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Readable } from '../store/store.ts';
+import { AddressOwners } from './address-owners.ts';
 import type { Endpoint, ServiceRef } from './api.ts';
 import {
   createIdentityNumbers,
-  type IdentityNumbers,
   identityLabels,
   labelSetKey,
   RESERVED_IDENTITIES,
@@ -24,128 +23,116 @@ export interface AddressInfo {
   readonly service?: ServiceRef;
   /** The pod that has this address for itself; pods on the host's network are not told apart from their node. */
   readonly pod?: ObjectKey;
+  /** A pod of another node, of which less is known than may be a moment later. */
+  readonly provisional?: true;
 }
 
 export interface Enricher {
   lookup(address: Ip): AddressInfo;
 }
 
-interface Indexes {
-  readonly source: ClusterSnapshot;
-  readonly byAddress: ReadonlyMap<Ip, AddressInfo>;
+export interface EnricherOptions {
+  /** A pod of another node as far as it is known by now; asking is what makes it known. */
+  readonly remotePod?: (address: Ip) => PodRow | undefined;
 }
 
-export function createEnricher(cluster: Readable<ClusterSnapshot>, nodeName: string): Enricher {
-  const numbers = createIdentityNumbers();
-  const identified = new WeakMap<PodRow, Identified>();
-  let indexes: Indexes | undefined;
+export function createEnricher(
+  cluster: Readable<ClusterSnapshot>,
+  nodeName: string,
+  { remotePod = () => undefined }: EnricherOptions = {},
+): Enricher {
+  const identities = createPodIdentities();
+  const slicePods = new WeakMap<EndpointRow, AddressInfo>();
+  const owners = new AddressOwners({ onPod: identities.follow });
+
+  function remote(address: Ip): AddressInfo | undefined {
+    const endpoint = owners.endpoint(address);
+    if (endpoint === undefined && !owners.isPodLike(address)) return undefined;
+    const pod = remotePod(address);
+    if (pod !== undefined && !pod.hostNetwork) return identities.of(pod);
+    if (endpoint?.targetPod === undefined) return UNMANAGED;
+    const known = slicePods.get(endpoint) ?? infoOfTarget(endpoint.targetPod);
+    slicePods.set(endpoint, known);
+    return known;
+  }
+
   return {
     lookup(address) {
-      const snapshot = cluster.get();
-      if (indexes === undefined || !sameMaps(indexes.source, snapshot)) {
-        indexes = {
-          source: snapshot,
-          byAddress: indexAddresses({ snapshot, nodeName, numbers, identified }),
-        };
-      }
-      return indexes.byAddress.get(address) ?? (isLoopback(address) ? HOST : WORLD);
+      owners.follow(cluster.get());
+      const pod = owners.pod(address);
+      if (pod !== undefined) return identities.of(pod);
+      const service = owners.service(address);
+      if (service !== undefined)
+        return { endpoint: {}, service: { name: service.name, namespace: service.namespace } };
+      const node = owners.node(address);
+      if (node !== undefined) return node.name === nodeName ? HOST : REMOTE_NODE;
+      if (owners.isApiserver(address)) return KUBE_APISERVER;
+      if (isLoopback(address)) return HOST;
+      return remote(address) ?? WORLD;
     },
   };
 }
 
+interface PodIdentities {
+  of(pod: PodRow): AddressInfo;
+  /** Forgets numbers of label sets that no pod of the snapshot has any more. */
+  follow(before: PodRow | undefined, after: PodRow | undefined): void;
+}
+
 /** What a pod's row gives, computed once per row: rows that did not change stay the same objects. */
-interface Identified {
-  readonly info: AddressInfo;
-  readonly labelSet: string;
-}
-
-function sameMaps(a: ClusterSnapshot, b: ClusterSnapshot): boolean {
-  return (
-    a.pods === b.pods &&
-    a.services === b.services &&
-    a.nodes === b.nodes &&
-    a.endpointSlices === b.endpointSlices
-  );
-}
-
-interface IndexInput {
-  readonly snapshot: ClusterSnapshot;
-  readonly nodeName: string;
-  readonly numbers: IdentityNumbers;
-  readonly identified: WeakMap<PodRow, Identified>;
-}
-
-/** Later entries win: apiserver, then nodes, then services, then pods. */
-function indexAddresses(input: IndexInput): ReadonlyMap<Ip, AddressInfo> {
-  const { snapshot } = input;
-  const byAddress = new Map<Ip, AddressInfo>();
-  for (const address of apiserverAddresses(snapshot)) byAddress.set(address, KUBE_APISERVER);
-  for (const node of snapshot.nodes.values()) indexNode(byAddress, node, input.nodeName);
-  for (const service of snapshot.services.values()) indexService(byAddress, service);
-  indexPods(byAddress, input);
-  return byAddress;
-}
-
-function apiserverAddresses(snapshot: ClusterSnapshot): readonly Ip[] {
-  return [...snapshot.endpointSlices.values()]
-    .filter((slice) => slice.namespace === 'default' && slice.serviceName === 'kubernetes')
-    .flatMap((slice) => slice.endpoints.flatMap((endpoint) => endpoint.addresses));
-}
-
-function indexNode(byAddress: Map<Ip, AddressInfo>, node: NodeRow, nodeName: string): void {
-  for (const address of node.internalIPs) byAddress.set(address, node.name === nodeName ? HOST : REMOTE_NODE);
-}
-
-function indexService(byAddress: Map<Ip, AddressInfo>, service: ServiceRow): void {
-  const info: AddressInfo = {
-    endpoint: {},
-    service: { name: service.name, namespace: service.namespace },
+function createPodIdentities(): PodIdentities {
+  const numbers = createIdentityNumbers();
+  const identified = new WeakMap<PodRow, AddressInfo>();
+  /** Label set to how many pods of this node have it. */
+  const used = new Map<string, number>();
+  const count = (pod: PodRow | undefined, step: 1 | -1): boolean => {
+    if (pod === undefined || pod.hostNetwork) return false;
+    const key = labelSetKey(identityLabels(pod));
+    const next = (used.get(key) ?? 0) + step;
+    if (next > 0) used.set(key, next);
+    else used.delete(key);
+    return next === 0;
   };
-  for (const address of service.clusterIPs) byAddress.set(address, info);
+  return {
+    of(pod) {
+      const known = identified.get(pod);
+      if (known !== undefined) return known;
+      const info = infoOf(pod, numbers.numberOf(identityLabels(pod)));
+      identified.set(pod, info);
+      return info;
+    },
+    follow(before, after) {
+      count(after, 1);
+      if (count(before, -1)) numbers.retain(new Set(used.keys()));
+    },
+  };
 }
 
-function indexPods(byAddress: Map<Ip, AddressInfo>, input: IndexInput): void {
-  const used = new Set<string>();
-  const owners = new Map<Ip, PodRow>();
-  for (const pod of input.snapshot.pods.values()) {
-    if (pod.hostNetwork) continue;
-    const { info, labelSet } = identify(pod, input);
-    used.add(labelSet);
-    for (const address of pod.podIPs) {
-      const holder = owners.get(address);
-      if (holder !== undefined && !claimsOver(pod, holder)) continue;
-      owners.set(address, pod);
-      byAddress.set(address, info);
-    }
-  }
-  input.numbers.retain(used);
-}
-
-/** An address is reused after its pod has finished: the one that still runs, then the newer one, has it. */
-function claimsOver(pod: PodRow, holder: PodRow): boolean {
-  const ended = (row: PodRow) => row.phase === 'Succeeded' || row.phase === 'Failed';
-  if (ended(pod) !== ended(holder)) return ended(holder);
-  if (pod.deleting !== holder.deleting) return holder.deleting;
-  return pod.createdAtMs > holder.createdAtMs;
-}
-
-function identify(pod: PodRow, input: IndexInput): Identified {
-  const known = input.identified.get(pod);
-  if (known !== undefined) return known;
-  const labels = identityLabels(pod);
+function infoOf(pod: PodRow, identity: number): AddressInfo {
   const endpoint: Endpoint = {
-    identity: input.numbers.numberOf(labels),
+    identity,
     cluster_name: 'default',
     namespace: pod.namespace,
-    labels,
+    labels: identityLabels(pod),
     pod_name: pod.name,
     ...(pod.workload === undefined
       ? {}
       : { workloads: [{ name: pod.workload.name, kind: pod.workload.kind }] }),
   };
-  const identified = { info: { endpoint, pod: objectKey(pod) }, labelSet: labelSetKey(labels) };
-  input.identified.set(pod, identified);
-  return identified;
+  return { endpoint, pod: objectKey(pod) };
+}
+
+/** What a slice says of a pod: its name. Its labels, and with them its number, are not known. */
+function infoOfTarget({
+  namespace,
+  name,
+}: {
+  readonly namespace: string;
+  readonly name: string;
+}): AddressInfo {
+  const labels = [`k8s:io.kubernetes.pod.namespace=${namespace}`];
+  const endpoint: Endpoint = { cluster_name: 'default', namespace, labels, pod_name: name };
+  return { endpoint, pod: objectKey({ namespace, name }), provisional: true };
 }
 
 function reserved(word: ReservedIdentity): AddressInfo {
@@ -160,3 +147,5 @@ const HOST = reserved('host');
 const WORLD = reserved('world');
 const REMOTE_NODE = reserved('remote-node');
 const KUBE_APISERVER = reserved('kube-apiserver');
+/** A pod of another node that nobody has named yet. */
+const UNMANAGED: AddressInfo = { ...reserved('unmanaged'), provisional: true };

@@ -65,13 +65,21 @@ interface Packet {
   readonly isReply: boolean | undefined;
 }
 
-/** A pod that is gone when the flow is read, or whose address another has by then, is still the one that sent it. */
+/**
+ * A pod that is gone when the flow is read, or whose address another has by then, is still the one that sent it. What was
+ * known in part is looked up again: the name of another node's pod comes a moment after its first packet.
+ */
 function ownersNow({ source, destination, translated }: PacketEvent, enricher: Enricher): Enricher {
   const sender = enricher.lookup(source.address);
   const receiver = enricher.lookup(destination.address);
   const other = translated === undefined ? receiver : enricher.lookup(translated.address);
   const [from, to] = [source.address, destination.address];
-  return { lookup: (address) => (address === from ? sender : address === to ? receiver : other) };
+  return {
+    lookup(address) {
+      const known = address === from ? sender : address === to ? receiver : other;
+      return known.provisional === true ? enricher.lookup(address) : known;
+    },
+  };
 }
 
 function carriesDns({ source, destination, translated }: PacketEvent): boolean {
@@ -170,5 +178,6 @@ function isAtClient(event: PacketEvent, response: boolean): boolean {
 function isToldHere(event: PacketEvent, response: boolean, enricher: Enricher): boolean {
   if (isAtClient(event, response)) return true;
   const client: Ip = response ? event.destination.address : event.source.address;
-  return enricher.lookup(client).pod === undefined;
+  const { pod, provisional } = enricher.lookup(client);
+  return pod === undefined && provisional !== true;
 }
