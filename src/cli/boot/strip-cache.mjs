@@ -39,7 +39,7 @@ module.registerHooks({
 export const BOOT_HOOK = pathToFileURL(fileURLToPath(import.meta.url)).href;
 
 /** @param {string} source @returns {string} */
-function strippedOf(source) {
+export function strippedOf(source) {
   const path = `${CACHE}${createHash('sha256').update(source).digest('hex').slice(0, 32)}.js`;
   try {
     return readFileSync(path, 'utf8');
