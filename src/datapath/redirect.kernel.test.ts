@@ -12,8 +12,8 @@ import { systemClock } from '../telemetry/clock.ts';
 import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
 import { openDatapath, removeDatapath } from './open-datapath.ts';
 import { redirectedFrontend, toIp } from './testing/conformance.ts';
+import { readCapture } from './testing/test-capture.ts';
 import { silentLog, TestNetwork, type TestPod } from './testing/test-network.ts';
-import { type ReadPacket, readPacket } from './testing/test-packet.ts';
 
 const VIP = '10.96.0.10';
 const LOCAL = '192.0.2.20';
@@ -170,18 +170,6 @@ test('the checksums of redirected packets are right where they arrive', async ()
   for (const packet of packets().flat()) expect(packet.intact || packet.partial).toBe(true);
   for (const { child } of captures) await network.kill(child);
 });
-
-/** The packets of a pcap file (libpcap file format): 24 bytes of header, then 16 bytes before each packet. */
-function readCapture(file: Buffer): readonly ReadPacket[] {
-  const packets: ReadPacket[] = [];
-  for (let at = 24; at + 16 <= file.length; ) {
-    const length = file.readUInt32LE(at + 8);
-    if (at + 16 + length > file.length) break;
-    packets.push(readPacket(Uint8Array.from(file.subarray(at + 16, at + 16 + length))));
-    at += 16 + length;
-  }
-  return packets;
-}
 
 describe('without the agent', () => {
   test('a killed agent changes nothing: redirect and fall back go on, and its successor keeps the ids', async () => {

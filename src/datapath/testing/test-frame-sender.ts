@@ -1,5 +1,5 @@
 /** Test support: `node test-frame-sender.ts IFNAME HEX...` sends whole Ethernet frames as they are (AF_PACKET). */
-import { readFileSync } from 'node:fs';
+import { findInterface } from '../../sys/interface.ts';
 import { openLibc } from '../../sys/libc.ts';
 
 const AF_PACKET = 17;
@@ -11,7 +11,7 @@ const [ifname = '', ...frames] = process.argv.slice(2);
 const address = new Uint8Array(SOCKADDR_LL_BYTES);
 const view = new DataView(address.buffer);
 view.setUint16(0, AF_PACKET, true);
-view.setInt32(4, Number(readFileSync(`/sys/class/net/${ifname}/ifindex`, 'utf8')), true);
+view.setInt32(4, findInterface(ifname)?.ifindex ?? 0, true);
 const libc = openLibc();
 const fd = libc.socket(AF_PACKET, SOCK_RAW, 0);
 if (fd < 0 || libc.bind(fd, address) < 0) throw new Error(`Cannot send on ${ifname}`);

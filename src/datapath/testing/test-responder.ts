@@ -16,7 +16,10 @@ function reply(query: Buffer): Buffer {
 }
 
 const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-udp.on('message', (query, peer) => udp.send(reply(query), peer.port, peer.address));
+udp.on('message', (query, peer) => {
+  // Others send what is no DNS.
+  if (query.indexOf(0, 12) >= 12) udp.send(reply(query), peer.port, peer.address);
+});
 const tcp = createServer((socket) => {
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
