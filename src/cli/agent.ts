@@ -112,7 +112,7 @@ async function runAgent(flags: Flags): Promise<void> {
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
     ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
     socketRedirect: {
-      scope: socketScope(flags.socketRedirect),
+      scope: flags.observeOnly === true ? 'off' : socketScope(flags.socketRedirect),
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
     },
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
