@@ -47,7 +47,18 @@ export class TestNetwork {
 
   addPod(name: string, address: string): TestPod {
     const netns = this.#addNamespace(name);
-    const ifname = `v${this.#pods++}`;
+    const pod = { name, netns, address, ifname: `v${this.#pods++}` };
+    this.#connect(pod);
+    return pod;
+  }
+
+  /** Another veth, of the same name, in place of a routed pod's, as after a restart of its sandbox. */
+  replaceInterface(pod: TestPod): void {
+    this.inNode('ip', 'link', 'del', pod.ifname);
+    this.#connect(pod);
+  }
+
+  #connect({ netns, address, ifname }: TestPod): void {
     ip('link', 'add', ifname, 'netns', this.node, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
     ip('-n', this.node, 'addr', 'add', `${GATEWAY}/32`, 'dev', ifname);
     ip('-n', this.node, 'link', 'set', ifname, 'up');
@@ -55,7 +66,6 @@ export class TestNetwork {
     ip('-n', netns, 'addr', 'add', `${address}/32`, 'dev', 'eth0');
     ip('-n', netns, 'link', 'set', 'eth0', 'up');
     ip('-n', netns, 'route', 'add', 'default', 'via', GATEWAY, 'dev', 'eth0', 'onlink');
-    return { name, netns, address, ifname };
   }
 
   /** A bridge of the node that pods are ports of; its own address is their gateway. */
