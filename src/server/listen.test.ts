@@ -1,8 +1,11 @@
 /** Real sockets on loopback, real clients. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
@@ -53,6 +56,35 @@ function sendUnread(listener: Listener, count: number): void {
     const send = () => socket.send(wire, ${listener.port}, '127.0.0.1', () => --left > 0 ? send() : socket.close());
     send();`;
   execFileSync(process.execPath, ['-e', program]);
+}
+
+/**
+ * Connections from another process, a query in each, made while this one does nothing: they lie in the kernel when it
+ * returns. Resolves with how many of them were answered.
+ */
+function connectUnread(listener: Listener, count: number): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'zerohop-listen-'));
+  const connected = join(directory, 'connected');
+  const wire = Buffer.from(frameMessage(encodeMessage(queryFor('a.test.')))).toString('base64');
+  const program = `
+    const { connect } = require('node:net');
+    const { writeFileSync } = require('node:fs');
+    const wire = Buffer.from('${wire}', 'base64');
+    let [written, answered, over] = [0, 0, 0];
+    for (let i = 0; i < ${count}; i++) {
+      const socket = connect(${listener.port}, '127.0.0.1', () => {
+        socket.write(wire, () => ++written === ${count} && writeFileSync('${connected}', ''));
+      });
+      socket.on('data', () => { answered++; socket.end(); });
+      socket.on('error', () => undefined);
+      socket.on('close', () => ++over === ${count} && console.log(answered));
+    }`;
+  const child = spawn(process.execPath, ['-e', program]);
+  const answered = once(child.stdout, 'data').then(([text]) => Number(text));
+  const nap = new Int32Array(new SharedArrayBuffer(4));
+  for (let left = 4000; left > 0 && !existsSync(connected); left--) Atomics.wait(nap, 0, 0, 5);
+  rmSync(directory, { recursive: true });
+  return answered;
 }
 
 async function dial(listener: Listener, host = '127.0.0.1'): Promise<Socket> {
@@ -221,4 +253,11 @@ test('closing: what has arrived but was not read yet is answered first', async (
   sendUnread(listener, 10);
   await listener.close(5000);
   expect(served).toBe(10);
+});
+
+test('close answers connections that wait in the kernel, however many there are', async () => {
+  const listener = await start(countingHandler);
+  const answered = connectUnread(listener, 60);
+  await listener.close(5000);
+  expect(await answered).toBe(60);
 });

@@ -22,6 +22,8 @@ import { type UdpSocket, type UdpSpec, type UdpTransport, wildcardOf } from './u
 const PORT_ATTEMPTS = 8;
 /** Before closing; enough for what arrives in a millisecond at full load. */
 const READING_TURNS = 4;
+/** As many connections as the kernel keeps for a listener, and no more however many go on coming. */
+const MOST_READING_TURNS = 1024;
 
 export interface ListenerSpec extends ListenerConduct {
   /** Absent means every address of both families; a machine without IPv6 serves IPv4 alone. */
@@ -131,10 +133,16 @@ async function openInto(sockets: Sockets, spec: ListenerSpec, desk: QueryDesk): 
 
 /**
  * Packets and connections that the kernel has already taken for a socket die with it, also at a change of addresses when
- * the successor is open. A turn that begins now may be past its reading; each later one reads 32 packets per socket.
+ * the successor is open. A turn that begins now may be past its reading; each later one reads 32 packets per socket, and
+ * takes one connection per listener: as long as one comes in each turn there may be more, a hundred after a busy moment.
  */
-async function readWhatArrived(): Promise<void> {
-  for (let turn = 0; turn < READING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+async function readWhatArrived(listeners: readonly TcpListener[]): Promise<void> {
+  const count = () => listeners.reduce((sum, { accepted }) => sum + accepted, 0);
+  for (let turn = 0, idle = 0; turn < MOST_READING_TURNS && idle < READING_TURNS; turn++) {
+    const before = count();
+    await new Promise((resolve) => setImmediate(resolve));
+    idle = count() === before ? idle + 1 : 0;
+  }
 }
 
 async function closeSockets(
@@ -142,7 +150,10 @@ async function closeSockets(
   end: { desk: QueryDesk; clock: Clock; graceMs: number; shared: boolean },
 ): Promise<void> {
   if (end.graceMs > 0) {
-    await Promise.all([readWhatArrived(), ...sockets.udp.map((socket) => stopReading(socket, end.shared))]);
+    await Promise.all([
+      readWhatArrived(sockets.tcp),
+      ...sockets.udp.map((socket) => stopReading(socket, end.shared)),
+    ]);
   }
   const tcpClosed = Promise.all(sockets.tcp.map((listener) => listener.close({ gently: end.shared })));
   const grace = Promise.withResolvers<void>();

@@ -49,6 +49,8 @@ export interface TcpListenerSpec extends StreamConduct {
 
 export interface TcpListener {
   readonly local: SocketAddress;
+  /** Connections so far. One that waits in the kernel is taken in the next turn of the event loop, and only one in each. */
+  readonly accepted: number;
   /** Throws OpenSSL's error for a certificate it does not take; then everything is as before. */
   configure(conduct: StreamConduct): void;
   /**
@@ -98,6 +100,7 @@ class Connections implements TcpListener {
   readonly #spec: TcpListenerSpec;
   /** Longest silent first. */
   readonly #open = new Set<Held>();
+  #accepted = 0;
   #heldBytes = 0;
   #timeouts: ListenerTimeouts = {};
   #tls: ListenerTls | undefined;
@@ -123,6 +126,10 @@ class Connections implements TcpListener {
     return this.#spec.local;
   }
 
+  get accepted(): number {
+    return this.#accepted;
+  }
+
   close({ gently = false } = {}): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.#open) {
@@ -137,6 +144,7 @@ class Connections implements TcpListener {
   }
 
   #accept(socket: Socket): void {
+    this.#accepted++;
     const client = addressOf(socket.remoteAddress, socket.remotePort);
     const local = addressOf(socket.localAddress, socket.localPort);
     if (client === undefined || local === undefined) {
