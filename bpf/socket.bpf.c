@@ -383,13 +383,11 @@ static __always_inline int redirect_connect(struct bpf_sock_addr *ctx, struct ta
 		return 0;
 	forget(ctx, sk);
 	caller = find_caller(ctx);
-	if (!caller) {
+	frontend = caller ? find_target(asked) : 0;
+	if (!caller || !frontend) {
 		answer_cookie_probe(ctx, asked);
 		return 0;
 	}
-	frontend = find_target(asked);
-	if (!frontend)
-		return 0;
 	if (!choose_target(ctx, caller, asked, frontend, 0, 1, &choice)) {
 		count_socket(SOCKET_FELL_BACK + choice.reason);
 		return 0;

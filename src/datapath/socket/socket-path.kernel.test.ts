@@ -1,4 +1,5 @@
 /** Real programs in namespaces and a cgroup of the test: what a process sees when its questions are redirected. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   BY_CACHE,
@@ -14,6 +15,8 @@ import {
 } from './testing/socket-rig.ts';
 
 const MAPPED_VIP = `::ffff:${VIP}`;
+
+const COOKIE_PROBE = join(import.meta.dirname, 'testing/cookie-probe.ts');
 
 const rig = new SocketRig('sock');
 let host: SocketClient;
@@ -88,6 +91,44 @@ describe('who is left alone', () => {
     const asked = await host.do({ do: 'ask', socket: 'direct', to: CACHE });
     expect(asked).toEqual({ answer: BY_CACHE, from: CACHE, port: 53 });
     await host.do({ do: 'close', socket: 'direct' });
+  });
+});
+
+describe('a cache in the network of the host', () => {
+  const LINK_LOCAL = '169.254.20.10';
+  const BY_HOST = '192.0.2.3';
+
+  test('serves host processes, and is noticed when it dies', async () => {
+    rig.network.inNode('ip', 'address', 'add', `${LINK_LOCAL}/32`, 'dev', 'lo');
+    const server = await rig.network.serve(rig.network.node, LINK_LOCAL, BY_HOST);
+    await rig.datapath.apply({ ...bothFamilies(), frontends: [frontend(VIP, 'UDP', [LINK_LOCAL])] });
+    await host.do({ do: 'open', socket: 'local', kind: 'udp4' });
+    const ask = () => host.do({ do: 'ask', socket: 'local', to: VIP });
+    expect(await ask()).toEqual({ answer: BY_HOST, from: VIP, port: 53 });
+    await rig.network.kill(server);
+    expect(await ask()).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
+    await rig.datapath.apply(bothFamilies());
+  });
+});
+
+describe('others on the same cgroup', () => {
+  test('are named, and whether they come first', async () => {
+    const other = rig.openSecond();
+    await other.apply(bothFamilies());
+    const seen = other.socketPath().others.filter(({ hook }) => hook === 'connect4');
+    expect(seen).toMatchObject([{ hook: 'connect4', name: 'zh_connect4' }]);
+    // One of the two has redirected; the other sees an address that is none of its frontends.
+    expect(rig.run('dig', '+short', '+tries=1', '+time=10', `@${VIP}`, 'test.test')).toBe(BY_CACHE);
+    expect(rig.run('dig', '+short', '+tries=1', '+time=10', '+tcp', `@${VIP}`, 'test.test')).toBe(BY_CACHE);
+    other.remove();
+  });
+});
+
+describe('the cookie of a network namespace', () => {
+  test('is told by a program where the kernel does not tell it', () => {
+    const told = JSON.parse(rig.run(process.execPath, COOKIE_PROBE, rig.pins)) as Record<string, string>;
+    expect(told.bySocket).toMatch(/^[1-9]\d*$/);
+    expect(told.byProgram).toBe(told.bySocket);
   });
 });
 

@@ -49,8 +49,11 @@ export interface SocketPathOptions {
 const TICK_MS = 1000;
 /** Backends that went without our being told, by way of an agent before us. */
 const SWEEP_TICKS = 5;
-/** A namespace of one id can be another one: a pod that came anew between two ticks. */
+/** A namespace of one id can be another one (a pod that came anew between two ticks), and others come and go. */
 const REWRITE_TICKS = 30;
+
+/** Of the names of all our programs. */
+const OUR_PREFIX = 'zh_';
 
 export class SocketPath {
   readonly #options: SocketPathOptions;
@@ -157,14 +160,24 @@ export class SocketPath {
         `only processes below ${this.#root.path} are redirected: it is not the root of cgroup v2`,
       );
     }
-    const ahead = this.#others
-      .filter((other) => other.ahead)
-      .map((other) => `${other.name} at ${other.hook}`);
-    if (ahead.length > 0)
-      this.#problem(
-        'ahead',
-        `what other programs translate first is not seen: ${ahead.join(', ')} (ordering needs Linux 6.17)`,
-      );
+    this.#tellOrder();
+  }
+
+  /** Agents of other nodes on this machine serve other namespaces: it does not matter who of us is first. */
+  #tellOrder(): void {
+    const ahead = this.#others.filter((other) => other.ahead && !other.name.startsWith(OUR_PREFIX));
+    if (ahead.length === 0) this.#problems.delete('ahead');
+    else {
+      const names = ahead.map((other) => `${other.name} at ${other.hook}`).join(', ');
+      this.#problem('ahead', `what others translate first is never seen (order needs Linux 6.17): ${names}`);
+    }
+  }
+
+  #lookAtOthers(): void {
+    withCgroupRoot(this.#options.cgroupRoot, (root) => {
+      this.#others = this.#links.others(root);
+    });
+    this.#tellOrder();
   }
 
   #readCookie(): bigint | undefined {
@@ -208,6 +221,7 @@ export class SocketPath {
       const changed = before.size !== this.#podIds.size || [...this.#podIds].some((id) => !before.has(id));
       if (changed || this.#missing || this.#ticks % REWRITE_TICKS === 0) this.#writeCallers();
     } else if (this.#problems.has('cookie')) this.#writeCallers();
+    if (this.#ticks % REWRITE_TICKS === 0) this.#lookAtOthers();
     if (this.#ticks % SWEEP_TICKS === 0) void this.sweep();
   }
 

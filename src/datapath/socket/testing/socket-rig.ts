@@ -61,7 +61,8 @@ export class SocketRig {
   readonly cache: TestPod;
   readonly cluster: TestPod;
   readonly cgroup: string;
-  readonly #pins: string;
+  /** Where the datapath pins. */
+  readonly pins: string;
   readonly #clients: SocketClient[] = [];
   #datapath: Datapath | undefined;
 
@@ -77,7 +78,7 @@ export class SocketRig {
     this.cluster = this.network.addPod('dns', CLUSTER);
     this.network.addIpv6(this.cluster, CLUSTER6);
     this.#proxyServices();
-    this.#pins = join(this.network.mountBpffs(), 'node');
+    this.pins = join(this.network.mountBpffs(), 'node');
     this.network.enterNode();
   }
 
@@ -104,12 +105,22 @@ export class SocketRig {
   open(scope: SocketScope | 'off' = 'host'): Datapath {
     this.#datapath?.close();
     this.#datapath = openDatapath({
-      pinDirectory: this.#pins,
+      pinDirectory: this.pins,
       log: silentLog,
       clock: systemClock,
       socketRedirect: { scope, cgroupRoot: this.cgroup },
     });
     return this.#datapath;
+  }
+
+  /** Another agent at the same cgroup and in the same namespace; the caller removes it. */
+  openSecond(): Datapath {
+    return openDatapath({
+      pinDirectory: `${this.pins}-second`,
+      log: silentLog,
+      clock: systemClock,
+      socketRedirect: { scope: 'host', cgroupRoot: this.cgroup },
+    });
   }
 
   /** In the cgroup of the test, in the node's namespace or a pod's. */
