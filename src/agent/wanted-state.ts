@@ -7,19 +7,22 @@ import { type ObjectKey, objectKey, type PodRow } from '../cluster/rows.ts';
 import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
 import type { DatapathSpec, LocalPod } from '../datapath/datapath.ts';
 import type { ServiceTable } from '../policy/table.ts';
+import { permissionOf, type RedirectPermission } from './redirect/permission.ts';
 
 /** Design invariant 3: nothing is taken away before each of these has been listed once. */
 const PRUNE_NEEDS: readonly KindName[] = ['services', 'pods', 'localRedirectPolicies'];
 
 export class WantedState {
   readonly #nodeName: string;
+  readonly #rule: RedirectPermission;
   readonly #pods = new Map<ObjectKey, LocalPod>();
   /** Of a generation that nothing follows: the first snapshot is read whole. */
   #snapshot: ClusterSnapshot = { ...EMPTY_SNAPSHOT, generation: Number.NaN };
   #spec: DatapathSpec = { frontends: [], pods: [], skipPolicies: [], mayPrune: false };
 
-  constructor(nodeName: string) {
+  constructor(nodeName: string, rule: RedirectPermission = 'annotated') {
     this.#nodeName = nodeName;
+    this.#rule = rule;
   }
 
   /** `table` is the one derived from `snapshot`. */
@@ -43,18 +46,36 @@ export class WantedState {
   /** True if any changed. */
   #followPods(snapshot: ClusterSnapshot): boolean {
     let changed = false;
-    for (const key of changedKeys(this.#snapshot, snapshot, 'pods')) {
+    for (const key of this.#touchedPods(snapshot)) {
       const pod = snapshot.pods.get(key);
       const known = this.#pods.get(key);
       if (pod === undefined || !hasInterface(pod, this.#nodeName))
         changed = this.#pods.delete(key) || changed;
-      else if (known === undefined || !sameKeys(known.addresses, pod.podIPs)) {
-        this.#pods.set(key, { pod: objectKey(pod), addresses: pod.podIPs });
+      else {
+        const wanted = this.#localPod(pod, snapshot);
+        if (known !== undefined && isSamePod(known, wanted)) continue;
+        this.#pods.set(key, wanted);
         changed = true;
       }
     }
     this.#snapshot = snapshot;
     return changed;
+  }
+
+  /** Those of changed namespaces, too: what a namespace says counts for its pods. */
+  #touchedPods(snapshot: ClusterSnapshot): ReadonlySet<ObjectKey> {
+    const touched = new Set(changedKeys(this.#snapshot, snapshot, 'pods'));
+    const namespaces = new Set(changedKeys(this.#snapshot, snapshot, 'namespaces'));
+    if (namespaces.size === 0) return touched;
+    for (const key of this.#pods.keys())
+      if (namespaces.has(namespaceKey(key.slice(0, key.indexOf('/'))))) touched.add(key);
+    return touched;
+  }
+
+  #localPod(pod: PodRow, snapshot: ClusterSnapshot): LocalPod {
+    const namespace = snapshot.namespaces.get(namespaceKey(pod.namespace));
+    const wishes = { pod: pod.redirect, namespace: namespace?.redirect };
+    return { pod: objectKey(pod), addresses: pod.podIPs, ...permissionOf(wishes, this.#rule) };
   }
 }
 
@@ -66,4 +87,13 @@ function hasInterface(pod: PodRow, nodeName: string): boolean {
 
 function sameKeys(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((each, index) => each === b[index]);
+}
+
+function isSamePod(a: LocalPod, b: LocalPod): boolean {
+  return a.permitted === b.permitted && a.observeOnly === b.observeOnly && sameKeys(a.addresses, b.addresses);
+}
+
+/** Namespaces are cluster-scoped: their keys have an empty namespace. */
+function namespaceKey(name: string): ObjectKey {
+  return objectKey({ namespace: '', name });
 }

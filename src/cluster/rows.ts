@@ -111,7 +111,12 @@ export interface PodRow extends ObjectRow {
   /** spec.containers[].ports, all containers; init containers are not looked at. */
   readonly containerPorts: readonly ContainerPortRow[];
   readonly workload?: { readonly kind: string; readonly name: string };
+  /** Annotation zerohop.io/redirect; absent when there is none, or it is neither of the two. */
+  readonly redirect?: RedirectWish;
 }
+
+/** What a pod's or a namespace's owner says of redirecting its packets. */
+export type RedirectWish = 'permit' | 'deny';
 
 export interface NodeRow extends ObjectRow {
   readonly internalIPs: readonly Ip[];
@@ -122,6 +127,8 @@ export interface NodeRow extends ObjectRow {
 
 export interface NamespaceRow extends ObjectRow {
   readonly labels: Readonly<Record<string, string>>;
+  /** Annotation zerohop.io/redirect, as of a pod. */
+  readonly redirect?: RedirectWish;
 }
 
 /** One entry of any `toPorts` list, as written: nothing has been validated yet. */

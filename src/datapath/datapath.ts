@@ -19,6 +19,8 @@ export interface LocalPod {
    * never sees the redirected packets. Default: false.
    */
   readonly permitted?: boolean;
+  /** Its packets are seen and never redirected, wherever our program runs. Default: false. */
+  readonly observeOnly?: boolean;
 }
 
 /** One address and port at which a process of this node serves, on UDP, TCP or both. */
@@ -82,7 +84,7 @@ export interface InterfaceRow {
   readonly hook?: HookStatus;
   /** The pod's `permitted`. */
   readonly permitted: boolean;
-  /** False: packets of this pod are seen, never redirected, because our programs run ahead of another owner's. */
+  /** False: packets of this pod are seen, never redirected: it is so wanted, or our programs run ahead of another owner's. */
   readonly redirects: boolean;
 }
 

@@ -171,7 +171,7 @@ class FakeImplementation implements FakeDatapath {
   }
 
   #attach(
-    { pod, addresses, permitted = false }: LocalPod,
+    { pod, addresses, permitted = false, observeOnly = false }: LocalPod,
     before: ReadonlyMap<string, InterfaceRow>,
   ): readonly InterfaceRow[] {
     const address = addresses[0];
@@ -184,7 +184,7 @@ class FakeImplementation implements FakeDatapath {
     const status = nextStatus(previous?.status, outcome, this.#clock.nowMs());
     const { ifindex, ifname } = found ?? { ifindex: 0, ifname: '' };
     const hook = found && { hook: { kind: 'tcx', order: 'alone', others: [] } as const };
-    return [{ pod, address, ifindex, ifname, status, ...hook, permitted, redirects: true }];
+    return [{ pod, address, ifindex, ifname, status, ...hook, permitted, redirects: !observeOnly }];
   }
 
   #write(frontend: Frontend, before: ReadonlyMap<string, FrontendRow>): FrontendRow {

@@ -109,7 +109,7 @@ export class InterfaceRows {
       const known = this.#attached.has(ifindex) ? this.#parts.hooks.status(ifindex) : undefined;
       const hook = known ?? this.#parts.hooks.attach(ifindex);
       this.#attached.add(ifindex);
-      const redirects = base.permitted || hook.order !== 'before';
+      const redirects = pod.observeOnly !== true && (base.permitted || hook.order !== 'before');
       this.#parts.endpoints.write(pod.addresses, ifindex, redirects ? 0 : ENDPOINT_OBSERVE_ONLY);
       const changed = known === undefined || previous?.ifindex !== ifindex;
       const status = nextStatus(previous?.status, { changed }, this.#parts.now());
@@ -129,6 +129,7 @@ function isSettled({ pod: known, row }: Entry, pod: LocalPod): boolean {
   if (known === pod) return true;
   return (
     (known.permitted ?? false) === (pod.permitted ?? false) &&
+    (known.observeOnly ?? false) === (pod.observeOnly ?? false) &&
     known.addresses.length === pod.addresses.length &&
     known.addresses.every((address, i) => address === pod.addresses[i])
   );

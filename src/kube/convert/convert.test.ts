@@ -259,6 +259,20 @@ describe('convertNode and convertNamespace', () => {
   });
 });
 
+describe('annotation zerohop.io/redirect', () => {
+  it.each([
+    { text: 'permit', redirect: 'permit' },
+    { text: 'deny', redirect: 'deny' },
+    { text: 'Deny', redirect: undefined },
+    { text: true, redirect: undefined },
+    { text: undefined, redirect: undefined },
+  ])('$text of a pod and of a namespace becomes $redirect', ({ text, redirect }) => {
+    const metadata = { name: 'x', annotations: { 'zerohop.io/redirect': text } };
+    for (const converted of [convertPod({ metadata }), convertNamespace({ metadata })])
+      expect(converted.ok && converted.value?.redirect).toBe(redirect);
+  });
+});
+
 describe('convertLocalRedirectPolicy', () => {
   it('reads the policy of the field reports', () => {
     const ports = [
