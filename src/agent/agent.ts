@@ -7,6 +7,7 @@ import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
 import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
+import type { HookOrder } from '../datapath/hooks/hook-set.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -26,6 +27,9 @@ import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
+import { chooseDelivery, type Delivery, type DeliveryWish } from './redirect/delivery.ts';
+import type { RedirectPermission } from './redirect/permission.ts';
+import { findPolicyEngines } from './redirect/policy-engines.ts';
 import { createRemotePods } from './remote-pods.ts';
 import { type NodeReport, reportOf } from './report/node-report.ts';
 import { type StatusReport, startStatusReport } from './report/status-report.ts';
@@ -55,6 +59,12 @@ export interface AgentOptions {
   readonly observeOnly?: boolean;
   /** Whose sockets are redirected, beside the packets of pods. Absent: nobody's. */
   readonly socketRedirect?: SocketRedirect;
+  /** Where our programs hang among others on a pod's interface. Default: `last`. */
+  readonly hookOrder?: HookOrder;
+  /** How redirected packets get to their pod. Default: `auto`. */
+  readonly delivery?: DeliveryWish;
+  /** Which pods are redirected where our programs run ahead of others. Default: `annotated`. */
+  readonly redirectPermission?: RedirectPermission;
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -66,7 +76,7 @@ export interface Agent {
 }
 
 /** What the agent needs to know of the cluster: pods of its own node alone, nodes by a look now and then. */
-const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
+const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies'];
 
 /** Before these are known, what could be told of a policy would be an alarm about nothing. */
 const REPORT_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
@@ -76,10 +86,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { log } = options;
   const clock = systemClock;
   const client = createKubeClient(loadKubeConfig(options.kube));
+  const delivery = chooseDelivery(options.delivery ?? 'auto', await findPolicyEngines());
   const datapath = openDatapath({
     pinDirectory: options.pinDirectory,
     log,
     clock,
+    delivery: delivery.mode,
+    ...(options.hookOrder === undefined ? {} : { hookOrder: options.hookOrder }),
     ...(options.socketRedirect === undefined ? {} : { socketRedirect: options.socketRedirect }),
   });
   const watch = startClusterWatch({
@@ -106,7 +119,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       });
     const node = await startNode({
       ...options,
-      ...{ datapath, snapshot, missing, clock, remotePod: remotePods.find },
+      ...{ datapath, snapshot, missing, clock, remotePod: remotePods.find, chosenDelivery: delivery },
       ...(reportStatus ? { startReport } : {}),
     });
     log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
@@ -119,6 +132,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
 export interface NodeOptions
   extends Omit<AgentOptions, 'kube' | 'pinDirectory' | 'reportStatus' | 'namespace'> {
+  /** For the status; absent where nothing is delivered. */
+  readonly chosenDelivery?: Delivery;
   readonly datapath: Datapath;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
@@ -140,6 +155,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const recording = options.recordFlows ?? true;
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
+    redirectPermission: options.redirectPermission ?? 'annotated',
     createDeriver: () => {
       const deriver = createDeriver({ nodeName, addressAllowList, policyNamespaces });
       return options.observeOnly === true ? withoutRedirects(deriver) : deriver;
@@ -166,6 +182,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const api = await startApiServer({
     ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
     lrp: () => ({ ...listing(), ...reportStatus() }),
+    lb: () => ({ node: nodeName, rows: datapath.dump() }),
     service: () => ({
       node: nodeName,
       rows: serviceRows(
@@ -176,6 +193,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     }),
     status: (followers) => ({
       ...describeStatus({ ...known, followers }),
+      ...(options.chosenDelivery && { delivery: options.chosenDelivery }),
       ...reportStatus(),
       ...(health && { health: health.report() }),
     }),

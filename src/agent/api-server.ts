@@ -16,7 +16,7 @@ import { makeDirectory } from '../sys/bpffs.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AgentErrorCode } from './errors.ts';
-import type { AgentStatus, ApiProblem, LrpListing, ServiceListing } from './wire.ts';
+import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } from './wire.ts';
 
 export interface ApiServerOptions {
   readonly socketPath: string;
@@ -25,6 +25,7 @@ export interface ApiServerOptions {
   readonly clock: Clock;
   readonly log: Pick<Log, 'error'>;
   readonly lrp: () => LrpListing;
+  readonly lb: () => LbListing;
   readonly service: () => ServiceListing;
   /** `followers` is how many streams of flows are open. */
   readonly status: (followers: number) => AgentStatus;
@@ -75,6 +76,8 @@ async function answer(exchange: Exchange): Promise<void> {
       return;
     case 'GET /v1/lrp':
       return sendJson(response, 200, options.lrp());
+    case 'GET /v1/bpf/lb':
+      return sendJson(response, 200, options.lb());
     case 'GET /v1/service':
       return sendJson(response, 200, options.service());
     case 'GET /v1/status':

@@ -6,12 +6,13 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, errorCode } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from './errors.ts';
-import type { AgentStatus, ApiProblem, LrpListing, ServiceListing } from './wire.ts';
+import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } from './wire.ts';
 
 export interface AgentClient {
   readonly socketPath: string;
   flows(request: GetFlowsRequest, signal?: AbortSignal): AsyncGenerator<GetFlowsResponse, void, void>;
   lrp(): Promise<LrpListing>;
+  lb(): Promise<LbListing>;
   service(): Promise<ServiceListing>;
   status(): Promise<AgentStatus>;
 }
@@ -33,6 +34,7 @@ export function createAgentClient(socketPath: string): AgentClient {
     socketPath,
     flows: (request, signal) => streamFlows(socketPath, request, signal),
     lrp: () => get('/v1/lrp'),
+    lb: () => get('/v1/bpf/lb'),
     service: () => get('/v1/service'),
     status: () => get('/v1/status'),
   };

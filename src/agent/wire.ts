@@ -3,6 +3,7 @@
  *
  *   POST /v1/flows    GetFlowsRequest in, lines of GetFlowsResponse out (src/flow/api.ts)
  *   GET  /v1/lrp      LrpListing
+ *   GET  /v1/bpf/lb   LbListing
  *   GET  /v1/service  ServiceListing
  *   GET  /v1/status   AgentStatus
  *   GET  /healthz     `ok`
@@ -12,6 +13,7 @@
 import type { ObjectKey } from '../cluster/rows.ts';
 import type { KindName } from '../cluster/snapshot.ts';
 import type { FallBackReason, RowStatus } from '../datapath/datapath.ts';
+import type { DumpedFrontend } from '../datapath/dump.ts';
 import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
 import type { Frontend, ServiceTable } from '../policy/table.ts';
 import type { HealthReport } from './health/health-report.ts';
@@ -54,6 +56,12 @@ export interface SocketPathJson extends Omit<SocketPathStatus, 'counters'> {
     readonly restored: string;
     readonly fellBack: Readonly<Record<SocketReason, string>>;
   };
+}
+
+/** What the redirect maps of the node's kernel hold, in no order. */
+export interface LbListing {
+  readonly node: string;
+  readonly rows: readonly DumpedFrontend[];
 }
 
 export interface ServiceRowJson {

@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },
+  bpf: { summary: "list the redirects in the kernel's own maps", load: () => import('./bpf.ts') },
   lab: {
     summary: 'a two-node cluster of network namespaces on this machine',
     load: () => import('./lab.ts'),

@@ -6,6 +6,7 @@ import type { ObjectKey } from '../cluster/rows.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Port, Protocol } from '../net/port.ts';
 import type { Frontend } from '../policy/table.ts';
+import type { DumpedFrontend } from './dump.ts';
 import type { HookStatus } from './hooks/hook-set.ts';
 import type { SocketPathStatus } from './socket/socket-status.ts';
 
@@ -159,6 +160,8 @@ export interface Datapath {
    * has said: `service` is empty.
    */
   inherited(): readonly FrontendRow[];
+  /** The redirect maps as the kernel has them at this moment, read entry by entry, in no order. */
+  dump(): readonly DumpedFrontend[];
   interfaces(): readonly InterfaceRow[];
   counters(): DatapathCounters;
   /**

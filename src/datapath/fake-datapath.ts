@@ -18,6 +18,7 @@ import type {
   LocalPod,
   PacketEvent,
 } from './datapath.ts';
+import type { DumpedFrontend } from './dump.ts';
 import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 import { SOCKET_PATH_OFF, type SocketPathStatus } from './socket/socket-status.ts';
@@ -108,6 +109,13 @@ class FakeImplementation implements FakeDatapath {
 
   inherited(): readonly FrontendRow[] {
     return this.#inherited;
+  }
+
+  dump(): readonly DumpedFrontend[] {
+    return [...this.#kernel.frontends.values()].map(({ id, tuple, backends }) => ({
+      ...{ ...tuple, id, skipFromBackend: false },
+      slots: backends.map((backend, index) => ({ backendId: index + 1, backend })),
+    }));
   }
 
   interfaces(): readonly InterfaceRow[] {

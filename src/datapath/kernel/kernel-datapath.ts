@@ -21,6 +21,7 @@ import type {
   GoneBackend,
   InterfaceRow,
 } from '../datapath.ts';
+import type { DumpedFrontend } from '../dump.ts';
 import type { HookSet } from '../hooks/hook-set.ts';
 import { inheritedRows, stillInherited } from '../inherited.ts';
 import type { PodPlaces } from '../place/pod-places.ts';
@@ -28,6 +29,7 @@ import { preciseNow, retryDelayMs } from '../row-status.ts';
 import type { SocketPathHandle } from '../socket/open-socket-path.ts';
 import type { SocketPathStatus } from '../socket/socket-status.ts';
 import { BEAT_SIZE, MAX_SEATS } from './abi.gen.ts';
+import { dumpRedirects } from './dump-redirects.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { type EventListener, EventReader } from './event-reader.ts';
 import { FrontendRows } from './frontend-rows.ts';
@@ -114,6 +116,12 @@ export class KernelDatapath implements Datapath {
 
   inherited(): readonly FrontendRow[] {
     return this.#inherited;
+  }
+
+  dump(): readonly DumpedFrontend[] {
+    if (this.#closed) return [];
+    const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
+    return dumpRedirects({ frontends, slots, backends });
   }
 
   interfaces(): readonly InterfaceRow[] {

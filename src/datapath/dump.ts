@@ -1,0 +1,21 @@
+/** Redirects as the maps hold them, for who wants to see what packets meet and not what was meant. */
+import type { Ip } from '../net/ip.ts';
+import type { Port, Protocol } from '../net/port.ts';
+
+export interface DumpedTuple {
+  readonly address: Ip;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+export interface DumpedSlot {
+  readonly backendId: number;
+  /** Absent when the slot leads to nothing: a fault that packets answer by falling back. */
+  readonly backend?: DumpedTuple | undefined;
+}
+
+export interface DumpedFrontend extends DumpedTuple {
+  readonly id: number;
+  readonly skipFromBackend: boolean;
+  readonly slots: readonly DumpedSlot[];
+}
