@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What is asked of a backend beside its socket, for each packet: the agent's probe, and the heartbeat of who serves. */
+/* What is asked of a backend for each packet and socket: its own socket, the agent's probe, the heartbeat of who serves. */
 #ifndef ZEROHOP_ALIVE_H
 #define ZEROHOP_ALIVE_H
 
 #include "maps.h"
+#include "parse.h"
 
 /* The loader writes it before the programs are loaded. Threads beat every 100 ms; a busy machine may skip some. */
 const volatile __u64 beat_deadline_ns = 400000000;
@@ -26,6 +27,40 @@ static __always_inline int is_beating(const struct beat *beat)
 			oldest = each;
 	}
 	return oldest != ~0ull && (__s64)(now - oldest) <= (__s64)beat_deadline_ns;
+}
+
+/* Is a socket bound to the backend's address? The source is left zero, so that connected sockets do not count. */
+static __always_inline int has_socket(void *ctx, const struct backend *backend)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u64 netns = backend->netns_id < 0 ? (__u64)BPF_F_CURRENT_NETNS : (__u64)(__u32)backend->netns_id;
+	struct bpf_sock *socket;
+	__u32 size;
+
+	if (backend->flags & BACKEND_IPV6) {
+		__builtin_memcpy(tuple.ipv6.daddr, backend->address, 16);
+		tuple.ipv6.dport = backend->port;
+		size = sizeof(tuple.ipv6);
+	} else {
+		tuple.ipv4.daddr = mapped_ipv4(backend->address);
+		tuple.ipv4.dport = backend->port;
+		size = sizeof(tuple.ipv4);
+	}
+	if (backend->protocol == IPPROTO_TCP) {
+		if (size == sizeof(tuple.ipv6))
+			socket = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
+		else
+			socket = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), netns, 0);
+	} else {
+		if (size == sizeof(tuple.ipv6))
+			socket = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
+		else
+			socket = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), netns, 0);
+	}
+	if (!socket)
+		return 0;
+	bpf_sk_release(socket);
+	return 1;
 }
 
 /* REASON_NONE, or what speaks against the backend. */

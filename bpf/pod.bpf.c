@@ -64,40 +64,6 @@ static __always_inline struct endpoint *find_sender(struct __sk_buff *skb, const
 	return 0;
 }
 
-/* Is a socket bound to the backend's address? The source is left zero, so that connected sockets do not count. */
-static __always_inline int has_socket(struct __sk_buff *skb, const struct backend *backend)
-{
-	struct bpf_sock_tuple tuple = {};
-	__u64 netns = backend->netns_id < 0 ? (__u64)BPF_F_CURRENT_NETNS : (__u64)(__u32)backend->netns_id;
-	struct bpf_sock *socket;
-	__u32 size;
-
-	if (backend->flags & BACKEND_IPV6) {
-		__builtin_memcpy(tuple.ipv6.daddr, backend->address, 16);
-		tuple.ipv6.dport = backend->port;
-		size = sizeof(tuple.ipv6);
-	} else {
-		tuple.ipv4.daddr = mapped_ipv4(backend->address);
-		tuple.ipv4.dport = backend->port;
-		size = sizeof(tuple.ipv4);
-	}
-	if (backend->protocol == IPPROTO_TCP) {
-		if (size == sizeof(tuple.ipv6))
-			socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), netns, 0);
-		else
-			socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), netns, 0);
-	} else {
-		if (size == sizeof(tuple.ipv6))
-			socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), netns, 0);
-		else
-			socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), netns, 0);
-	}
-	if (!socket)
-		return 0;
-	bpf_sk_release(socket);
-	return 1;
-}
-
 /* Spreads flows over backends and keeps one flow on one backend while the set stays as it is. */
 static __always_inline __u32 hash_flow(const struct packet *packet)
 {

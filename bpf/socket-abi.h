@@ -25,26 +25,19 @@ enum socket_counter {
 	SOCKET_REDIRECTED_DATAGRAM = 2,
 	/* Peers and senders shown as the frontend. */
 	SOCKET_RESTORED = 3,
-	/* SOCKET_FELL_BACK + enum socket_reason; SOCKET_REASON_NONE is never counted. */
+	/* SOCKET_FELL_BACK + enum reason or enum socket_reason. */
 	SOCKET_FELL_BACK = 4,
-	SOCKET_COUNTER_COUNT = 16,
+	SOCKET_COUNTER_COUNT = 64,
 };
 
+/* Beside those of enum reason. */
 enum socket_reason {
-	SOCKET_REASON_NONE = 0,
-	SOCKET_REASON_NO_BACKEND = 1,
-	/* No socket is bound to the backend's address. */
-	SOCKET_REASON_NO_SOCKET = 2,
-	/* The caller is the backend, or one of the frontend's backends and the policy says to leave those alone. */
-	SOCKET_REASON_SKIP = 3,
-	SOCKET_REASON_NO_HEARTBEAT = 4,
-	SOCKET_REASON_PROBE_FAILED = 5,
 	/* The caller's namespace cannot ask for the backend's socket, and the backend has no heartbeat. */
-	SOCKET_REASON_UNSEEN = 6,
+	SOCKET_REASON_UNSEEN = 32,
 	/* The same socket waits for answers of this backend under another address. */
-	SOCKET_REASON_MIXED = 7,
+	SOCKET_REASON_MIXED = 33,
 	/* No memory to remember what was asked. */
-	SOCKET_REASON_NO_MEMORY = 8,
+	SOCKET_REASON_NO_MEMORY = 34,
 };
 
 struct connection_key {

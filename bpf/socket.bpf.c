@@ -18,6 +18,7 @@
 #include <linux/socket.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "alive.h"
 #include "maps.h"
 #include "parse.h"
 #include "socket-abi.h"
@@ -25,9 +26,6 @@
 /* Returned always: 0 would refuse the system call with EPERM. */
 #define ALLOW 1
 #define MAX_TRIES 4
-
-/* Older than this, a thread is late. The loader writes it before the programs are loaded. */
-const volatile __u64 beat_deadline_ns = 400000000;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -191,77 +189,28 @@ static __always_inline __u32 find_room(const struct socket_state *state, const s
 	return room;
 }
 
-static __always_inline int is_beating(__u32 seat)
+static __always_inline int has_heartbeat(const struct backend *backend)
 {
-	struct beat *beat = bpf_map_lookup_elem(&beats, &seat);
-	__u64 now = bpf_ktime_get_ns();
-	int threads = 0;
+	__u32 index = backend->health;
+	struct health *row = index ? bpf_map_lookup_elem(&health, &index) : 0;
 
-	if (!beat)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < BEAT_THREADS; i++) {
-		__u64 at = *(volatile __u64 *)&beat->at_ns[i];
-
-		if (at == 0)
-			continue;
-		threads++;
-		if (at < now && now - at > beat_deadline_ns)
-			return 0;
-	}
-	return threads > 0;
-}
-
-static __always_inline int has_socket(struct bpf_sock_addr *ctx, const struct backend *backend)
-{
-	__u64 netns = backend->netns_id < 0 ? (__u64)BPF_F_CURRENT_NETNS : (__u64)(__u32)backend->netns_id;
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *socket;
-
-	if (backend->flags & BACKEND_IPV6) {
-		__builtin_memcpy(tuple.ipv6.daddr, backend->address, 16);
-		tuple.ipv6.dport = backend->port;
-		if (backend->protocol == IPPROTO_TCP)
-			socket = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
-		else
-			socket = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
-	} else {
-		tuple.ipv4.daddr = mapped_ipv4(backend->address);
-		tuple.ipv4.dport = backend->port;
-		if (backend->protocol == IPPROTO_TCP)
-			socket = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), netns, 0);
-		else
-			socket = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), netns, 0);
-	}
-	if (!socket)
-		return 0;
-	bpf_sk_release(socket);
-	return 1;
+	return row && row->seat;
 }
 
 /*
- * SOCKET_REASON_NONE: alive. Namespace ids are those of the node's own namespace, so only its callers can ask for the
- * socket; for others the heartbeat must do.
+ * REASON_NONE: alive. Namespace ids are those of the node's own namespace, so only its callers can ask for the socket;
+ * for others the heartbeat must do.
  */
 static __always_inline __u32 why_dead(struct bpf_sock_addr *ctx, const struct caller *caller,
 				      const struct backend *backend)
 {
-	__u32 row = backend->health, seat = 0;
-	struct health *health_row;
+	__u32 reason = health_reason(backend);
 
-	if (row) {
-		health_row = bpf_map_lookup_elem(&health, &row);
-		if (health_row) {
-			if (*(volatile __u32 *)&health_row->down)
-				return SOCKET_REASON_PROBE_FAILED;
-			seat = *(volatile __u32 *)&health_row->seat;
-		}
-	}
-	if (seat && !is_beating(seat))
-		return SOCKET_REASON_NO_HEARTBEAT;
+	if (reason)
+		return reason;
 	if (caller->netns_id >= 0)
-		return seat ? SOCKET_REASON_NONE : SOCKET_REASON_UNSEEN;
-	return has_socket(ctx, backend) ? SOCKET_REASON_NONE : SOCKET_REASON_NO_SOCKET;
+		return has_heartbeat(backend) ? REASON_NONE : SOCKET_REASON_UNSEEN;
+	return has_socket(ctx, backend) ? REASON_NONE : REASON_NO_SOCKET;
 }
 
 /* The node's own namespace is never taken for a backend: that would be every process of the host. */
@@ -303,11 +252,11 @@ static __always_inline int choose_target(struct bpf_sock_addr *ctx, const struct
 	__u32 id = frontend->id, total, start;
 	struct frontend_slots *slot = bpf_map_lookup_elem(&slots, &id);
 
-	choice->reason = SOCKET_REASON_NO_BACKEND;
+	choice->reason = REASON_NO_BACKEND;
 	if (!slot)
 		return 0;
 	if ((frontend->flags & FRONTEND_SKIP_FROM_BACKEND) && is_any_backend(caller, slot)) {
-		choice->reason = SOCKET_REASON_SKIP;
+		choice->reason = REASON_SKIP;
 		return 0;
 	}
 	total = slot->count;
@@ -327,7 +276,7 @@ static __always_inline int choose_target(struct bpf_sock_addr *ctx, const struct
 		if (!backend || (backend->flags & BACKEND_IPV6 ? 1 : 0) == is_ipv4(asked->address))
 			continue;
 		if (is_backend(caller, backend)) {
-			choice->reason = SOCKET_REASON_SKIP;
+			choice->reason = REASON_SKIP;
 			continue;
 		}
 		choice->reason = why_dead(ctx, caller, backend);

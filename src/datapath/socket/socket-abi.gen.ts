@@ -9,17 +9,11 @@ export const SOCKET_REDIRECTED_CONNECTED = 1;
 export const SOCKET_REDIRECTED_DATAGRAM = 2;
 export const SOCKET_RESTORED = 3;
 export const SOCKET_FELL_BACK = 4;
-export const SOCKET_COUNTER_COUNT = 16;
+export const SOCKET_COUNTER_COUNT = 64;
 
-export const SOCKET_REASON_NONE = 0;
-export const SOCKET_REASON_NO_BACKEND = 1;
-export const SOCKET_REASON_NO_SOCKET = 2;
-export const SOCKET_REASON_SKIP = 3;
-export const SOCKET_REASON_NO_HEARTBEAT = 4;
-export const SOCKET_REASON_PROBE_FAILED = 5;
-export const SOCKET_REASON_UNSEEN = 6;
-export const SOCKET_REASON_MIXED = 7;
-export const SOCKET_REASON_NO_MEMORY = 8;
+export const SOCKET_REASON_UNSEEN = 32;
+export const SOCKET_REASON_MIXED = 33;
+export const SOCKET_REASON_NO_MEMORY = 34;
 
 export interface ConnectionKey {
   readonly cookie: bigint;

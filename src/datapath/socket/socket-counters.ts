@@ -2,14 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { type BpfMap, countPossibleCpus, u32Bytes } from '../../sys/bpf-map.ts';
 import {
+  REASON_NO_BACKEND,
+  REASON_NO_HEARTBEAT,
+  REASON_NO_SOCKET,
+  REASON_PROBE_FAILED,
+  REASON_SKIP,
+} from '../kernel/abi.gen.ts';
+import {
   SOCKET_FELL_BACK,
   SOCKET_REASON_MIXED,
-  SOCKET_REASON_NO_BACKEND,
-  SOCKET_REASON_NO_HEARTBEAT,
   SOCKET_REASON_NO_MEMORY,
-  SOCKET_REASON_NO_SOCKET,
-  SOCKET_REASON_PROBE_FAILED,
-  SOCKET_REASON_SKIP,
   SOCKET_REASON_UNSEEN,
   SOCKET_REDIRECTED_CONNECTED,
   SOCKET_REDIRECTED_DATAGRAM,
@@ -19,11 +21,11 @@ import {
 import type { SocketCounters, SocketReason } from './socket-status.ts';
 
 const REASONS: Readonly<Record<SocketReason, number>> = {
-  'no-backend': SOCKET_REASON_NO_BACKEND,
-  'no-socket': SOCKET_REASON_NO_SOCKET,
-  skip: SOCKET_REASON_SKIP,
-  'no-heartbeat': SOCKET_REASON_NO_HEARTBEAT,
-  'probe-failed': SOCKET_REASON_PROBE_FAILED,
+  'no-backend': REASON_NO_BACKEND,
+  'no-socket': REASON_NO_SOCKET,
+  skip: REASON_SKIP,
+  'no-heartbeat': REASON_NO_HEARTBEAT,
+  'probe-failed': REASON_PROBE_FAILED,
   unseen: SOCKET_REASON_UNSEEN,
   mixed: SOCKET_REASON_MIXED,
   'no-memory': SOCKET_REASON_NO_MEMORY,

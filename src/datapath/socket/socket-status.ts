@@ -3,7 +3,7 @@
 /** Whose sockets are redirected: those of the node's own network namespace, or those of its pods, too. */
 export type SocketScope = 'host' | 'all';
 
-/** Why a socket was left alone; the words stand for enum socket_reason of bpf/socket-abi.h. */
+/** Why a socket was left alone; the words stand for enum reason of bpf/abi.h and socket_reason of socket-abi.h. */
 export type SocketReason =
   | 'no-backend'
   | 'no-socket'
