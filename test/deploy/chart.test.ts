@@ -105,7 +105,12 @@ describe('the chart', () => {
     const capabilities = (values: object) =>
       firstContainer(agentOf(values)).securityContext.capabilities?.add;
     expect(capabilities({})).not.toContain('SYS_ADMIN');
-    expect(capabilities({ agent: { oldKernel: true } })).toEqual(['SYS_ADMIN', 'NET_ADMIN', 'SYS_RESOURCE']);
+    expect(capabilities({ agent: { oldKernel: true } })).toEqual([
+      'SYS_ADMIN',
+      'NET_ADMIN',
+      'NET_BROADCAST',
+      'SYS_RESOURCE',
+    ]);
     const profile = podSpec(agentOf({ agent: { localhostSeccompProfile: 'z.json' } })).securityContext;
     expect(profile.seccompProfile).toEqual({ type: 'Localhost', localhostProfile: 'z.json' });
   });

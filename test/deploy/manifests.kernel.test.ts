@@ -64,6 +64,7 @@ const variants: Readonly<Record<string, readonly Manifest[]>> = {
   monitored: composed('monitored', 'overlays/cache-and-agent', ['crd', 'podmonitor', 'servicemonitor']),
   ipvs: composed('ipvs', 'overlays/cache-only', ['ipvs']),
   old: composed('old', 'overlays/cache-and-agent', ['old-kernel', 'localhost-seccomp']),
+  everywhere: composed('everywhere', 'overlays/cache-and-agent', ['socket-redirect-all']),
   cleanup,
   definition,
 };
@@ -134,12 +135,16 @@ describe('the chart', () => {
     expect(monitors(renderChart(values).objects)).toEqual(monitors(variants.monitored ?? []));
   });
 
-  it('gives what the components for IPVS and old kernels give', () => {
+  it('gives what the components for IPVS, old kernels and sockets of pods give', () => {
     const ipvs = renderChart({ mode: 'cache-only', cache: { ipvs: true } }).objects;
     expect(ipvs.map(comparable).sort(byName)).toEqual((variants.ipvs ?? []).map(comparable).sort(byName));
     const agent = { oldKernel: true, localhostSeccompProfile: 'zerohop-agent.json' };
     expect(renderChart({ agent }).objects.map(comparable).sort(byName)).toEqual(
       (variants.old ?? []).map(comparable).sort(byName),
+    );
+    const everywhere = renderChart({ agent: { socketRedirect: 'all' } }).objects;
+    expect(everywhere.map(comparable).sort(byName)).toEqual(
+      (variants.everywhere ?? []).map(comparable).sort(byName),
     );
   });
 });
@@ -199,7 +204,7 @@ describe('pods', () => {
   it('have the capabilities that are accounted for, and no others', () => {
     const added = (name: (typeof OVERLAYS)[number], daemonSet: string) =>
       firstContainer(find(overlay(name), 'DaemonSet', daemonSet)).securityContext.capabilities?.add ?? [];
-    const agent = ['BPF', 'NET_ADMIN', 'PERFMON', 'SYS_RESOURCE'];
+    const agent = ['BPF', 'NET_ADMIN', 'PERFMON', 'NET_BROADCAST', 'SYS_RESOURCE'];
     expect({
       'cache-only': added('cache-only', 'node-local-dns'),
       'cache-and-agent, cache': added('cache-and-agent', 'node-local-dns'),
@@ -269,7 +274,10 @@ describe('pods', () => {
   });
 
   it('are started with arguments that the program takes', () => {
-    for (const { container } of containers) checkArguments(container);
+    for (const daemonSet of everything.filter(({ kind }) => kind === 'DaemonSet')) {
+      const { containers: main, initContainers = [] } = podSpec(daemonSet);
+      for (const container of [...initContainers, ...main]) checkArguments(container);
+    }
   });
 });
 
