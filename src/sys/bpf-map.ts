@@ -12,6 +12,9 @@ export interface BpfMapSpec {
   readonly valueSize: number;
 }
 
+/** What those who only read and write entries need of a map. */
+export type MapEntries = Pick<BpfMap, 'lookup' | 'update' | 'delete' | 'keys'>;
+
 export class BpfMap {
   readonly fd: number;
   readonly spec: BpfMapSpec;

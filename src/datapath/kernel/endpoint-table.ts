@@ -1,14 +1,14 @@
 /** Whose addresses are whose, in the kernel: the programs deliver nothing for a pod that sends in another's name. */
 import { type Ip, ipFromBytes, ipMappedBytes } from '../../net/ip.ts';
-import type { BpfMap } from '../../sys/bpf-map.ts';
+import type { MapEntries } from '../../sys/bpf-map.ts';
 import { decodeEndpoint, decodeEndpointKey, encodeEndpoint, encodeEndpointKey } from './abi.gen.ts';
 
 export class EndpointTable {
-  readonly #map: BpfMap;
+  readonly #map: MapEntries;
   readonly #owners = new Map<Ip, { readonly ifindex: number; readonly flags: number }>();
 
   /** The map stays the caller's. Reads what is there. */
-  constructor(map: BpfMap) {
+  constructor(map: MapEntries) {
     this.#map = map;
     for (const key of map.keys()) {
       const value = map.lookup(key);

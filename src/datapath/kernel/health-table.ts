@@ -6,7 +6,7 @@
  */
 import type { Ip } from '../../net/ip.ts';
 import type { Port } from '../../net/port.ts';
-import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
+import { type MapEntries, u32Bytes } from '../../sys/bpf-map.ts';
 import type { BackendHealth } from '../datapath.ts';
 import { decodeHealth, encodeHealth, MAX_HEALTH } from './abi.gen.ts';
 
@@ -19,13 +19,13 @@ interface Entry {
 }
 
 export class HealthTable {
-  readonly #map: BpfMap;
+  readonly #map: MapEntries;
   readonly #entries = new Map<string, Entry>();
   readonly #used = new Set<number>();
   #last = 0;
 
   /** The map stays the caller's. */
-  constructor(map: BpfMap) {
+  constructor(map: MapEntries) {
     this.#map = map;
   }
 

@@ -8,7 +8,7 @@ import { AppError } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
 import { ipFamily, ipFromBytes, ipMappedBytes, parseIp } from '../../net/ip.ts';
 import { type Port, PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
-import type { BpfMap } from '../../sys/bpf-map.ts';
+import type { MapEntries } from '../../sys/bpf-map.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
 import type { GoneBackend } from '../datapath.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
@@ -38,9 +38,9 @@ export interface Tuple {
 export type BackendTarget = Tuple & Pick<Location, 'ifindex' | 'netnsId'>;
 
 export interface RedirectMaps {
-  readonly frontends: BpfMap;
-  readonly slots: BpfMap;
-  readonly backends: BpfMap;
+  readonly frontends: MapEntries;
+  readonly slots: MapEntries;
+  readonly backends: MapEntries;
 }
 
 interface Entry {
@@ -56,6 +56,7 @@ export class KernelTable {
   readonly #maps: RedirectMaps;
   readonly #health: HealthTable;
   readonly #entries = new Map<string, Entry>();
+  readonly #usedIds = new Set<number>();
   /** By what they are, not by id. */
   readonly #backends = new Map<string, number>();
   /** How many slots lead to a backend, by its id; one that none leads to stays until it is collected. */
@@ -155,6 +156,7 @@ export class KernelTable {
       const name = [ipFromBytes(address), port, protocol].join(' ');
       const entry = { id, key, flags, backends: backends.slice(0, count) };
       this.#entries.set(name, entry);
+      this.#usedIds.add(id);
       this.#countUses(entry.backends, 1);
       this.#lastFrontendId = Math.max(this.#lastFrontendId, id);
     }
@@ -168,15 +170,15 @@ export class KernelTable {
     this.#writeSlots(entry, backends);
     this.#maps.frontends.update(key, encodeFrontend({ id, flags }));
     this.#entries.set(tupleKey(tuple), entry);
+    this.#usedIds.add(id);
     return id;
   }
 
   /** The next one never used; once round, the next one free. */
   #freeFrontendId(tuple: Tuple): number {
-    const used = new Set([...this.#entries.values()].map((entry) => entry.id));
     for (let step = 1; step < MAX_FRONTENDS; step++) {
       const id = ((this.#lastFrontendId + step - 1) % (MAX_FRONTENDS - 1)) + 1;
-      if (used.has(id)) continue;
+      if (this.#usedIds.has(id)) continue;
       this.#lastFrontendId = id;
       return id;
     }
@@ -208,6 +210,7 @@ export class KernelTable {
     this.#maps.frontends.delete(entry.key);
     this.#writeSlots(entry, []);
     this.#entries.delete(name);
+    this.#usedIds.delete(entry.id);
   }
 
   #writeBackend(target: BackendTarget): number {
