@@ -3,7 +3,7 @@
  * guest powers off, breaks, or has had its time. The first serial port, the kernel's console, goes into a log file.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 export interface MachineSpec {
@@ -52,7 +52,8 @@ export async function runMachine(spec: MachineSpec, onLine: (line: string) => vo
     if (child.stdout === null) throw new Error('No serial port');
     for await (const line of createInterface({ input: child.stdout })) onLine(line);
     await gone;
-    return chatter.some((text) => KVM_BROKEN.test(text)) ? 'broken' : end;
+    appendFileSync(spec.logFile, chatter.join(''));
+    return end;
   } finally {
     clearTimeout(timer);
     child.kill('SIGKILL');

@@ -44,7 +44,9 @@ export function compareVersions(a: string, b: string): number {
 export function chooseKernel(stanzas: readonly PackageStanza[], wanted: string): PackageStanza | undefined {
   return stanzas
     .filter(({ name }) => name === META_PACKAGE)
-    .filter(({ version }) => wanted === 'newest' || new RegExp(`^${escape(wanted)}(?![0-9])`).test(version))
+    .filter(
+      ({ version }) => wanted === 'newest' || new RegExp(`^${escapeDots(wanted)}(?![0-9])`).test(version),
+    )
     .sort((a, b) => compareVersions(b.version, a.version))[0];
 }
 
@@ -59,7 +61,7 @@ export function filesOf(image: PackageStanza): readonly string[] {
   return parts.length === 0 ? [image.name] : parts;
 }
 
-function escape(text: string): string {
+function escapeDots(text: string): string {
   return text.replaceAll('.', '\\.');
 }
 
@@ -75,15 +77,19 @@ function splitVersion(version: string): { epoch: number; upstream: string; revis
 
 /** Runs of other characters and runs of digits in turns; digits count as numbers. */
 function comparePart(a: string, b: string): number {
-  const [left, right] = [a, b].map((text) => text.match(/\D+|\d+/g) ?? []) as [string[], string[]];
-  if (/^\d/.test(a)) left.unshift('');
-  if (/^\d/.test(b)) right.unshift('');
+  const [left, right] = [runsOf(a), runsOf(b)];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
     const [l = '', r = ''] = [left[i], right[i]];
     const order = i % 2 === 0 ? compareWords(l, r) : Number(l) - Number(r);
     if (order !== 0) return order;
   }
   return 0;
+}
+
+/** Characters first: a text that begins with a digit has an empty run before it. */
+function runsOf(text: string): readonly string[] {
+  const runs = text.match(/\D+|\d+/g) ?? [];
+  return /^\d/.test(text) ? ['', ...runs] : runs;
 }
 
 function compareWords(a: string, b: string): number {

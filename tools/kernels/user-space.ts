@@ -112,7 +112,7 @@ function findProgram(name: string): string | undefined {
 }
 
 function sources(root: string): readonly TreeEntry[] {
-  const files = globSync('{src,test/kernels/guest}/**/*.{ts,mjs,sh}', { cwd: root });
+  const files = globSync('{src,test/kernels}/**/*.{ts,mjs,sh}', { cwd: root });
   return [...files, 'package.json'].map((file) => {
     const text = readFileSync(join(root, file), 'utf8');
     const code = file.endsWith('.ts') ? stripped(text) : text;
@@ -158,8 +158,8 @@ function settings(root: string): readonly TreeEntry[] {
   });
   return [
     { path: 'init', content: readFileSync(join(root, 'test/kernels/guest/init.sh')), executable: true },
-    text('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\n'),
-    text('etc/group', 'root:x:0:\n'),
+    text('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\ntcpdump:x:100:100::/:/bin/false\n'),
+    text('etc/group', 'root:x:0:\ntcpdump:x:100:\n'),
     text('etc/hosts', '127.0.0.1 localhost\n::1 localhost\n'),
     text('etc/nsswitch.conf', 'hosts: files\n'),
     text('etc/resolv.conf', ''),

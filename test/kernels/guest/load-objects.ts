@@ -15,6 +15,7 @@ import { openSocketMaps } from '../../../src/datapath/socket/socket-maps.ts';
 import type { BpfMap } from '../../../src/sys/bpf-map.ts';
 import { openLibc } from '../../../src/sys/libc.ts';
 import {
+  BPF_PROG_TYPE_CGROUP_SOCK,
   BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
   CGROUP_ATTACH_TYPES,
 } from '../../../src/sys/socket-programs/cgroup-link.ts';
@@ -33,7 +34,10 @@ export const OBJECTS: Readonly<
     kinds: Object.fromEntries(
       SOCKET_HOOKS.map((hook) => [
         hook,
-        { programType: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: CGROUP_ATTACH_TYPES[hook] },
+        {
+          programType: hook === 'sock_release' ? BPF_PROG_TYPE_CGROUP_SOCK : BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+          attachType: CGROUP_ATTACH_TYPES[hook],
+        },
       ]),
     ),
   },
@@ -41,46 +45,57 @@ export const OBJECTS: Readonly<
 
 /** One program at a time: an object whose third program is refused has two that are not. */
 export function loadObjects(tell: (line: GuestLine) => void): void {
-  for (const [name, { object, maps: open, kinds }] of Object.entries(OBJECTS)) {
-    const directory = mkdtempSync(join(tmpdir(), 'zh-objects-'));
-    openLibc().mount('bpf', directory, 'bpf');
-    const maps = attempt(() => open(directory));
-    for (const program of Object.keys(object.programs)) {
-      const instructions = Buffer.from(object.programs[program]?.instructions ?? '', 'base64').length / 8;
-      const loaded =
-        'error' in maps
-          ? { error: maps.error, examined: 0 }
-          : loadOne({ object, maps: maps.value, kinds }, program);
-      tell({ kind: 'program', object: name, program, instructions, ...loaded });
+  for (const [name, { object }] of Object.entries(OBJECTS)) {
+    for (const [program, { instructions }] of Object.entries(object.programs)) {
+      const line = {
+        kind: 'program' as const,
+        object: name,
+        program,
+        instructions: instructionCount(instructions),
+      };
+      try {
+        let examined = 0;
+        withProgram(name, program, (_, statistics) => {
+          examined = Number(/processed (\d+) insns/.exec(statistics)?.[1] ?? 0);
+        });
+        tell({ ...line, examined });
+      } catch (error) {
+        tell({ ...line, examined: 0, error: error instanceof Error ? error.message : String(error) });
+      }
     }
-    if ('value' in maps) for (const map of maps.value.values()) map.close();
-    openLibc().umount(directory);
-    rmdirSync(directory);
   }
 }
 
-function loadOne(
-  { object, maps, kinds }: { object: ObjectSpec; maps: Maps; kinds: ProgramInput['kinds'] },
-  program: string,
-): { examined: number; error?: string } {
-  const spec = object.programs[program];
-  if (spec === undefined) return { examined: 0, error: 'No such program' };
-  let examined = 0;
-  const onVerified = (_: string, statistics: string) => {
-    examined = Number(/processed (\d+) insns/.exec(statistics)?.[1] ?? 0);
-  };
-  const loaded = attempt(() => {
-    const input = { object: { ...object, programs: { [program]: spec } }, maps, globals: {}, onVerified };
-    const programs = loadPrograms({ ...input, ...(kinds === undefined ? {} : { kinds }) });
-    for (const fd of programs.values()) openLibc().close(fd);
-  });
-  return 'error' in loaded ? { examined, error: loaded.error } : { examined };
+function instructionCount(base64: string): number {
+  return Buffer.from(base64, 'base64').length / 8;
 }
 
-function attempt<T>(action: () => T): { value: T } | { error: string } {
+/** Gives `use` a loaded program with maps of its own and what the verifier counted; both are gone when it returns. */
+export function withProgram<T>(name: string, program: string, use: (fd: number, statistics: string) => T): T {
+  const known = OBJECTS[name];
+  const spec = known?.object.programs[program];
+  if (known === undefined || spec === undefined) throw new Error(`No program ${program} in ${name}`);
+  const directory = mkdtempSync(join(tmpdir(), 'zh-objects-'));
+  openLibc().mount('bpf', directory, 'bpf');
+  const held: { close(): void }[] = [];
   try {
-    return { value: action() };
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    const maps = known.maps(directory);
+    held.push(...maps.values());
+    let told = '';
+    const loaded = loadPrograms({
+      object: { ...known.object, programs: { [program]: spec } },
+      maps,
+      globals: {},
+      onVerified: (_, statistics) => {
+        told = statistics;
+      },
+      ...(known.kinds === undefined ? {} : { kinds: known.kinds }),
+    });
+    for (const fd of loaded.values()) held.push({ close: () => openLibc().close(fd) });
+    return use(loaded.get(program) ?? -1, told);
+  } finally {
+    for (const each of held) each.close();
+    openLibc().umount(directory);
+    rmdirSync(directory);
   }
 }

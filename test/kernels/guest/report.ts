@@ -18,8 +18,14 @@ export type GuestLine =
       readonly ms: number;
       readonly error?: string;
     }
-  /** Something this kernel lacks or has, and how the datapath says so. */
-  | { readonly kind: 'feature'; readonly name: string; readonly has: boolean; readonly message?: string }
+  /** A feature this kernel should have or lack, whether it has it, and how the datapath says so. */
+  | {
+      readonly kind: 'feature';
+      readonly name: string;
+      readonly expected: boolean;
+      readonly has: boolean;
+      readonly message?: string;
+    }
   | { readonly kind: 'note'; readonly text: string }
   /** Everything has been tried. Without this line the run counts as broken. */
   | { readonly kind: 'end'; readonly ms: number };

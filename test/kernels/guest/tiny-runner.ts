@@ -128,19 +128,27 @@ function matchersOf(assertion: unknown): Matchers {
   });
 }
 
-/** Imports a test file and runs what it declares; a file that cannot be imported is one failed test. */
-export async function runFile(url: string, tell: (result: TestResult) => void): Promise<void> {
+let wanted = /^/;
+
+/**
+ * Imports a test file and runs what it declares, or those tests alone whose full name matches; a file that cannot be
+ * imported is one failed test.
+ */
+export async function runFile(url: string, names: RegExp, tell: (result: TestResult) => void): Promise<void> {
   const file = newSuite('', undefined);
   current = file;
+  wanted = names;
   const failed = await attempt(() => import(url));
   if (failed.error === undefined) await runSuite(file, tell);
   else tell({ name: 'import', ...failed });
 }
 
 async function runSuite(suite: Suite, tell: (result: TestResult) => void): Promise<void> {
+  if (!hasWanted(suite)) return;
   const before = await attempt(() => inTurn(suite.hooks.beforeAll));
   for (const child of suite.children) {
     if ('body' in child) {
+      if (!wanted.test(fullName(suite, child.name))) continue;
       const result = before.error === undefined ? await runTest(suite, child.body) : before;
       tell({ name: fullName(suite, child.name), ...result });
     } else if (before.error === undefined) await runSuite(child, tell);
@@ -148,6 +156,12 @@ async function runSuite(suite: Suite, tell: (result: TestResult) => void): Promi
   }
   const after = await attempt(() => inTurn(suite.hooks.afterAll));
   if (after.error !== undefined) tell({ name: fullName(suite, 'afterAll'), ...after });
+}
+
+function hasWanted(suite: Suite): boolean {
+  return suite.children.some((child) =>
+    'body' in child ? wanted.test(fullName(suite, child.name)) : hasWanted(child),
+  );
 }
 
 async function runTest(suite: Suite, body: Body): Promise<Attempt> {

@@ -1,0 +1,103 @@
+/**
+ * Asks the kernel for each optional feature through the datapath itself, so that what is reported is what an operator
+ * would read: forced onto TCX alone, beside another owner of a cgroup hook, with the socket path on.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import type { DatapathOptions } from '../../../src/datapath/open-datapath.ts';
+import { openDatapath } from '../../../src/datapath/open-datapath.ts';
+import { toIp } from '../../../src/datapath/testing/conformance.ts';
+import { silentLog, TestNetwork } from '../../../src/datapath/testing/test-network.ts';
+import { openLibc } from '../../../src/sys/libc.ts';
+import { namespaceCookie } from '../../../src/sys/netns/namespaces.ts';
+import { programStats } from '../../../src/sys/program-stats.ts';
+import { linkToCgroup } from '../../../src/sys/socket-programs/cgroup-link.ts';
+import { systemClock } from '../../../src/telemetry/clock.ts';
+import { isAtLeast, OPTIONAL, type ProbeName } from '../features.ts';
+import { withProgram } from './load-objects.ts';
+import type { GuestLine } from './report.ts';
+
+interface Answer {
+  readonly has: boolean;
+  /** The datapath's words where it is missing. */
+  readonly message?: string;
+}
+
+const CGROUP = '/sys/fs/cgroup';
+const POD = '172.20.0.10';
+
+export async function askFeatures(tell: (line: GuestLine) => void): Promise<void> {
+  const network = new TestNetwork('features');
+  try {
+    network.addPod('a', POD);
+    const directory = network.mountBpffs();
+    network.enterNode();
+    for (const { name, since, probe } of OPTIONAL) {
+      if (probe === undefined) continue;
+      const answer = await PROBES[probe](join(directory, probe)).catch(failed);
+      tell({ kind: 'feature', name, expected: isAtLeast(release(), since), ...answer });
+    }
+  } finally {
+    await network.close();
+  }
+}
+
+const PROBES: Readonly<Record<ProbeName, (pins: string) => Promise<Answer>>> = {
+  tcx: async (pins) => {
+    const datapath = open(pins, { hookKind: 'tcx' });
+    try {
+      const pods = [{ pod: 'default/a', addresses: [toIp(POD)] }];
+      await datapath.apply({ frontends: [], pods, mayPrune: true });
+      const status = datapath.interfaces()[0]?.status;
+      return {
+        has: status?.state === 'done',
+        ...(status?.error === undefined ? {} : { message: status.error }),
+      };
+    } finally {
+      datapath.remove();
+    }
+  },
+  'netns-cookie': async (pins) => {
+    const has = namespaceCookie() !== undefined;
+    const { callers, problems } = socketStatus(pins);
+    // Whatever the kernel lacks: below the cgroup the path must find its own namespace.
+    if (callers !== 1) throw new Error(`The socket path knows ${callers} namespaces: ${problems.join('; ')}`);
+    return { has, ...(has ? {} : { message: 'the programs told the cookie instead' }) };
+  },
+  'ordered-cgroup-links': async (pins) =>
+    withProgram('SOCKET_OBJECT', 'connect4', (program) => {
+      const cgroupFd = openSync(CGROUP, 'r');
+      const link = linkToCgroup(program, { cgroupFd, hook: 'connect4' }, 'last');
+      try {
+        if (link < 0) throw new Error(`Cannot link another program: ${link}`);
+        const { problems } = socketStatus(pins);
+        const message = problems.find((problem) => problem.includes('needs Linux 6.17'));
+        return { has: message === undefined, ...(message === undefined ? {} : { message }) };
+      } finally {
+        if (link >= 0) openLibc().close(link);
+        closeSync(cgroupFd);
+      }
+    }),
+  'verified-instructions': async () =>
+    withProgram('POD_OBJECT', 'from_endpoint', (program) => ({
+      has: programStats(program).verifiedInstructions > 0,
+    })),
+};
+
+function open(pinDirectory: string, options: Partial<DatapathOptions>) {
+  return openDatapath({ pinDirectory, log: silentLog, clock: systemClock, ...options });
+}
+
+function socketStatus(pins: string) {
+  const datapath = open(pins, { socketRedirect: { scope: 'host', cgroupRoot: CGROUP } });
+  try {
+    return datapath.socketPath();
+  } finally {
+    datapath.remove();
+  }
+}
+
+function failed(error: unknown): Answer {
+  return { has: false, message: `FAILED: ${error instanceof Error ? error.message : String(error)}` };
+}
