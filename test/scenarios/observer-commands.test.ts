@@ -91,6 +91,17 @@ describe('zerohop', { timeout: 60_000 }, () => {
     );
   });
 
+  it('bpf lb list has the layout of the field, as text, JSON and YAML', async () => {
+    const lists = await Promise.all(
+      [[], ['-o', 'json'], ['-o', 'yaml']].map((o) => zerohop('bpf', 'lb', 'list', ...o)),
+    );
+    expect(lists.map(({ stdout }) => stdout)).toEqual([
+      'SERVICE ADDRESS   BACKEND ADDRESS (REVNAT_ID) (SLOT)\n',
+      '{}\n',
+      '{}\n',
+    ]);
+  });
+
   it.each([
     { name: 'no agent there', args: ['observe', '--server', '/nonexistent.sock'], words: 'no agent answers' },
     {

@@ -109,6 +109,19 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       expect(onlyRow(datapath)).toMatchObject({ id, status: { state: 'done' } });
     });
 
+    test('a dump tells what the kernel holds: frontends by id, and their backends in the order of slots', async () => {
+      const frontend = redirectedFrontend(VIP, 'UDP', [...world.present]);
+      await datapath.apply(specOf([frontend]));
+      const { id } = onlyRow(datapath);
+      const [dumped, ...others] = datapath.dump();
+      expect(others).toEqual([]);
+      expect(dumped).toMatchObject({ address: frontend.address, port: DNS_PORT, protocol: 'UDP', id });
+      const backends = dumped?.slots.map(({ backend }) => backend?.address);
+      expect(backends?.toSorted()).toEqual(frontend.backends.map(({ address }) => address).toSorted());
+      await datapath.apply(specOf([]));
+      expect(datapath.dump()).toEqual([]);
+    });
+
     test('ids survive closing and opening, and nothing is pruned before the sources have listed', async () => {
       const frontend = redirectedFrontend(VIP, 'UDP', [world.present[0]]);
       const other = redirectedFrontend('10.96.0.11', 'UDP', [world.present[0]]);
