@@ -25,6 +25,7 @@ export async function printPerNode<T>({ output }: ListFlags, list: PerNode<T>): 
     throw new AppError(
       'FLOW_REQUEST_INVALID',
       `Cannot list: -o is text, json or yaml: received ${JSON.stringify(output)}`,
+      output.startsWith('jsonpath') ? { hint: 'JSONPath is not there: use -o json and jq' } : {},
     );
   }
   endOnClosedPipe();
