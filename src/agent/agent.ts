@@ -6,8 +6,8 @@
 import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
-import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { HookOrder } from '../datapath/hooks/hook-set.ts';
+import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -76,7 +76,14 @@ export interface Agent {
 }
 
 /** What the agent needs to know of the cluster: pods of its own node alone, nodes by a look now and then. */
-const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies'];
+const KINDS: readonly KindName[] = [
+  'services',
+  'endpointSlices',
+  'pods',
+  'nodes',
+  'namespaces',
+  'localRedirectPolicies',
+];
 
 /** Before these are known, what could be told of a policy would be an alarm about nothing. */
 const REPORT_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];

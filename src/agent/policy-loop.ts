@@ -12,10 +12,12 @@ import type { ServiceTable } from '../policy/table.ts';
 import type { Readable } from '../store/store.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { RedirectPermission } from './redirect/permission.ts';
 import { WantedState } from './wanted-state.ts';
 
 export interface PolicyLoopOptions {
   readonly nodeName: string;
+  readonly redirectPermission?: RedirectPermission;
   readonly snapshot: Readable<ClusterSnapshot>;
   /** Called once, and again after a derivation that threw: what it left half done is thrown away. */
   readonly createDeriver: () => Deriver;
@@ -31,7 +33,7 @@ const REST_FACTOR = 4;
 const RETRY_MS = 2_000;
 
 /** What derivation reads; a change of any other kind is not its business. */
-const DERIVED_FROM = ['services', 'pods', 'nodes', 'localRedirectPolicies', 'synced'] as const;
+const DERIVED_FROM = ['services', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies', 'synced'] as const;
 
 export class PolicyLoop {
   readonly #options: PolicyLoopOptions;
@@ -50,7 +52,7 @@ export class PolicyLoop {
 
   constructor(options: PolicyLoopOptions) {
     this.#options = options;
-    this.#wanted = new WantedState(options.nodeName);
+    this.#wanted = new WantedState(options.nodeName, options.redirectPermission);
     this.#deriver = options.createDeriver();
   }
 

@@ -14,9 +14,11 @@ import type { ObjectKey } from '../cluster/rows.ts';
 import type { KindName } from '../cluster/snapshot.ts';
 import type { FallBackReason, RowStatus } from '../datapath/datapath.ts';
 import type { DumpedFrontend } from '../datapath/dump.ts';
+import type { HookStatus } from '../datapath/hooks/hook-set.ts';
 import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
 import type { Frontend, ServiceTable } from '../policy/table.ts';
 import type { HealthReport } from './health/health-report.ts';
+import type { Delivery } from './redirect/delivery.ts';
 
 /** How far a policy has come in the kernel maps. */
 export interface Realisation {
@@ -82,6 +84,10 @@ export interface InterfaceJson {
   readonly ifindex: number;
   readonly ifname: string;
   readonly status: RowStatus;
+  /** Where our programs hang among others; absent while they do not, and from agents that do not tell. */
+  readonly hook?: HookStatus;
+  /** False: packets of this pod are seen, never redirected. */
+  readonly redirects?: boolean;
 }
 
 export interface AgentStatus {
@@ -116,6 +122,8 @@ export interface AgentStatus {
   /** Of the servers that packets are redirected to; absent: only their sockets are asked for. */
   readonly health?: HealthReport;
   readonly report?: ReportStatus;
+  /** How redirected packets get to their pod, and why so; absent where nothing is delivered. */
+  readonly delivery?: Delivery;
   /** Absent from agents that know no sockets. */
   readonly socketPath?: SocketPathJson;
 }

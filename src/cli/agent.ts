@@ -26,6 +26,9 @@ interface Flags {
   readonly reportStatus: boolean;
   readonly socketRedirect: string;
   readonly cgroupRoot?: string;
+  readonly hookOrder: string;
+  readonly delivery: string;
+  readonly redirectPermission: string;
   readonly logLevel: string;
   readonly cleanup?: boolean;
 }
@@ -65,6 +68,21 @@ export function agentProgram(): ReturnType<typeof createProgram> {
       'host',
     )
     .option('--cgroup-root <path>', "the host's cgroup v2 root; else it is looked for")
+    .option(
+      '--hook-order <last|first>',
+      "behind the other programs on a pod's interface, whose egress policy then sees all packets, or ahead of them",
+      'last',
+    )
+    .option(
+      '--delivery <auto|direct|stack>',
+      'past the stack and netfilter to the pod, or through it; auto: past it where netfilter holds no policies',
+      'auto',
+    )
+    .option(
+      '--redirect-permission <annotated|all>',
+      'where others run behind us: redirect pods with annotation zerohop.io/redirect=permit, or all but those with deny',
+      'annotated',
+    )
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--cleanup', 'take the kernel programs away and end');
@@ -115,6 +133,9 @@ async function runAgent(flags: Flags): Promise<void> {
       scope: flags.observeOnly === true ? 'off' : socketScope(flags.socketRedirect),
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
     },
+    hookOrder: oneOf('--hook-order', HOOK_ORDERS, flags.hookOrder),
+    delivery: oneOf('--delivery', DELIVERIES, flags.delivery),
+    redirectPermission: oneOf('--redirect-permission', PERMISSIONS, flags.redirectPermission),
     addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
     policyNamespaces: flags.policyNamespaces ?? [],
   });
@@ -126,6 +147,16 @@ async function runAgent(flags: Flags): Promise<void> {
 function socketScope(text: string): 'host' | 'all' | 'off' {
   if (text === 'host' || text === 'all' || text === 'off') return text;
   throw invalid('--socket-redirect', 'it is host, all or off', text);
+}
+
+const HOOK_ORDERS = ['last', 'first'] as const;
+const DELIVERIES = ['auto', 'direct', 'stack'] as const;
+const PERMISSIONS = ['annotated', 'all'] as const;
+
+function oneOf<T extends string>(flag: string, words: readonly T[], text: string): T {
+  const word = words.find((known) => known === text);
+  if (word === undefined) throw invalid(flag, `it is one of ${words.join(', ')}`, text);
+  return word;
 }
 
 function isOn(flag: string, text: string): boolean {
