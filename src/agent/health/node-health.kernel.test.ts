@@ -55,12 +55,17 @@ const redirect = (): Promise<void> => {
   return datapath.apply(spec);
 };
 
-async function serve(pod: TestPod, answer: string, heartbeat = join(scratch, 'beat', 'beat.sock')) {
+async function serve(
+  pod: TestPod,
+  answer: string,
+  { heartbeat = join(scratch, 'beat', 'beat.sock'), more = ['-admin-socket', ''] } = {},
+) {
   const conf = join(scratch, `Corefile.${pod.name}`);
   const lines = ['cache 300', `template IN A {\n answer "{{ .Name }} 300 IN A ${answer}"\n}`];
   writeFileSync(conf, `.:53 {\n bind ${pod.address}\n ${lines.join('\n ')}\n}\n`);
-  const flags = ['-conf', conf, '-admin-socket', '', '-heartbeat', heartbeat];
-  const child = network.spawn(pod.netns, process.execPath, MAIN, 'dns', ...flags);
+  const run = `ZEROHOP_RUN_DIR=${join(scratch, 'run')}`;
+  const flags = ['-conf', conf, '-heartbeat', heartbeat, ...more];
+  const child = network.spawn(pod.netns, 'env', run, process.execPath, MAIN, 'dns', ...flags);
   children.add(child);
   await new Promise<void>((resolve, reject) => {
     // What it says after its sockets are open: its version.
@@ -82,6 +87,21 @@ const answer = (...words: string[]) =>
 const rowOfCache = () => datapath.health().find(({ address }) => address === pods.cache.address);
 const seated = () => expect.poll(() => rowOfCache()?.seat, PATIENTLY).toBeDefined();
 
+async function startPump() {
+  const { stdout, stdin } = network.spawn(pods.client.netns, process.execPath, PUMP, VIP);
+  if (stdout === null || stdin === null) throw new Error('No pipes');
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toBe('ready');
+  return { lines, stdin };
+}
+
+async function expectNothingLost({ lines, stdin }: Awaited<ReturnType<typeof startPump>>): Promise<void> {
+  stdin.end();
+  const result = JSON.parse((await lines.next()).value ?? '{}') as PumpResult;
+  expect(result.tcpFailed).toEqual([]);
+  expect(result.udpAnswered).toBe(result.udpSent);
+}
+
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'zerohop-health-'));
   network = new TestNetwork('health');
@@ -91,7 +111,7 @@ beforeAll(async () => {
     fallback: network.addPod('fallback', '172.20.0.30'),
   };
   network.translate(VIP, pods.fallback.address);
-  await serve(pods.fallback, FALLBACK, 'off');
+  await serve(pods.fallback, FALLBACK, { heartbeat: 'off' });
   children.clear();
   bpf = join(network.mountBpffs(), 'node');
   network.enterNode();
@@ -159,10 +179,7 @@ describe('a cache that beats', () => {
   it('is asked nothing more from before it ends, and nothing that it was asked is lost', async () => {
     let cache = await serve(pods.cache, LOCAL);
     await seated();
-    const pump = network.spawn(pods.client.netns, process.execPath, PUMP, VIP);
-    if (pump.stdout === null || pump.stdin === null) throw new Error('No pipes');
-    const lines = createInterface({ input: pump.stdout })[Symbol.asyncIterator]();
-    expect((await lines.next()).value).toBe('ready');
+    const pump = await startPump();
     for (let round = 0; round < 3; round++) {
       const before = datapath.counters().redirected;
       await expect.poll(() => datapath.counters().redirected - before > 1000n, PATIENTLY).toBe(true);
@@ -170,11 +187,26 @@ describe('a cache that beats', () => {
       cache = await serve(pods.cache, LOCAL);
       await seated();
     }
-    pump.stdin.end();
-    const result = JSON.parse((await lines.next()).value ?? '{}') as PumpResult;
-    expect(result.tcpFailed).toEqual([]);
-    expect(result.udpAnswered).toBe(result.udpSent);
+    await expectNothingLost(pump);
     expect(datapath.counters().fellBack['probe-failed']).toBeGreaterThan(0n);
+  });
+
+  it('hands its place to the one that takes over, and nothing is lost', async () => {
+    const old = await serve(pods.cache, LOCAL, { more: [] });
+    await seated();
+    const before = rowOfCache()?.seat;
+    const pump = await startPump();
+    const ended = new Promise((resolve) => old.once('exit', resolve));
+    await serve(pods.cache, LOCAL, { more: ['-takeover', 'auto'] });
+    await ended;
+    children.delete(old);
+    expect(rowOfCache()?.seat).not.toBe(before);
+    const redirected = datapath.counters().redirected;
+    await expect.poll(() => datapath.counters().redirected - redirected > 1000n, PATIENTLY).toBe(true);
+    await expect.poll(() => health.report().caches, PATIENTLY).toHaveLength(1);
+    expect(rowOfCache()).toMatchObject({ seat: health.report().caches[0]?.seat });
+    expect(rowOfCache()?.down).toBeUndefined();
+    await expectNothingLost(pump);
   });
 
   it('can find an agent that starts after it', async () => {
@@ -196,7 +228,7 @@ describe('a cache that does not beat', () => {
   });
 
   it('is left when it does not answer probes, and asked again when it does', async () => {
-    const cache = await serve(pods.cache, LOCAL, 'off');
+    const cache = await serve(pods.cache, LOCAL, { heartbeat: 'off' });
     await expect.poll(() => health.report().probes[0]?.udp?.answered ?? 0, PATIENTLY).toBeGreaterThan(2);
     await expect.poll(() => rowOfCache()?.down, PATIENTLY).toBeUndefined();
     expect(answer()).toBe(LOCAL);
