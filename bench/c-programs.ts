@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const NAMES = ['echo', 'authority', 'pace', 'drain'] as const;
+const NAMES = ['echo', 'authority', 'pace', 'drain', 'exchange'] as const;
 export type CProgram = (typeof NAMES)[number];
 
 /** Paths of the programs. Throws with the compiler's words. */
@@ -20,5 +20,6 @@ export function compilePrograms(directory: string): Readonly<Record<CProgram, st
     authority: compile('authority'),
     pace: compile('pace'),
     drain: compile('drain'),
+    exchange: compile('exchange'),
   };
 }

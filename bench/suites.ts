@@ -1,6 +1,7 @@
 /** The suites in the order in which they run. */
 import type { Suite } from './suite.ts';
 import { churn } from './suites/churn.ts';
+import { derive } from './suites/derive.ts';
 import { hits } from './suites/hits.ts';
 import { memory } from './suites/memory.ts';
 import { misses } from './suites/misses.ts';
@@ -9,4 +10,4 @@ import { start } from './suites/start.ts';
 import { starved } from './suites/starved.ts';
 import { workers } from './suites/workers.ts';
 
-export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start, churn, starved, workers];
+export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start, churn, starved, workers, derive];

@@ -1,5 +1,5 @@
 /* The least that a UDP server can cost: every datagram goes back with the reply bit set, 64 at a time; nothing is read or
- * looked up. `echo PORT [THREADS]`, on 127.0.0.1; each thread has a socket of its own on the port. */
+ * looked up. `echo PORT [THREADS [ADDRESS]]`, on 127.0.0.1 unless told; each thread has a socket of its own on the port. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -14,9 +14,11 @@ static _Thread_local struct sockaddr_in peers[BATCH];
 static _Thread_local struct iovec parts[BATCH];
 static _Thread_local struct mmsghdr messages[BATCH];
 
+static struct in_addr address;
+
 static void *serve(void *port) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0), buffer = RECEIVE_BUFFER, on = 1;
-  struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = address};
   own.sin_port = htons(atoi(port));
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
