@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { errorCode } from '../fault/app-error.ts';
 import { createKubeClient, type KubeClient } from './client.ts';
+import { createManualClock } from './testing/manual-clock.ts';
 import { type Scene, startScriptedServer } from './testing/scripted-server.ts';
 
 // Real sockets on a busy machine: the waits inside are bounded by looks, not by this.
@@ -141,5 +142,46 @@ describe('createKubeClient', () => {
     const waiting = failureOf(client.get('/never'));
     client.close();
     expect((await waiting).code).toBe('KUBE_UNREACHABLE');
+  });
+
+  it('goes on when the server drops idle connections without a word', async () => {
+    let answered = 0;
+    const client = await clientOf((_req, res) => {
+      answered++;
+      res.end('{}');
+      res.on('finish', () => res.socket?.destroySoon());
+    });
+    for (let turn = 0; turn < 20; turn++) {
+      // The request may meet the connection just as it goes: that is told, and the next one has a connection of its own.
+      await client.get('/').catch((error: unknown) => expect(errorCode(error)).toBe('KUBE_UNREACHABLE'));
+    }
+    expect(answered).toBeGreaterThanOrEqual(10);
+  });
+
+  it('gives up an answer that comes byte by byte and never to its end', async () => {
+    const clock = createManualClock();
+    const slow: Scene = (_req, res) => {
+      const drip = setInterval(() => {
+        clock.advance(20_000);
+        res.write(' ');
+      }, 5);
+      res.on('close', () => clearInterval(drip));
+    };
+    const server = await startScriptedServer(slow);
+    const client = createKubeClient({ server: server.endpoint }, clock);
+    opened.push(client, server);
+    const failure = await failureOf(client.get('/api/v1/pods'));
+    expect(failure.code).toBe('KUBE_UNREACHABLE');
+    expect(failure.message).toContain('does not come to its end');
+  });
+
+  it("keeps the time of a throttle's header, and of its body where it has one", async () => {
+    const client = await clientOf((_req, res, url) => {
+      res.setHeader('retry-after', '3');
+      if (url.pathname === '/plain') say(res, 429, 'Too many requests');
+      else say(res, 429, JSON.stringify({ code: 429, details: { retryAfterSeconds: 9 } }));
+    });
+    await expect(client.get('/plain')).rejects.toMatchObject({ status: 429, retryAfterSeconds: 3 });
+    await expect(client.get('/json')).rejects.toMatchObject({ status: 429, retryAfterSeconds: 9 });
   });
 });

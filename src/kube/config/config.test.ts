@@ -123,6 +123,18 @@ describe('loadKubeConfig from a kubeconfig', () => {
       says: 'users["u1"].user.exec is not supported: received aws-iam-authenticator',
     },
     {
+      name: 'a proxy in front of the server',
+      parts: { cluster: 'server: "https://10.0.0.1", proxy-url: "http://proxy:3128"' },
+      code: 'KUBE_CONFIG_UNSUPPORTED',
+      says: 'clusters["c1"].cluster.proxy-url is not supported: received http://proxy:3128',
+    },
+    {
+      name: 'to act as somebody else',
+      parts: { user: 'token: t, as: admin' },
+      code: 'KUBE_CONFIG_UNSUPPORTED',
+      says: 'users["u1"].user.as is not supported: received admin',
+    },
+    {
       name: 'an auth provider',
       parts: { user: 'auth-provider: { name: gcp }' },
       code: 'KUBE_CONFIG_UNSUPPORTED',

@@ -112,12 +112,17 @@ const UNSUPPORTED_OF_USERS = [
   ...['as', 'as-uid', 'as-groups', 'as-user-extra'],
 ];
 
+/** Messages end up in logs. */
+function isSecret(field: string): boolean {
+  return field === 'username' || field === 'password';
+}
+
 function refuseUnsupported(entry: Entry, fields: readonly string[]): void {
   for (const field of fields) {
     if (entry.fields[field] === undefined) continue;
     const code: KubeErrorCode = 'KUBE_CONFIG_UNSUPPORTED';
     const value = recordOf(entry.fields[field]);
-    const detail = textOf(value.command ?? value.name);
+    const detail = textOf(value.command ?? value.name ?? (isSecret(field) ? undefined : entry.fields[field]));
     throw new AppError(
       code,
       `Cannot use the kubeconfig ${entry.file}: ${entry.path}.${field} is not supported: received ${detail ?? field}`,
