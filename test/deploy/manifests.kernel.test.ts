@@ -16,6 +16,7 @@ import {
 } from '../../src/kube/rbac.ts';
 import { NODE_CACHE_FLAGS, nodeCacheSpec } from '../../src/nodecache/flags.ts';
 import { renderTemplate } from '../../src/nodecache/template.ts';
+import { BACKEND_ADDRESS_ANNOTATION, parseBackendAddresses } from '../../src/policy/backend-address.ts';
 import { parseGoFlags } from '../../src/serve/process/go-flags.ts';
 import { chartDefinitions, renderChart } from './chart-template.ts';
 import { compileSchema } from './json-schema.ts';
@@ -65,6 +66,7 @@ const variants: Readonly<Record<string, readonly Manifest[]>> = {
   ipvs: composed('ipvs', 'overlays/cache-only', ['ipvs']),
   old: composed('old', 'overlays/cache-and-agent', ['old-kernel', 'localhost-seccomp']),
   everywhere: composed('everywhere', 'overlays/cache-and-agent', ['socket-redirect-all']),
+  stock: kustomize('overlays/agent-with-stock-manifest'),
   cleanup,
   definition,
 };
@@ -108,6 +110,13 @@ describe('every object', () => {
     const policies = all.filter(({ kind }) => kind === 'CiliumLocalRedirectPolicy');
     expect(policies.length).toBeGreaterThan(3);
     expect(policies.flatMap(against)).toEqual([]);
+  });
+
+  it('that is a policy for the stock cache names an address that the agent takes', () => {
+    const { metadata } = find(variants.stock ?? [], 'CiliumLocalRedirectPolicy', 'nodelocaldns');
+    const { annotations = {} } = metadata as { annotations?: Record<string, string> };
+    const addresses = parseBackendAddresses(annotations[BACKEND_ADDRESS_ANNOTATION] ?? '');
+    expect(addresses).toMatchObject({ ok: true, value: ['169.254.20.10'] });
   });
 
   it('stands once in its overlay', () => {
