@@ -26,7 +26,7 @@ const BEAT_MS = 80;
 /** While an answer is expected, which comes at once or late. */
 const IMPATIENT_MS = 10;
 const PATIENT_AFTER_MS = 1000;
-/** Between two looks for an agent: a connect to a path, some microseconds. */
+/** Between two looks for an agent, or whether it is there still: a connect to a path, some microseconds. */
 const SEEK_MS = 1000;
 
 export interface HeartbeatClientOptions {
@@ -56,6 +56,8 @@ export class HeartbeatClient {
   #phase: 'living' | 'leaving' | 'closed' = 'living';
   /** When something was sent whose answer has not come. */
   #askedMs: number | undefined;
+  /** The agent says nothing unasked, but that it ends; a second later is soon enough to hear of that. */
+  #listenAtMs = Number.NEGATIVE_INFINITY;
   #seekAtMs = Number.NEGATIVE_INFINITY;
   #lastSaid = '';
   #seating: Promise<void> | undefined;
@@ -120,8 +122,10 @@ export class HeartbeatClient {
     if (this.#phase === 'closed') return;
     const { clock, nowNs } = this.#options;
     if (this.#phase === 'living') this.#held?.row.beat(nowNs());
-    if (this.#channel !== undefined) this.#listen(this.#channel);
-    else if (this.#phase === 'living' && clock.monotonicMs() >= this.#seekAtMs) this.#seek();
+    const nowMs = clock.monotonicMs();
+    if (this.#channel !== undefined) {
+      if (this.#askedMs !== undefined || nowMs >= this.#listenAtMs) this.#listen(this.#channel);
+    } else if (this.#phase === 'living' && nowMs >= this.#seekAtMs) this.#seek();
     this.#timer?.cancel();
     this.#timer = clock.after(this.#restMs(), () => this.#turn());
   }
@@ -173,6 +177,7 @@ export class HeartbeatClient {
   }
 
   #listen(channel: DescriptorChannel): void {
+    this.#listenAtMs = this.#options.clock.monotonicMs() + SEEK_MS;
     while (channel.isReady()) {
       const heard = channel.receive();
       if (heard === 'nothing') return;

@@ -37,7 +37,7 @@ function call(): DescriptorChannel {
 /** What is said back to it. */
 function say(channel: DescriptorChannel, message: Uint8Array, fds: readonly number[] = []): unknown {
   channel.send(message, fds);
-  clock.pass(20);
+  clock.pass(50);
   return hear(channel);
 }
 
@@ -77,7 +77,7 @@ describe('CacheDesk', () => {
     expect(say(cache, BEATING)).toBe('nothing');
     expect(say(cache, LEAVING)).toEqual({ left: true, fds: 0 });
     cache.close();
-    clock.pass(20);
+    clock.pass(50);
     expect(changes).toEqual(['1 beating', '1 leaving', '']);
   });
 
@@ -122,10 +122,10 @@ describe('CacheDesk', () => {
   it('has room for 64, and makes it when one of them never says who it is', () => {
     for (let i = 0; i < 64; i++) {
       call();
-      clock.pass(20);
+      clock.pass(50);
     }
     const late = call();
-    clock.pass(20);
+    clock.pass(50);
     expect(hear(late)).toMatchObject({ error: 'there are 64 already' });
     clock.pass(6000);
     expect(say(call(), encode(HELLO))).toMatchObject({ seat: 1 });

@@ -21,7 +21,8 @@ import type { Log } from '../../telemetry/log.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from '../errors.ts';
 import type { SeatTable } from './seat-table.ts';
 
-const LOOK_MS = 20;
+/** A cache that leaves does not wait for this: its beat says so already. */
+const LOOK_MS = 50;
 const MAX_CACHES = 64;
 /** A hello with every address and port there is room for has some three thousand bytes. */
 const MAX_MESSAGE_BYTES = 8192;
