@@ -5,6 +5,8 @@
 struct connection_key abi_connection_key;
 struct caller_key abi_caller_key;
 struct caller abi_caller;
+struct server_key abi_server_key;
+struct server abi_server;
 struct socket_pair abi_socket_pair;
 struct cookie_probe abi_cookie_probe;
 

@@ -13,6 +13,8 @@ enum socket_limit {
 	MAX_CALLERS = 4096,
 	/* Backends that one unconnected socket may have answers outstanding from. */
 	MAX_ASKED = 4,
+	/* Processes in the node's own network that serve a backend, by cgroup. */
+	MAX_SERVERS = 1024,
 	/* UDP sockets that are connected to a backend; of more than that none is ended when its backend goes. */
 	MAX_CONNECTIONS = 65536,
 };
@@ -55,6 +57,19 @@ struct caller {
 	/* As the node's namespace knows it; negative: the node's own. */
 	__s32 netns_id;
 	__u32 pad;
+};
+
+/* That a process of this cgroup serves this backend, in the node's own network. */
+struct server_key {
+	__u64 cgroup_id;
+	__u8 address[16];
+	__be16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+struct server {
+	__u32 known;
 };
 
 /* What a socket believes it talks to, and what it talks to. */

@@ -55,6 +55,13 @@ struct {
 } callers SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SERVERS);
+	__type(key, struct server_key);
+	__type(value, struct server);
+} servers SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SOCKET_COUNTER_COUNT);
 	__type(key, __u32);
@@ -213,16 +220,27 @@ static __always_inline __u32 why_dead(struct bpf_sock_addr *ctx, const struct ca
 	return has_socket(ctx, backend) ? REASON_NONE : REASON_NO_SOCKET;
 }
 
-/* The node's own namespace is never taken for a backend: that would be every process of the host. */
+/*
+ * Is the caller the backend itself? Of a pod its namespace says it. In the node's own there are many processes: there it
+ * is the cgroup, which user space reads from the socket that serves.
+ */
 static __always_inline int is_backend(const struct caller *caller, const struct backend *backend)
 {
-	return caller->netns_id >= 0 && caller->netns_id == backend->netns_id;
+	struct server_key key = {};
+
+	if (caller->netns_id >= 0)
+		return caller->netns_id == backend->netns_id;
+	if (backend->netns_id >= 0)
+		return 0;
+	key.cgroup_id = bpf_get_current_cgroup_id();
+	copy_address(key.address, backend->address);
+	key.port = backend->port;
+	key.protocol = backend->protocol;
+	return bpf_map_lookup_elem(&servers, &key) != 0;
 }
 
 static __always_inline int is_any_backend(const struct caller *caller, const struct frontend_slots *slot)
 {
-	if (caller->netns_id < 0)
-		return 0;
 	for (__u32 i = 0; i < MAX_SLOTS; i++) {
 		__u32 id = slot->backends[i];
 		struct backend *backend;

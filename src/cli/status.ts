@@ -107,11 +107,15 @@ function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string
           `ended ${ended}`,
           ...fellBack.map(([why, count]) => `fell back ${count}: ${why}`),
         ];
-  const names = new Set(others.map((other) => `${other.name} (${other.ahead ? 'ahead' : 'behind'})`));
+  const named = others.map(({ name, ahead }) => {
+    const whose = name.startsWith('zh_') ? 'another agent' : name;
+    return `${whose} (${ahead ? 'ahead' : 'behind'})`;
+  });
+  const names = new Set(named);
   return [
     ['Sockets', `scope ${scope}, ${callers} network namespaces, at ${cgroup || 'no cgroup'}`],
     ...counted.map((text) => ['', text] as const),
-    ...(names.size === 0 ? [] : [['', `other programs there: ${[...names].join(', ')}`] as const]),
+    ...(names.size === 0 ? [] : [['', `others there: ${[...names].join(', ')}`] as const]),
     ...problems.map((text) => ['', text] as const),
   ];
 }

@@ -2,6 +2,7 @@
 
 export const MAX_CALLERS = 4096;
 export const MAX_ASKED = 4;
+export const MAX_SERVERS = 1024;
 export const MAX_CONNECTIONS = 65536;
 
 export const SOCKET_REDIRECTED_TCP = 0;
@@ -69,6 +70,53 @@ export function encodeCaller(value: Caller): Uint8Array {
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, value.netnsId, true);
+  return bytes;
+}
+
+export interface ServerKey {
+  readonly cgroupId: bigint;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+}
+
+export const SERVER_KEY_SIZE = 32;
+
+export function decodeServerKey(view: DataView, base = 0): ServerKey {
+  return {
+    cgroupId: view.getBigUint64(base + 0, true),
+    address: new Uint8Array(view.buffer, view.byteOffset + base + 8, 16),
+    port: view.getUint16(base + 24, false),
+    protocol: view.getUint8(base + 26),
+  };
+}
+
+export function encodeServerKey(value: ServerKey): Uint8Array {
+  const bytes = new Uint8Array(32);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, value.cgroupId, true);
+  bytes.set(value.address.subarray(0, 16), 8);
+  view.setUint16(24, value.port, false);
+  view.setUint8(26, value.protocol);
+  return bytes;
+}
+
+export interface Server {
+  readonly known: number;
+}
+
+export const SERVER_SIZE = 4;
+
+export function decodeServer(view: DataView, base = 0): Server {
+  return {
+    known: view.getUint32(base + 0, true),
+  };
+}
+
+export function encodeServer(value: Server): Uint8Array {
+  const bytes = new Uint8Array(4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, value.known, true);
   return bytes;
 }
 

@@ -9,11 +9,11 @@ import { refusal } from '../kernel/load-program.ts';
 import { openMaps } from '../kernel/pins.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
 
-/** `sockets`, `connections`, `callers`, `socket_counters` and `cookie_probes`; the caller's to close. */
+/** `sockets`, `connections`, `callers`, `servers`, `socket_counters` and `cookie_probes`; the caller's to close. */
 export function openSocketMaps(directory: string): ReadonlyMap<string, BpfMap> {
-  const { connections, callers, socket_counters, cookie_probes } = SOCKET_OBJECT.maps;
+  const { connections, callers, servers, socket_counters, cookie_probes } = SOCKET_OBJECT.maps;
   const plain = openMaps(
-    { ...SOCKET_OBJECT, maps: { connections, callers, socket_counters, cookie_probes } },
+    { ...SOCKET_OBJECT, maps: { connections, callers, servers, socket_counters, cookie_probes } },
     directory,
   );
   try {

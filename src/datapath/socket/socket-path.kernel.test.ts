@@ -111,6 +111,29 @@ describe('a cache in the network of the host', () => {
   });
 });
 
+describe('a server in the network of the host that is a client, too', () => {
+  test('is not sent to itself; others of that network are sent to it', async () => {
+    await rig.datapath.apply({ ...bothFamilies(), frontends: [frontend(VIP, 'UDP', ['169.254.20.10'])] });
+    const server = rig.client(rig.network.node, 'server');
+    await server.do({ do: 'open', socket: 'serves', kind: 'udp4', bind: 53 });
+    await server.do({ do: 'open', socket: 'asks', kind: 'udp4' });
+    const skipped = () => rig.datapath.socketPath().counters?.fellBack.skip ?? 0n;
+    await expect
+      .poll(async () => {
+        const before = skipped();
+        await server.do({ do: 'open', socket: 'connects', kind: 'udp4', to: VIP });
+        return skipped() - before;
+      })
+      .toBe(1n);
+    const asked = await server.do({ do: 'ask', socket: 'asks', to: VIP });
+    expect(asked).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
+    const before = rig.datapath.socketPath().counters?.connected ?? 0n;
+    await host.do({ do: 'open', socket: 'sent there', kind: 'udp4', to: VIP });
+    expect(rig.datapath.socketPath().counters?.connected).toBe(before + 1n);
+    await rig.datapath.apply(bothFamilies());
+  });
+});
+
 describe('others on the same cgroup', () => {
   test('are named, and whether they come first', async () => {
     const other = rig.openSecond();

@@ -21,6 +21,7 @@ import { CallerTable } from './caller-table.ts';
 import { type CgroupRoot, withCgroupRoot } from './cgroup-root.ts';
 import { readCookie } from './cookie.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
+import { ServerTable } from './server-table.ts';
 import { SocketCounterTable } from './socket-counters.ts';
 import { SOCKET_HOOKS, SocketLinks } from './socket-links.ts';
 import { openSocketMaps } from './socket-maps.ts';
@@ -59,6 +60,7 @@ export class SocketPath {
   readonly #options: SocketPathOptions;
   readonly #own: ReadonlyMap<string, BpfMap>;
   readonly #callers: CallerTable;
+  readonly #servers: ServerTable;
   readonly #counters: SocketCounterTable;
   readonly #links: SocketLinks;
   #root: Pick<CgroupRoot, 'path' | 'whole'> = { path: '', whole: false };
@@ -81,11 +83,16 @@ export class SocketPath {
     this.#own = openSocketMaps(options.pins.maps);
     try {
       this.#callers = new CallerTable({ map: this.#map('callers'), readCookie: () => this.#readCookie() });
+      this.#servers = new ServerTable({
+        servers: this.#map('servers'),
+        backends: required(options.maps, 'backends'),
+      });
       this.#everywhere = options.scope === 'host' && this.#callers.size > 1;
       this.#counters = new SocketCounterTable(this.#map('socket_counters'));
       this.#links = new SocketLinks(options.pins.links);
       this.#attach();
       this.#writeCallers();
+      this.#servers.write();
       this.#scheduleTick();
     } catch (error) {
       closeMaps(this.#own);
@@ -215,6 +222,7 @@ export class SocketPath {
 
   #tick(): void {
     this.#ticks++;
+    this.#servers.write();
     if (this.#options.scope === 'all') {
       const before = this.#podIds;
       this.#podIds = this.#options.podNetnsIds();

@@ -1,13 +1,13 @@
 /**
- * Connected UDP sockets of the namespace of the calling thread, and how one of them is ended from outside: sock_diag(7).
- * Unconnected sockets never appear here: they are left out by state, in the kernel.
+ * Sockets of the namespace of the calling thread, asked for by state, and how a connected UDP socket is ended from
+ * outside: sock_diag(7).
  */
 import { type Ip, ipFromBytes } from '../../net/ip.ts';
 import { checkCall, errnoName } from '../errors.ts';
 import { openLibc } from '../libc.ts';
 import { encodeStruct, readField } from '../struct.ts';
 import { INET_DIAG_MSG, INET_DIAG_REQ_V2, NLMSGERR, NLMSGHDR } from '../uapi.gen.ts';
-import { viewOf } from './attributes.ts';
+import { decodeAttributes, viewOf } from './attributes.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
@@ -24,8 +24,13 @@ const AF_INET6 = 10;
 const IPPROTO_UDP = 17;
 /** What the kernel calls a connected UDP socket: TCP_ESTABLISHED. */
 const CONNECTED = 1;
+/** How the kernel calls an unconnected UDP socket, and a TCP socket that listens: TCP_CLOSE, TCP_LISTEN. */
+const UNCONNECTED = 7;
+const LISTENING = 10;
+const IPPROTO_TCP = 6;
+const INET_DIAG_CGROUP_ID = 21;
 const REPLY_BYTES = 65536;
-const WHAT = 'list UDP sockets';
+const WHAT = 'list sockets';
 
 export interface ConnectedSocket {
   /** 2 or 10: of the socket, not of its addresses. */
@@ -39,15 +44,26 @@ export interface ConnectedSocket {
   readonly id: Uint8Array;
 }
 
+/** A socket that takes questions from everybody: of TCP one that listens, of UDP one that is bound and not connected. */
+export interface ServingSocket {
+  readonly protocol: 'udp' | 'tcp';
+  /** `0.0.0.0` or `::` for all. */
+  readonly address: Ip;
+  readonly port: number;
+  /** Of its process when it was opened; 0 where the kernel (before 5.8) does not tell. */
+  readonly cgroupId: bigint;
+}
+
 /** Of both families. Throws SYS_CALL_FAILED; ENOENT where the kernel is built without INET_UDP_DIAG. */
 export function connectedUdpSockets(): readonly ConnectedSocket[] {
-  const libc = openLibc();
-  const fd = checkCall(WHAT, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG));
-  try {
-    return [...dumpFamily(fd, AF_INET), ...dumpFamily(fd, AF_INET6)];
-  } finally {
-    libc.close(fd);
-  }
+  return dump(IPPROTO_UDP, CONNECTED).map(decodeConnected);
+}
+
+/** Of both families and protocols. Throws SYS_CALL_FAILED. */
+export function servingSockets(): readonly ServingSocket[] {
+  const udp = dump(IPPROTO_UDP, UNCONNECTED).map((payload) => decodeServing(payload, 'udp'));
+  const tcp = dump(IPPROTO_TCP, LISTENING).map((payload) => decodeServing(payload, 'tcp'));
+  return [...udp, ...tcp].filter(({ port }) => port !== 0);
 }
 
 /**
@@ -55,7 +71,7 @@ export function connectedUdpSockets(): readonly ConnectedSocket[] {
  * `EOPNOTSUPP` where the kernel is built without INET_DIAG_DESTROY.
  */
 export function endUdpSocket({ family, id }: Pick<ConnectedSocket, 'family' | 'id'>): string {
-  const request = encodeRequest(family);
+  const request = encodeRequest(family, IPPROTO_UDP, CONNECTED);
   request.set(id, INET_DIAG_REQ_V2.fields['id.idiag_sport'][0]);
   const libc = openLibc();
   const fd = checkCall(WHAT, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG));
@@ -68,17 +84,30 @@ export function endUdpSocket({ family, id }: Pick<ConnectedSocket, 'family' | 'i
   }
 }
 
-function encodeRequest(family: number): Uint8Array {
+function encodeRequest(family: number, protocol: number, state: number): Uint8Array {
   return encodeStruct(INET_DIAG_REQ_V2, {
     sdiag_family: family,
-    sdiag_protocol: IPPROTO_UDP,
-    idiag_states: 1 << CONNECTED,
+    sdiag_protocol: protocol,
+    idiag_states: 1 << state,
   });
 }
 
-function dumpFamily(fd: number, family: number): readonly ConnectedSocket[] {
-  send(fd, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, [encodeRequest(family)]);
-  const found: ConnectedSocket[] = [];
+/** `struct inet_diag_msg` and its attributes, of both families. */
+function dump(protocol: number, state: number): readonly Uint8Array[] {
+  const libc = openLibc();
+  const fd = checkCall(WHAT, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG));
+  try {
+    return [AF_INET, AF_INET6].flatMap((family) => {
+      send(fd, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, [encodeRequest(family, protocol, state)]);
+      return receiveDump(fd, family).filter((payload) => payload.length >= INET_DIAG_MSG.size);
+    });
+  } finally {
+    libc.close(fd);
+  }
+}
+
+function receiveDump(fd: number, family: number): readonly Uint8Array[] {
+  const found: Uint8Array[] = [];
   for (;;) {
     const datagram = receive(fd);
     for (let at = 0; at + NLMSGHDR.size <= datagram.length; ) {
@@ -91,8 +120,7 @@ function dumpFamily(fd: number, family: number): readonly ConnectedSocket[] {
         checkFamily(family, payload.length < 4 ? 0 : viewOf(payload).getInt32(0, true));
         return found;
       }
-      const socket = decodeSocket(payload);
-      if (socket !== undefined) found.push(socket);
+      found.push(payload);
       at += (length + 3) & ~3;
     }
   }
@@ -103,20 +131,33 @@ function checkFamily(family: number, error: number): void {
   if (family === AF_INET || errnoName(error) !== 'ENOENT') checkCall(WHAT, error);
 }
 
-function decodeSocket(payload: Uint8Array): ConnectedSocket | undefined {
-  if (payload.length < INET_DIAG_MSG.size) return undefined;
+const { fields: FIELDS } = INET_DIAG_MSG;
+
+function addressAt(payload: Uint8Array, field: 'id.idiag_src' | 'id.idiag_dst'): Ip {
+  const [at] = FIELDS[field];
+  const family = readField(INET_DIAG_MSG, 'idiag_family', viewOf(payload));
+  return ipFromBytes(payload.subarray(at, at + (family === AF_INET ? 4 : 16)));
+}
+
+function decodeConnected(payload: Uint8Array): ConnectedSocket {
   const view = viewOf(payload);
-  const family = readField(INET_DIAG_MSG, 'idiag_family', view);
-  const { fields } = INET_DIAG_MSG;
-  const idAt = fields['id.idiag_sport'][0];
-  const peerAt = fields['id.idiag_dst'][0];
-  const peer = payload.subarray(peerAt, peerAt + (family === AF_INET ? 4 : 16));
+  const [cookieAt, cookieBytes] = FIELDS['id.idiag_cookie'];
   return {
-    family,
-    peer: ipFromBytes(peer),
-    peerPort: view.getUint16(fields['id.idiag_dport'][0], false),
-    cookie: view.getBigUint64(fields['id.idiag_cookie'][0], true),
-    id: payload.slice(idAt, fields['id.idiag_cookie'][0] + fields['id.idiag_cookie'][1]),
+    family: readField(INET_DIAG_MSG, 'idiag_family', view),
+    peer: addressAt(payload, 'id.idiag_dst'),
+    peerPort: view.getUint16(FIELDS['id.idiag_dport'][0], false),
+    cookie: view.getBigUint64(cookieAt, true),
+    id: payload.slice(FIELDS['id.idiag_sport'][0], cookieAt + cookieBytes),
+  };
+}
+
+function decodeServing(payload: Uint8Array, protocol: 'udp' | 'tcp'): ServingSocket {
+  const cgroup = decodeAttributes(payload.subarray(INET_DIAG_MSG.size)).get(INET_DIAG_CGROUP_ID);
+  return {
+    protocol,
+    address: addressAt(payload, 'id.idiag_src'),
+    port: viewOf(payload).getUint16(FIELDS['id.idiag_sport'][0], false),
+    cgroupId: cgroup === undefined || cgroup.length < 8 ? 0n : viewOf(cgroup).getBigUint64(0, true),
   };
 }
 

@@ -3,7 +3,7 @@
  * processes in a cgroup of the test. Programs hang on that cgroup only, so nothing else on this machine ever meets them.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -64,6 +64,7 @@ export class SocketRig {
   /** Where the datapath pins. */
   readonly pins: string;
   readonly #clients: SocketClient[] = [];
+  readonly #inner: string[] = [];
   #datapath: Datapath | undefined;
 
   constructor(label: string) {
@@ -123,10 +124,13 @@ export class SocketRig {
     });
   }
 
-  /** In the cgroup of the test, in the node's namespace or a pod's. */
-  client(netns = this.network.node): SocketClient {
-    const join = `echo $$ > ${this.cgroup}/cgroup.procs && exec "$0" "$@"`;
-    const child = this.network.spawn(netns, 'sh', '-c', join, process.execPath, CLIENT);
+  /** In the cgroup of the test, or a new one in it; in the node's namespace or a pod's. */
+  client(netns = this.network.node, inner = '.'): SocketClient {
+    const cgroup = join(this.cgroup, inner);
+    mkdirSync(cgroup, { recursive: true });
+    if (inner !== '.') this.#inner.push(cgroup);
+    const enter = `echo $$ > ${cgroup}/cgroup.procs && exec "$0" "$@"`;
+    const child = this.network.spawn(netns, 'sh', '-c', enter, process.execPath, CLIENT);
     const client = new SocketClient(child);
     this.#clients.push(client);
     return client;
@@ -144,7 +148,7 @@ export class SocketRig {
     await this.network.close();
     for (let attempt = 0; ; attempt++) {
       try {
-        rmdirSync(this.cgroup);
+        for (const cgroup of [...this.#inner, this.cgroup]) if (existsSync(cgroup)) rmdirSync(cgroup);
         return;
       } catch (error) {
         // A process that was killed a moment ago is still there until it has been buried.
