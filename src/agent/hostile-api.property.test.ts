@@ -8,19 +8,19 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KindName } from '../cluster/snapshot.ts';
 import { createEnricher } from '../flow/enrich.ts';
-import { parseIp } from '../net/ip.ts';
-import { createDeriver } from '../policy/deriver.ts';
-import { listFrontends } from '../policy/list-frontends.ts';
-import { systemClock } from '../telemetry/clock.ts';
-import { createKubeClient, type KubeClient } from './client.ts';
-import { startClusterWatch } from './cluster-watch.ts';
-import { KIND_SOURCES } from './convert/kind-sources.ts';
+import { createKubeClient, type KubeClient } from '../kube/client.ts';
+import { startClusterWatch } from '../kube/cluster-watch.ts';
+import { KIND_SOURCES } from '../kube/convert/kind-sources.ts';
 import {
   createHeardLog,
   type ScriptedServer,
   startScriptedServer,
   until,
-} from './testing/scripted-server.ts';
+} from '../kube/testing/scripted-server.ts';
+import { parseIp } from '../net/ip.ts';
+import { createDeriver } from '../policy/deriver.ts';
+import { listFrontends } from '../policy/list-frontends.ts';
+import { systemClock } from '../telemetry/clock.ts';
 
 const KINDS: readonly KindName[] = [
   ...(['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies'] as const),
