@@ -16,6 +16,8 @@ export interface MachineSpec {
   readonly parameters: readonly string[];
   /** KVM runs the guest on the processor itself; else every instruction is emulated. */
   readonly kvm: boolean;
+  /** A guest that has said nothing by then is ended as broken. Default: the whole limit. */
+  readonly firstLineMs?: number;
 }
 
 export type MachineEnd = 'off' | 'time-limit' | 'broken';
@@ -43,6 +45,7 @@ export async function runMachine(spec: MachineSpec, onLine: (line: string) => vo
     end = 'time-limit';
     child.kill('SIGKILL');
   }, spec.limitMs);
+  const silence = setTimeout(() => child.kill('SIGKILL'), spec.firstLineMs ?? spec.limitMs);
   const chatter: string[] = [];
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     chatter.push(text);
@@ -50,12 +53,16 @@ export async function runMachine(spec: MachineSpec, onLine: (line: string) => vo
   });
   try {
     if (child.stdout === null) throw new Error('No serial port');
-    for await (const line of createInterface({ input: child.stdout })) onLine(line);
+    for await (const line of createInterface({ input: child.stdout })) {
+      clearTimeout(silence);
+      onLine(line);
+    }
     await gone;
     appendFileSync(spec.logFile, chatter.join(''));
     return end;
   } finally {
     clearTimeout(timer);
+    clearTimeout(silence);
     child.kill('SIGKILL');
     await gone;
   }

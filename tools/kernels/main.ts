@@ -20,6 +20,8 @@ const CACHE = join(ROOT, 'node_modules/.cache/zerohop/kernels');
 const DEFAULT_KERNELS = ['5.10', '6.1', '6.12', 'newest'];
 const LIMIT_SECONDS = 120;
 const FULL_LIMIT_SECONDS = 900;
+/** A guest that KVM really runs speaks after three seconds; some hosts have a KVM that starts it and gets nowhere. */
+const KVM_FIRST_LINE_MS = 15_000;
 const TOOLS = [
   ['qemu-system-x86_64', 'qemu-system-x86', 'is the machine that the kernels boot in'],
   ['/bin/busybox', 'busybox-static', 'starts the guest and brings its small programs'],
@@ -133,7 +135,7 @@ type Hear = (line: string) => void;
 /** With KVM where it works; a host that is itself a guest may offer one that does not. */
 async function boot(wanted: string, spec: Omit<MachineSpec, 'kvm'>, hear: Hear): Promise<Outcome> {
   if (mayUseKvm()) {
-    const native = await bootOnce({ ...spec, kvm: true }, hear);
+    const native = await bootOnce({ ...spec, kvm: true, firstLineMs: KVM_FIRST_LINE_MS }, hear);
     if (native.lines.length > 0) return summarise(wanted, native.lines, native.end);
     say(`${wanted}: KVM of this machine does not run it: emulating`);
   }

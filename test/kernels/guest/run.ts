@@ -21,8 +21,9 @@ const QUICK: Readonly<Record<string, RegExp>> = {
   'src/datapath/kernel/pod-fragments.kernel.test.ts': EVERYTHING,
   'src/datapath/datapath.kernel.test.ts': /ids survive|each pod has a row|after remove/,
   'src/datapath/redirect.kernel.test.ts':
-    /^a query goes to|^the query after the death|^an IPv6 query|on the host network|heartbeat|beat|remove leaves/,
-  'src/datapath/socket/socket-path.kernel.test.ts': EVERYTHING,
+    /^a query goes to|^the query after the death|^an IPv6 query|on the host network|remove leaves/,
+  'src/datapath/health.kernel.test.ts': /^a process that beats|^a probe that failed/,
+  'src/datapath/socket/socket-path.kernel.test.ts': /^a host process asks|^the cookie/,
 };
 
 const began = performance.now();
