@@ -7,7 +7,7 @@ import { ipFamily } from '../net/ip.ts';
 import { formatAddressPort } from '../net/port.ts';
 import { refusedAddress } from './backend-address.ts';
 import type { Neighbours } from './indexes/pod-index.ts';
-import { acceptedPorts, portServes, type SelectedPods } from './match-backends.ts';
+import { portServes, type SelectedPods } from './match-backends.ts';
 import { matchesByName } from './match-frontends.ts';
 import { compareText } from './order.ts';
 import { formatNamedPort, formatPort } from './policy-ports.ts';
@@ -24,11 +24,10 @@ export function formatFrontend(frontend: Frontend): string {
   return `${formatAddressPort(frontend.address, frontend.port)}/${frontend.protocol}`;
 }
 
-/** One text of several clauses; those that would make it endless are counted instead. */
-export function joinClauses(clauses: readonly string[]): string {
-  const distinct = [...new Set(clauses)];
-  if (distinct.length <= MAX_CLAUSES) return distinct.join('; ');
-  return `${distinct.slice(0, MAX_CLAUSES).join('; ')}; and ${distinct.length - MAX_CLAUSES} more`;
+/** One clause for each, as one text; those that would make it endless are counted instead of made. */
+export function joinClauses<T>(items: readonly T[], clause: (item: T) => string): string {
+  const told = items.slice(0, MAX_CLAUSES).map(clause).join('; ');
+  return items.length <= MAX_CLAUSES ? told : `${told}; and ${items.length - MAX_CLAUSES} more`;
 }
 
 /** For a policy that selects no usable pod on this node: the pods it passed over, or how near others come. */
@@ -37,7 +36,7 @@ export function explainNoPod(
   { pods, neighbours, nodeName }: Pick<Surroundings, 'pods' | 'neighbours' | 'nodeName'>,
 ): string {
   const passedOver = [...pods.unusable, ...pods.leaving];
-  if (passedOver.length > 0) return joinClauses(passedOver.map((pod) => podTrouble(policy, pod)));
+  if (passedOver.length > 0) return joinClauses(passedOver, ({ pod }) => podTrouble(policy, pod));
   const where = `no pod of namespace ${policy.row.namespace} on node ${nodeName} matches ${formatSelector(policy.selector)}`;
   const hints = [nearMiss(policy, neighbours), elsewhere(policy, neighbours)].filter(
     (hint) => hint !== undefined,
@@ -69,13 +68,10 @@ function elsewhere(policy: ValidPolicy, { remote }: Neighbours): string | undefi
 /** For one frontend, when usable pods exist and yet none serves it. */
 export function explainNoBackend(policy: ValidPolicy, frontend: Frontend, pods: SelectedPods): string {
   const family = ipFamily(frontend.address);
-  return joinClauses(
-    pods.usable.map((pod) => {
-      const serves = acceptedPorts(policy, pod).some((port) => portServes(frontend, port));
-      if (serves) return `pod ${objectKey(pod)} has no IPv${family} address`;
-      return portTrouble(policy, frontend, pod);
-    }),
-  );
+  return joinClauses(pods.usable, ({ pod, ports }) => {
+    const serves = ports.some((port) => portServes(frontend, port));
+    return serves ? `pod ${objectKey(pod)} has no IPv${family} address` : portTrouble(policy, frontend, pod);
+  });
 }
 
 function podTrouble(policy: ValidPolicy, pod: PodRow): string {

@@ -79,25 +79,31 @@ function redirect(
 
 /** Says for every frontend that is left alone why; the absence of pods is said once. */
 function reasonFor(policy: ValidPolicy, outcomes: readonly Outcome[], around: Surroundings): string {
-  const clauses: string[] = [];
-  let podsMissing = false;
-  for (const { frontend, refusal, rival } of outcomes) {
-    if (frontend.type === 'LocalRedirect') continue;
-    const label = formatFrontend(frontend);
-    if (refusal !== undefined) clauses.push(`${label} is left alone: ${refusal}`);
-    else if (rival !== undefined) clauses.push(`${label} belongs to the older policy ${rival}`);
-    else if (around.pods.usable.length === 0) podsMissing = true;
-    else clauses.push(`${label} is left alone: ${explainNoBackend(policy, frontend, around.pods)}`);
-  }
-  if (podsMissing) clauses.unshift(explainNoPod(policy, around));
-  return joinClauses(clauses);
+  const alone = outcomes.filter(({ frontend }) => frontend.type !== 'LocalRedirect');
+  const podsMissing = around.pods.usable.length === 0;
+  const told = alone.filter(
+    ({ refusal, rival }) => !podsMissing || refusal !== undefined || rival !== undefined,
+  );
+  const clauses = joinClauses(told, (outcome) => clauseOf(policy, outcome, around));
+  if (told.length === alone.length) return clauses;
+  return [explainNoPod(policy, around), clauses].filter((text) => text !== '').join('; ');
+}
+
+function clauseOf(
+  policy: ValidPolicy,
+  { frontend, refusal, rival }: Outcome,
+  { pods }: Surroundings,
+): string {
+  const label = formatFrontend(frontend);
+  if (rival !== undefined) return `${label} belongs to the older policy ${rival}`;
+  return `${label} is left alone: ${refusal ?? explainNoBackend(policy, frontend, pods)}`;
 }
 
 /** An address that may not be used keeps its code also on a node where that is one reason among others. */
 function refusedBackend(policy: ValidPolicy, { pods }: Surroundings): { code?: string } {
   const code: PolicyErrorCode = 'POLICY_BACKEND_ADDRESS_NOT_ALLOWED';
   const all = [...pods.usable, ...pods.leaving, ...pods.unusable];
-  return all.some((pod) => refusedAddress(pod, policy.backendAddresses) !== undefined) ? { code } : {};
+  return all.some(({ pod }) => refusedAddress(pod, policy.backendAddresses) !== undefined) ? { code } : {};
 }
 
 /** Of a policy that redirects nothing. */

@@ -34,6 +34,8 @@ interface Entry {
   /** The pods of this node that it selects. */
   readonly selected: Map<ObjectKey, PodRow>;
   plan: Plan | undefined;
+  /** The frontends that it claims, by `tupleKey`: not those whose ports can never agree, and none while it is blocked. */
+  claims: ReadonlySet<string>;
   state: PolicyState | undefined;
 }
 
@@ -122,11 +124,12 @@ export class PolicyRegister {
 
   #entryOf(row: LocalRedirectPolicyRow): Entry {
     const valid = validatePolicy(row, this.#parts.options);
-    const bare = { row, selected: new Map<ObjectKey, PodRow>(), plan: undefined, state: undefined };
-    if (!valid.ok) return { ...bare, plan: undefined };
+    const selected = new Map<ObjectKey, PodRow>();
+    const bare = { row, selected, plan: undefined, claims: new Set<string>(), state: undefined };
+    if (!valid.ok) return bare;
     const policy = valid.value;
     for (const [key, pod] of this.#parts.pods.in(row.namespace).local) {
-      if (policy.selects(pod.labels)) bare.selected.set(key, pod);
+      if (policy.selects(pod.labels)) selected.set(key, pod);
     }
     return { ...bare, policy };
   }
@@ -154,6 +157,7 @@ export class PolicyRegister {
     const asked = [...frontendsOf(entry.plan), ...frontendsOf(plan)];
     for (const frontend of frontendsOf(entry.plan)) this.#byFrontend.delete(frontend, entry);
     entry.plan = plan;
+    entry.claims = claimsOf(plan);
     for (const frontend of frontendsOf(plan)) this.#byFrontend.add(frontend, entry);
     for (const frontend of asked) {
       for (const rival of this.#byFrontend.get(frontend)) this.#touched.add(rival);
@@ -176,12 +180,11 @@ export class PolicyRegister {
     });
   }
 
-  /** A frontend whose ports can never agree with the policy's is not claimed, nor is one of a policy that is blocked. */
   #ownerOf(frontend: Frontend): ObjectKey | undefined {
     const tuple = tupleKey(frontend);
     let oldest: Entry | undefined;
     for (const entry of this.#byFrontend.get(tuple)) {
-      if (!claims(entry.plan, tuple)) continue;
+      if (!entry.claims.has(tuple)) continue;
       if (oldest === undefined || compareAge(entry.row, oldest.row) < 0) oldest = entry;
     }
     return oldest?.policy?.key;
@@ -199,11 +202,10 @@ function frontendsOf(plan: Plan | undefined): readonly string[] {
   return (plan?.matched ?? []).map(({ frontend }) => tupleKey(frontend));
 }
 
-function claims(plan: Plan | undefined, tuple: string): boolean {
-  return (
-    plan?.blocked === undefined &&
-    plan?.matched.some(({ frontend, refusal }) => refusal === undefined && tupleKey(frontend) === tuple) ===
-      true
+function claimsOf(plan: Plan | undefined): ReadonlySet<string> {
+  const open = plan?.blocked === undefined ? (plan?.matched ?? []) : [];
+  return new Set(
+    open.flatMap(({ frontend, refusal }) => (refusal === undefined ? [tupleKey(frontend)] : [])),
   );
 }
 
