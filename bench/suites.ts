@@ -6,8 +6,20 @@ import { hits } from './suites/hits.ts';
 import { memory } from './suites/memory.ts';
 import { misses } from './suites/misses.ts';
 import { paced } from './suites/paced.ts';
+import { redirect } from './suites/redirect.ts';
 import { start } from './suites/start.ts';
 import { starved } from './suites/starved.ts';
 import { workers } from './suites/workers.ts';
 
-export const SUITES: readonly Suite[] = [hits, paced, misses, memory, start, churn, starved, workers, derive];
+export const SUITES: readonly Suite[] = [
+  hits,
+  paced,
+  misses,
+  memory,
+  start,
+  churn,
+  starved,
+  workers,
+  derive,
+  redirect,
+];

@@ -47,6 +47,7 @@ static void *serve(void *port) {
 int main(int count, char **words) {
   pthread_t thread;
   if (count < 2) return 2;
+  address.s_addr = count > 3 ? inet_addr(words[3]) : htonl(INADDR_LOOPBACK);
   for (int more = count > 2 ? atoi(words[2]) : 1; more > 1; more--) pthread_create(&thread, NULL, serve, words[1]);
   serve(words[1]);
 }

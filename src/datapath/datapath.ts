@@ -89,6 +89,12 @@ export interface InterfaceRow {
   readonly redirects: boolean;
 }
 
+export interface ProgramCost {
+  readonly program: string;
+  readonly runs: bigint;
+  readonly runNs: bigint;
+}
+
 export interface DatapathCounters {
   /** Packets to a redirected frontend that were sent to a local backend. */
   readonly redirected: bigint;
@@ -176,6 +182,8 @@ export interface Datapath {
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void;
   /** Whose sockets are redirected before there is a packet, and what keeps others from it. */
   socketPath(): SocketPathStatus;
+  /** What our programs took of the machine's processors, so far, while the kernel was told to count (`countProgramRuns`). */
+  programCosts(): readonly ProgramCost[];
   /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */
   onEvent(listener: (event: PacketEvent, lost: number) => void): void;
   /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */

@@ -17,6 +17,7 @@ import type {
   InterfaceRow,
   LocalPod,
   PacketEvent,
+  ProgramCost,
 } from './datapath.ts';
 import type { DumpedFrontend } from './dump.ts';
 import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
@@ -124,6 +125,10 @@ class FakeImplementation implements FakeDatapath {
 
   counters(): DatapathCounters {
     return this.#kernel.counters;
+  }
+
+  programCosts(): readonly ProgramCost[] {
+    return [];
   }
 
   setHealth(row: BackendHealth): void {

@@ -9,6 +9,7 @@
 import { errorText } from '../../fault/app-error.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { openLibc } from '../../sys/libc.ts';
+import { programStats } from '../../sys/program-stats.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type {
@@ -20,6 +21,7 @@ import type {
   FrontendRow,
   GoneBackend,
   InterfaceRow,
+  ProgramCost,
 } from '../datapath.ts';
 import type { DumpedFrontend } from '../dump.ts';
 import type { HookSet } from '../hooks/hook-set.ts';
@@ -130,6 +132,14 @@ export class KernelDatapath implements Datapath {
 
   counters(): DatapathCounters {
     return this.#lastCounters ?? this.#counters.read();
+  }
+
+  programCosts(): readonly ProgramCost[] {
+    if (this.#closed) return [];
+    return [...this.#parts.programs].map(([program, fd]) => {
+      const { runs, runNs } = programStats(fd);
+      return { program, runs, runNs };
+    });
   }
 
   setHealth(row: BackendHealth): void {
