@@ -150,8 +150,9 @@ describe('others on the same cgroup', () => {
 describe('the cookie of a network namespace', () => {
   test('is told by a program where the kernel does not tell it', () => {
     const told = JSON.parse(rig.run(process.execPath, COOKIE_PROBE, rig.pins)) as Record<string, string>;
-    expect(told.bySocket).toMatch(/^[1-9]\d*$/);
-    expect(told.byProgram).toBe(told.bySocket);
+    expect(told.byProgram).toMatch(/^[1-9]\d*$/);
+    // Kernels before 5.14 do not tell it.
+    expect([told.byProgram, 'undefined']).toContain(told.bySocket);
   });
 });
 

@@ -3,13 +3,14 @@
  * processes in a cgroup of the test. Programs hang on that cgroup only, so nothing else on this machine ever meets them.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ip, parseIp } from '../../../net/ip.ts';
 import { type Port, type Protocol, toPort } from '../../../net/port.ts';
 import type { Frontend } from '../../../policy/table.ts';
+import { namespaceCookie } from '../../../sys/netns/namespaces.ts';
 import { systemClock } from '../../../telemetry/clock.ts';
 import type { Datapath, DatapathSpec } from '../../datapath.ts';
 import { openDatapath } from '../../open-datapath.ts';
@@ -65,6 +66,8 @@ export class SocketRig {
   readonly pins: string;
   readonly #clients: SocketClient[] = [];
   readonly #inner: string[] = [];
+  /** Where this process came from; empty when it never left. */
+  readonly #root: string;
   #datapath: Datapath | undefined;
 
   constructor(label: string) {
@@ -73,6 +76,9 @@ export class SocketRig {
       throw new Error('cgroup v2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup/unified');
     this.cgroup = join(root, `zh-test-${process.pid}-${label}`);
     mkdirSync(this.cgroup, { recursive: true });
+    // Before Linux 5.14 the agent's own programs tell it the cookie, which they can only below their cgroup.
+    this.#root = namespaceCookie() === undefined ? root : '';
+    if (this.#root !== '') writeFileSync(join(this.cgroup, 'cgroup.procs'), String(process.pid));
     this.network = new TestNetwork(label);
     this.cache = this.network.addPod('cache', CACHE);
     this.network.addIpv6(this.cache, CACHE6);
@@ -146,6 +152,7 @@ export class SocketRig {
     for (const client of this.#clients) client.close();
     this.#datapath?.remove();
     await this.network.close();
+    if (this.#root !== '') writeFileSync(join(this.#root, 'cgroup.procs'), String(process.pid));
     for (let attempt = 0; ; attempt++) {
       try {
         for (const cgroup of [...this.#inner, this.cgroup]) if (existsSync(cgroup)) rmdirSync(cgroup);
