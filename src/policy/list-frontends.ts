@@ -38,8 +38,8 @@ function endpointBackends(
   podsByAddress: ReadonlyMap<Ip, PodRow>,
 ): readonly Backend[] {
   const family = ipFamily(wanted.address);
-  const active = new Map<string, Backend>();
-  const terminating = new Map<string, Backend>();
+  const active: Backend[] = [];
+  const terminating: Backend[] = [];
   for (const slice of slices) {
     if (slice.addressType !== (family === 4 ? 'IPv4' : 'IPv6')) continue;
     const ports = slice.ports.filter(
@@ -53,12 +53,19 @@ function endpointBackends(
       const pod = podOf(endpoint, address, podsByAddress);
       for (const { port, protocol } of ports) {
         const backend: Backend = { address, port, protocol, state, ...(pod === undefined ? {} : { pod }) };
-        const rows = state === 'active' ? active : terminating;
-        if (!rows.has(tupleKey(backend))) rows.set(tupleKey(backend), backend);
+        (state === 'active' ? active : terminating).push(backend);
       }
     }
   }
-  return sortTuples((active.size > 0 ? active : terminating).values());
+  return distinct(sortTuples(active.length > 0 ? active : terminating));
+}
+
+/** Of several slices that name one address the first counts; sorting has put it first among its like. */
+function distinct(sorted: readonly Backend[]): readonly Backend[] {
+  return sorted.filter((backend, index) => {
+    const before = sorted[index - 1];
+    return before === undefined || tupleKey(before) !== tupleKey(backend);
+  });
 }
 
 function endpointState(endpoint: EndpointRow): Backend['state'] | undefined {

@@ -5,6 +5,9 @@
 import { type Ip, ipBytes, ipFamily } from '../net/ip.ts';
 import type { Port, Protocol } from '../net/port.ts';
 
+const DOT = '.'.charCodeAt(0);
+const ZERO = '0'.charCodeAt(0);
+
 interface Tuple {
   readonly address: Ip;
   readonly port: Port;
@@ -76,18 +79,31 @@ function compareNames(a: Named, b: Named): number {
   return compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
 }
 
-/** Fixed width per family, so that text order is numeric order. */
+/** One UTF-16 unit per two bytes of the address and one for the port: text order, by code unit, is numeric order. */
 function sortKey({ address, port, protocol }: Tuple): string {
-  return `${addressKey(address)} ${String(port).padStart(5, '0')} ${protocol}`;
+  return addressKey(address) + String.fromCharCode(port) + protocol;
 }
 
-/** The dotted form is by far the most frequent and sorts without being turned into bytes. */
+/** The dotted form is by far the most frequent and is read without being turned into bytes first. */
 function addressKey(address: Ip): string {
   if (ipFamily(address) === 4) {
-    return `4 ${address
-      .split('.')
-      .map((part) => part.padStart(3, '0'))
-      .join('.')}`;
+    const [a = 0, b = 0, c = 0, d = 0] = dottedBytes(address);
+    return `4${String.fromCharCode((a << 8) | b, (c << 8) | d)}`;
   }
-  return `6 ${Array.from(ipBytes(address), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  let key = '6';
+  const bytes = ipBytes(address);
+  for (let i = 0; i < bytes.length; i += 2) {
+    key += String.fromCharCode(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  }
+  return key;
+}
+
+function dottedBytes(address: Ip): readonly number[] {
+  const bytes = [0];
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === DOT) bytes.push(0);
+    else bytes.push((bytes.pop() ?? 0) * 10 + code - ZERO);
+  }
+  return bytes;
 }
