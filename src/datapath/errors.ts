@@ -3,7 +3,7 @@ export const DATAPATH_ERRORS = {
   DATAPATH_KERNEL_TOO_OLD: {
     cause:
       'The kernel lacks a feature the packet programs need; the message names it and the first kernel that has it',
-    cure: 'Run on Linux 6.6 or newer',
+    cure: 'Run on the version that the message names, or newer; Linux 5.10 has all that is needed, 6.6 orders programs best',
   },
   DATAPATH_NOT_PERMITTED: {
     cause: 'The kernel does not let this process load or attach packet programs',
@@ -15,8 +15,8 @@ export const DATAPATH_ERRORS = {
   },
   DATAPATH_NO_INTERFACE: {
     cause:
-      "The node has no route to a pod's address, or the route does not lead to a veth of a pod on this node",
-    cure: 'Check that the pod runs on this node and that the CNI routes to pods (a shared bridge is not supported yet)',
+      "No veth of this node leads to a namespace that has the pod's address, and the address is not the node's own",
+    cure: 'Check that the pod runs on this node and that its CNI gives pods a veth, routed or on a bridge',
   },
   DATAPATH_HOOK_TAKEN: {
     cause:

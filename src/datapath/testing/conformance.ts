@@ -206,6 +206,68 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       expect(others).toEqual([]);
     });
 
+    describe('health', () => {
+      const place = () => ({ address: toIp(world.present[0]), port: DNS_PORT });
+      const pair = () =>
+        (['UDP', 'TCP'] as const).map((protocol) => redirectedFrontend(VIP, protocol, [world.present[0]]));
+
+      test('is one row for both protocols of a backend, and what was said last stands there', async () => {
+        await datapath.apply(specOf(pair()));
+        expect(datapath.health()).toEqual([place()]);
+        for (const row of [{ ...place(), seat: 3 }, { ...place(), seat: 3, down: 'timeout' }, place()]) {
+          datapath.setHealth(row);
+          datapath.setHealth(row);
+          expect(datapath.health()).toEqual([row]);
+        }
+      });
+
+      test('outlives the process that said it, before any spec', async () => {
+        await datapath.apply(specOf(pair()));
+        datapath.setHealth({ ...place(), seat: 5, down: 'timeout' });
+        datapath.close();
+        datapath = world.open();
+        expect(datapath.health()).toMatchObject([{ ...place(), seat: 5, down: expect.any(String) }]);
+      });
+
+      test('may be told of before the backend is there', async () => {
+        datapath.setHealth({ ...place(), seat: 5 });
+        await datapath.apply(specOf(pair()));
+        expect(datapath.health()).toEqual([{ ...place(), seat: 5 }]);
+      });
+
+      test('goes with the backend, but for a process that still has its seat', async () => {
+        await datapath.apply(specOf(pair()));
+        await datapath.apply(specOf([]));
+        expect(datapath.health()).toEqual([]);
+        await datapath.apply(specOf(pair()));
+        datapath.setHealth({ ...place(), seat: 5 });
+        await datapath.apply(specOf([]));
+        expect(datapath.health()).toEqual([{ ...place(), seat: 5 }]);
+      });
+    });
+
+    test('backends that are gone are told of, each once, and not those that only lost a frontend', async () => {
+      const told: string[] = [];
+      datapath.onBackendsGone((gone) =>
+        told.push(...gone.map(({ address, port, protocol }) => `${address} ${port} ${protocol}`)),
+      );
+      const first = redirectedFrontend(VIP, 'UDP', [...world.present]);
+      const second = redirectedFrontend('10.96.0.11', 'UDP', [world.present[0]]);
+      await datapath.apply(specOf([first, second]));
+      await datapath.apply(specOf([second]));
+      expect(told).toEqual([`${world.present[1]} 53 UDP`]);
+      await datapath.apply(specOf([second], false));
+      await datapath.apply(specOf([], false));
+      expect(told).toHaveLength(1);
+      await datapath.apply(specOf([]));
+      expect(told.slice(1)).toEqual([`${world.present[0]} 53 UDP`]);
+    });
+
+    test('beats have a row for every seat', () => {
+      expect(datapath.beats).toMatchObject({ seats: 256, beatBytes: 64 });
+      expect(datapath.programCosts().every(({ runs }) => runs >= 0n)).toBe(true);
+    });
+
     test('counters of a datapath without packets are zero', () => {
       const { redirected, restored, eventsLost, fellBack } = datapath.counters();
       const reasons = Object.values(fellBack);
