@@ -166,7 +166,7 @@ class KernelHookSet implements HookSet {
 
   /** True when the status is another one now. What fails is told once, and tried again at the next change or attach. */
   #again(ifindex: number, hooked: Hooked): boolean {
-    const before = JSON.stringify(hooked.status);
+    const before = hooked.status;
     try {
       this.#bring(ifindex, hooked);
     } catch (error) {
@@ -176,7 +176,7 @@ class KernelHookSet implements HookSet {
       hooked.dirty = false;
       hooked.status = this.#statusNow(ifindex);
     }
-    return JSON.stringify(hooked.status) !== before;
+    return hooked.status !== before;
   }
 
   #bring(ifindex: number, hooked: Hooked): void {
@@ -187,7 +187,9 @@ class KernelHookSet implements HookSet {
       const { first, most } = MOVE_PAUSE_MS;
       hooked.mayMoveAtMs = nowMs + Math.min(most, first * 2 ** hooked.moves++);
     }
-    hooked.status = this.#statusNow(ifindex);
+    const status = this.#statusNow(ifindex);
+    // The same object while it says the same: whoever compares by `===` has nothing to do.
+    if (JSON.stringify(status) !== JSON.stringify(hooked.status)) hooked.status = status;
     hooked.signature = signatureOf(ifindex);
     hooked.error = undefined;
     hooked.dirty = false;
