@@ -5,8 +5,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatapathOptions } from '../../../src/datapath/open-datapath.ts';
 import { openDatapath } from '../../../src/datapath/open-datapath.ts';
+import type { SocketPathStatus } from '../../../src/datapath/socket/socket-status.ts';
 import { toIp } from '../../../src/datapath/testing/conformance.ts';
 import { silentLog, TestNetwork } from '../../../src/datapath/testing/test-network.ts';
 import { openLibc } from '../../../src/sys/libc.ts';
@@ -24,6 +26,8 @@ interface Answer {
   readonly message?: string;
 }
 
+const STATUS_TRIES = 100;
+const STATUS_PAUSE_MS = 200;
 const CGROUP = '/sys/fs/cgroup';
 const POD = '172.20.0.10';
 
@@ -60,18 +64,18 @@ const PROBES: Readonly<Record<ProbeName, (pins: string) => Promise<Answer>>> = {
   },
   'netns-cookie': async (pins) => {
     const has = namespaceCookie() !== undefined;
-    const { callers, problems } = socketStatus(pins);
     // Whatever the kernel lacks: below the cgroup the path must find its own namespace.
-    if (callers !== 1) throw new Error(`The socket path knows ${callers} namespaces: ${problems.join('; ')}`);
+    await socketStatus(pins, ({ callers }) => callers === 1);
     return { has, ...(has ? {} : { message: 'the programs told the cookie instead' }) };
   },
   'ordered-cgroup-links': async (pins) =>
-    withProgram('SOCKET_OBJECT', 'connect4', (program) => {
+    withProgram('SOCKET_OBJECT', 'connect4', async (program) => {
       const cgroupFd = openSync(CGROUP, 'r');
       const link = linkToCgroup(program, { cgroupFd, hook: 'connect4' }, 'last');
       try {
         if (link < 0) throw new Error(`Cannot link another program: ${link}`);
-        const { problems } = socketStatus(pins);
+        // Who else is there is looked at now and then.
+        const { problems } = await socketStatus(pins, ({ others }) => others.length > 0);
         const message = problems.find((problem) => problem.includes('needs Linux 6.17'));
         return { has: message === undefined, ...(message === undefined ? {} : { message }) };
       } finally {
@@ -89,10 +93,16 @@ function open(pinDirectory: string, options: Partial<DatapathOptions>) {
   return openDatapath({ pinDirectory, log: silentLog, clock: systemClock, ...options });
 }
 
-function socketStatus(pins: string) {
+/** Once it is as wanted; throws when it never is. */
+async function socketStatus(pins: string, isReady: (status: SocketPathStatus) => boolean) {
   const datapath = open(pins, { socketRedirect: { scope: 'host', cgroupRoot: CGROUP } });
   try {
-    return datapath.socketPath();
+    for (let left = STATUS_TRIES; left > 0; left--) {
+      const status = datapath.socketPath();
+      if (isReady(status)) return status;
+      await sleep(STATUS_PAUSE_MS);
+    }
+    throw new Error(`The socket path says: ${JSON.stringify(datapath.socketPath().problems)}`);
   } finally {
     datapath.remove();
   }

@@ -44,7 +44,7 @@ export const OBJECTS: Readonly<
 };
 
 /** One program at a time: an object whose third program is refused has two that are not. */
-export function loadObjects(tell: (line: GuestLine) => void): void {
+export async function loadObjects(tell: (line: GuestLine) => void): Promise<void> {
   for (const [name, { object }] of Object.entries(OBJECTS)) {
     for (const [program, { instructions }] of Object.entries(object.programs)) {
       const line = {
@@ -55,7 +55,7 @@ export function loadObjects(tell: (line: GuestLine) => void): void {
       };
       try {
         let examined = 0;
-        withProgram(name, program, (_, statistics) => {
+        await withProgram(name, program, (_, statistics) => {
           examined = Number(/processed (\d+) insns/.exec(statistics)?.[1] ?? 0);
         });
         tell({ ...line, examined });
@@ -71,7 +71,11 @@ function instructionCount(base64: string): number {
 }
 
 /** Gives `use` a loaded program with maps of its own and what the verifier counted; both are gone when it returns. */
-export function withProgram<T>(name: string, program: string, use: (fd: number, statistics: string) => T): T {
+export async function withProgram<T>(
+  name: string,
+  program: string,
+  use: (fd: number, statistics: string) => T | Promise<T>,
+): Promise<T> {
   const known = OBJECTS[name];
   const spec = known?.object.programs[program];
   if (known === undefined || spec === undefined) throw new Error(`No program ${program} in ${name}`);
@@ -92,7 +96,7 @@ export function withProgram<T>(name: string, program: string, use: (fd: number, 
       ...(known.kinds === undefined ? {} : { kinds: known.kinds }),
     });
     for (const fd of loaded.values()) held.push({ close: () => openLibc().close(fd) });
-    return use(loaded.get(program) ?? -1, told);
+    return await use(loaded.get(program) ?? -1, told);
   } finally {
     for (const each of held) each.close();
     openLibc().umount(directory);

@@ -128,16 +128,20 @@ function matchersOf(assertion: unknown): Matchers {
   });
 }
 
-let wanted = /^/;
+let isWanted: (fullName: string) => boolean = () => true;
 
 /**
- * Imports a test file and runs what it declares, or those tests alone whose full name matches; a file that cannot be
+ * Imports a test file and runs what it declares, or those tests alone whose full name is wanted; a file that cannot be
  * imported is one failed test.
  */
-export async function runFile(url: string, names: RegExp, tell: (result: TestResult) => void): Promise<void> {
+export async function runFile(
+  url: string,
+  wanted: (fullName: string) => boolean,
+  tell: (result: TestResult) => void,
+): Promise<void> {
   const file = newSuite('', undefined);
   current = file;
-  wanted = names;
+  isWanted = wanted;
   const failed = await attempt(() => import(url));
   if (failed.error === undefined) await runSuite(file, tell);
   else tell({ name: 'import', ...failed });
@@ -148,7 +152,7 @@ async function runSuite(suite: Suite, tell: (result: TestResult) => void): Promi
   const before = await attempt(() => inTurn(suite.hooks.beforeAll));
   for (const child of suite.children) {
     if ('body' in child) {
-      if (!wanted.test(fullName(suite, child.name))) continue;
+      if (!isWanted(fullName(suite, child.name))) continue;
       const result = before.error === undefined ? await runTest(suite, child.body) : before;
       tell({ name: fullName(suite, child.name), ...result });
     } else if (before.error === undefined) await runSuite(child, tell);
@@ -160,7 +164,7 @@ async function runSuite(suite: Suite, tell: (result: TestResult) => void): Promi
 
 function hasWanted(suite: Suite): boolean {
   return suite.children.some((child) =>
-    'body' in child ? wanted.test(fullName(suite, child.name)) : hasWanted(child),
+    'body' in child ? isWanted(fullName(suite, child.name)) : hasWanted(child),
   );
 }
 
