@@ -1,8 +1,11 @@
 /** What becomes of sockets when their backend dies, is late, or goes: the next question falls back, and nobody stays glued. */
 import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openPinned } from '../../sys/bpf.ts';
 import { BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
-import { BEAT_SIZE, encodeBeat } from '../kernel/abi.gen.ts';
+import { ABI_VERSION, BEAT_SIZE, encodeBeat } from '../kernel/abi.gen.ts';
+import { SOCKET_OBJECT } from './programs.gen.ts';
 import {
   BY_CACHE,
   BY_CLUSTER,
@@ -47,13 +50,18 @@ test('a backend that goes: connected UDP sockets to it are ended, only those, an
   await host.do({ do: 'ask', socket: 'unconnected', to: VIP });
   await host.do({ do: 'open', socket: 'tcp', kind: 'tcp', to: VIP });
   // Connected to the frontend once, and then to the backend itself: what it was told is forgotten.
+  await connected('moved', 'udp4', VIP);
+  await host.do({ do: 'connect', socket: 'moved', to: CACHE });
+  expect(await host.do({ do: 'peer', socket: 'moved' })).toEqual({ from: CACHE, port: 53 });
   await rig.datapath.apply(NOTHING);
   for (const socket of ['v4', 'v6', 'mapped'])
     await expect.poll(() => host.do({ do: 'error', socket })).toEqual({ error: 'ECONNABORTED' });
   await expect.poll(() => rig.datapath.socketPath().ended).toBe(3);
 
-  const direct = await host.do({ do: 'ask', socket: 'direct' });
-  expect(direct).toEqual({ answer: BY_CACHE, from: CACHE, port: 53 });
+  for (const socket of ['direct', 'moved']) {
+    const asked = await host.do({ do: 'ask', socket });
+    expect(asked).toEqual({ answer: BY_CACHE, from: CACHE, port: 53 });
+  }
   const anew = await host.do({ do: 'ask', socket: 'unconnected', to: VIP });
   expect(anew).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
   // TCP keeps its way while its connection lives, and its peer its name.
@@ -63,6 +71,20 @@ test('a backend that goes: connected UDP sockets to it are ended, only those, an
   await host.do({ do: 'open', socket: 'again', kind: 'udp4', to: VIP });
   expect(await host.do({ do: 'ask', socket: 'again' })).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
   await rig.datapath.apply(bothFamilies());
+});
+
+test('nothing is kept of a socket that was closed, whether its process lives or was killed', async () => {
+  const fd = openPinned(join(rig.pins, `abi-${ABI_VERSION}`, 'maps', 'connections'));
+  const map = new BpfMap(fd ?? -1, { name: 'connections', ...SOCKET_OBJECT.maps.connections });
+  const before = map.keys().length;
+  const mortal = rig.client();
+  for (const socket of ['a', 'b', 'c']) await mortal.do({ do: 'open', socket, kind: 'udp4', to: VIP });
+  expect(map.keys().length).toBe(before + 3);
+  await mortal.do({ do: 'close', socket: 'a' });
+  await expect.poll(() => map.keys().length).toBe(before + 2);
+  await rig.kill(mortal);
+  await expect.poll(() => map.keys().length).toBe(before);
+  map.close();
 });
 
 test('one family of a frontend goes: sockets of the other stay', async () => {

@@ -8,11 +8,11 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { createInterface } from 'node:readline';
 
 export interface ClientCommand {
-  readonly do: 'open' | 'ask' | 'peer' | 'error' | 'close';
+  readonly do: 'open' | 'connect' | 'ask' | 'peer' | 'error' | 'close';
   /** Names a socket of this process. */
   readonly socket: string;
   readonly kind?: 'udp4' | 'udp6' | 'tcp';
-  /** open: connects there, port 53. ask: sends there, port 53; a connected socket needs none. */
+  /** open, connect: connects there, port 53; connect: after it has left its peer. ask: sends there, port 53; a connected socket needs none. */
   readonly to?: string;
   /** open: local port. */
   readonly bind?: number;
@@ -67,6 +67,13 @@ function open({ socket, kind, to, bind }: ClientCommand): Promise<ClientResult> 
       else udp.connect(53, to, () => resolve({}));
     });
   });
+}
+
+/** connect(2) with AF_UNSPEC, and then anew. */
+function connectAgain({ socket, to }: ClientCommand): Promise<ClientResult> {
+  const { udp } = find(socket);
+  udp?.disconnect();
+  return new Promise((resolve) => udp?.connect(53, to ?? '', () => resolve({})));
 }
 
 function ask({ socket, to }: ClientCommand): Promise<ClientResult> {
@@ -135,6 +142,8 @@ async function run(command: ClientCommand): Promise<ClientResult> {
   switch (command.do) {
     case 'open':
       return open(command);
+    case 'connect':
+      return connectAgain(command);
     case 'ask':
       return ask(command);
     case 'peer':

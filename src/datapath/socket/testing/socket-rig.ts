@@ -55,6 +55,10 @@ export class SocketClient {
   close(): void {
     this.#lines.close();
   }
+
+  get process(): ChildProcess {
+    return this.#child;
+  }
 }
 
 export class SocketRig {
@@ -140,6 +144,11 @@ export class SocketRig {
     const client = new SocketClient(child);
     this.#clients.push(client);
     return client;
+  }
+
+  /** kill -9, and gone when it returns. */
+  kill(client: SocketClient): Promise<void> {
+    return this.network.kill(client.process);
   }
 
   /** Standard output of a command in the cgroup of the test and in the node's namespace. */
