@@ -176,6 +176,15 @@ describe('a cache that beats', () => {
     expect(answer()).toBe(LOCAL);
   });
 
+  it('leaves nothing behind when its pod is no backend any more and then ends', async () => {
+    const cache = await serve(pods.cache, LOCAL);
+    await seated();
+    await datapath.apply({ frontends: [], pods: [], mayPrune: true });
+    expect(rowOfCache()?.seat).toBeDefined();
+    expect(await end(cache)).toBe(0);
+    await expect.poll(() => datapath.health(), PATIENTLY).toEqual([]);
+  });
+
   it('is asked nothing more from before it ends, and nothing that it was asked is lost', async () => {
     let cache = await serve(pods.cache, LOCAL);
     await seated();

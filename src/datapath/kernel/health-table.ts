@@ -16,6 +16,8 @@ const FOUND_DOWN = 'an earlier agent found it so';
 interface Entry {
   readonly index: number;
   row: BackendHealth;
+  /** An entry of the backends map leads to it. */
+  isNamed: boolean;
 }
 
 export class HealthTable {
@@ -40,31 +42,30 @@ export class HealthTable {
       ...(seat === 0 ? {} : { seat }),
       ...(down === 0 ? {} : { down: FOUND_DOWN }),
     };
-    this.#entries.set(keyOf(row), { index, row });
+    this.#entries.set(keyOf(row), { index, row, isNamed: true });
     this.#used.add(index);
     this.#last = Math.max(this.#last, index);
   }
 
-  /** 0 when all rows are taken: then nothing but the socket is asked. */
+  /** For an entry of the backends map; 0 when all rows are taken: then nothing but the socket is asked. */
   indexOf(address: Ip, port: Port): number {
-    const known = this.#entries.get(keyOf({ address, port }));
-    if (known !== undefined) return known.index;
-    const index = this.#freeIndex();
-    if (index === 0) return 0;
-    this.#used.add(index);
-    this.#entries.set(keyOf({ address, port }), { index, row: { address, port } });
-    return index;
+    const entry = this.#entryOf(address, port);
+    if (entry === undefined) return 0;
+    entry.isNamed = true;
+    return entry.index;
   }
 
   set(row: BackendHealth): void {
-    if (this.indexOf(row.address, row.port) === 0) return;
-    const entry = this.#entries.get(keyOf(row));
+    const entry = this.#entryOf(row.address, row.port);
     if (entry === undefined) return;
     const same = entry.row.seat === row.seat && (entry.row.down === undefined) === (row.down === undefined);
     entry.row = row;
-    if (same) return;
-    const value = { seat: row.seat ?? 0, down: row.down === undefined ? 0 : 1 };
-    this.#map.update(u32Bytes(entry.index), encodeHealth(value));
+    if (!same) {
+      const value = { seat: row.seat ?? 0, down: row.down === undefined ? 0 : 1 };
+      this.#map.update(u32Bytes(entry.index), encodeHealth(value));
+    }
+    // A cache that ends gives its seat back after its pod has gone from the backends.
+    if (!entry.isNamed && row.seat === undefined && row.down === undefined) this.#forget(row);
   }
 
   rows(): readonly BackendHealth[] {
@@ -74,10 +75,26 @@ export class HealthTable {
   /** Called when no entry of the backends map names the row any more. */
   release(address: Ip, port: Port): void {
     const entry = this.#entries.get(keyOf({ address, port }));
-    if (entry === undefined || entry.row.seat !== undefined) return;
-    if (entry.row.down !== undefined) this.set({ address, port });
-    this.#entries.delete(keyOf({ address, port }));
-    this.#used.delete(entry.index);
+    if (entry === undefined) return;
+    entry.isNamed = false;
+    if (entry.row.seat === undefined) this.set({ address, port });
+  }
+
+  #entryOf(address: Ip, port: Port): Entry | undefined {
+    const known = this.#entries.get(keyOf({ address, port }));
+    if (known !== undefined) return known;
+    const index = this.#freeIndex();
+    if (index === 0) return undefined;
+    const entry = { index, row: { address, port }, isNamed: false };
+    this.#used.add(index);
+    this.#entries.set(keyOf({ address, port }), entry);
+    return entry;
+  }
+
+  #forget(place: Pick<BackendHealth, 'address' | 'port'>): void {
+    const entry = this.#entries.get(keyOf(place));
+    if (entry !== undefined) this.#used.delete(entry.index);
+    this.#entries.delete(keyOf(place));
   }
 
   /** The next one never used; once round, the next one free. */
