@@ -95,6 +95,7 @@ describe('the chart', () => {
     const agent = { addressMatcherCidrs: ['169.254.0.0/16', 'fd00::/8'], policyNamespaces: ['kube-system'] };
     expect(firstContainer(agentOf({ agent })).args).toEqual([
       'agent',
+      '--bpf-directory=/host/sys/fs/bpf/zerohop',
       '--address-matcher-cidrs=169.254.0.0/16',
       '--address-matcher-cidrs=fd00::/8',
       '--policy-namespaces=kube-system',

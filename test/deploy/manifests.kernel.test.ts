@@ -66,6 +66,7 @@ const variants: Readonly<Record<string, readonly Manifest[]>> = {
   ipvs: composed('ipvs', 'overlays/cache-only', ['ipvs']),
   old: composed('old', 'overlays/cache-and-agent', ['old-kernel', 'localhost-seccomp']),
   everywhere: composed('everywhere', 'overlays/cache-and-agent', ['socket-redirect-all']),
+  selinux: composed('selinux', 'overlays/cache-and-agent', ['selinux']),
   stock: kustomize('overlays/agent-with-stock-manifest'),
   cleanup,
   definition,
@@ -144,12 +145,16 @@ describe('the chart', () => {
     expect(monitors(renderChart(values).objects)).toEqual(monitors(variants.monitored ?? []));
   });
 
-  it('gives what the components for IPVS, old kernels and sockets of pods give', () => {
+  it('gives what the components for IPVS, old kernels, SELinux and sockets of pods give', () => {
     const ipvs = renderChart({ mode: 'cache-only', cache: { ipvs: true } }).objects;
     expect(ipvs.map(comparable).sort(byName)).toEqual((variants.ipvs ?? []).map(comparable).sort(byName));
     const agent = { oldKernel: true, localhostSeccompProfile: 'zerohop-agent.json' };
     expect(renderChart({ agent }).objects.map(comparable).sort(byName)).toEqual(
       (variants.old ?? []).map(comparable).sort(byName),
+    );
+    const selinux = renderChart({ seLinuxType: 'spc_t' }).objects;
+    expect(selinux.map(comparable).sort(byName)).toEqual(
+      (variants.selinux ?? []).map(comparable).sort(byName),
     );
     const everywhere = renderChart({ agent: { socketRedirect: 'all' } }).objects;
     expect(everywhere.map(comparable).sort(byName)).toEqual(
@@ -280,6 +285,14 @@ describe('pods', () => {
       expect.stringMatching(/\/k8s-dns-node-cache:\d+\.\d+\.\d+$/),
       `zerohop:${version}`,
     ]);
+  });
+
+  it('write to nothing below /sys, where the default AppArmor profiles of runtimes refuse it', () => {
+    const mounts = containers.flatMap(({ container }) => container.volumeMounts ?? []);
+    expect(mounts.filter(({ mountPath }) => mountPath.startsWith('/sys'))).toEqual([]);
+    for (const { container } of containers.filter(({ container: { args = [] } }) => args[0] === 'agent')) {
+      expect(container.args).toContain('--bpf-directory=/host/sys/fs/bpf/zerohop');
+    }
   });
 
   it('are started with arguments that the program takes', () => {
