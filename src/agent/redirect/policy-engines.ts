@@ -1,10 +1,11 @@
 /**
  * Whether netfilter on this node holds chains of an engine that enforces network policies: what is delivered past the
- * stack is not seen by them. Chains are read with the tools there are; where rules may be that no tool here can read,
- * nobody can say no.
+ * stack is not seen by them. The kernel itself tells the chains of nftables, which iptables in its newer form makes, too. What
+ * the older form has made takes its tool to be read; where that is missing, nobody can say no.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { nftChainNames } from '../../sys/netlink/nft-chains.ts';
 
 export interface EngineReport {
   /** By the names their projects have; empty when none was found. */
@@ -27,16 +28,18 @@ export function enginesOf(chains: Iterable<string>): readonly string[] {
   return ENGINES.flatMap(([name]) => (found.has(name) ? [name] : []));
 }
 
-/** Chain names in what iptables-save (`:NAME POLICY [packets:bytes]`) or `nft list chains` (`chain NAME {`) print. Pure. */
+/** Chain names in what iptables-save prints: `:NAME POLICY [packets:bytes]`. Pure. */
 export function chainNames(text: string): readonly string[] {
-  return [...text.matchAll(/^(?::(\S+) |\s+chain "?([^\s"{]+)"? \{)/gm)].map(
-    ([, saved, listed]) => saved ?? listed ?? '',
-  );
+  return [...text.matchAll(/^:(\S+) /gm)].map(([, name]) => name ?? '');
 }
 
-/** Text of a command, of a file; undefined where there is no such thing or it fails. */
+/** What is looked at. */
 export interface Machine {
+  /** Names of all chains; undefined where the kernel does not let us know. */
+  nftChains(): readonly string[] | undefined;
+  /** Standard output; undefined where there is no such command or it fails. */
   run(command: string, parameters: readonly string[]): Promise<string | undefined>;
+  /** Undefined where there is no such file. */
   read(path: string): Promise<string | undefined>;
 }
 
@@ -76,16 +79,11 @@ async function readLegacy(machine: Machine, { tables, tools }: (typeof LEGACY)[n
   return { chains: [], unknown: 'there is no iptables-legacy-save to read iptables with' };
 }
 
-/** Also what iptables-nft has made. Without the tool nobody can say. */
-async function readNft(machine: Machine): Promise<Answer> {
-  const text = await machine.run('nft', ['list', 'chains']);
-  if (text !== undefined) return { chains: chainNames(text) };
-  const saved = await Promise.all(
-    ['iptables-nft-save', 'ip6tables-nft-save'].map((tool) => machine.run(tool, [])),
-  );
-  if (saved.every((one) => one === undefined))
-    return { chains: [], unknown: 'there is no nft to read nftables with' };
-  return { chains: saved.flatMap((one) => chainNames(one ?? '')) };
+function readNft(machine: Machine): Answer {
+  const chains = machine.nftChains();
+  return chains === undefined
+    ? { chains: [], unknown: 'the kernel does not tell the chains of nftables' }
+    : { chains };
 }
 
 /** A node with ten thousand services has some tens of megabytes of rules, none of them in `filter`. */
@@ -93,6 +91,14 @@ const MOST_BYTES = 64 << 20;
 const TIMEOUT_MS = 20_000;
 
 const thisMachine: Machine = {
+  nftChains() {
+    try {
+      return nftChainNames();
+    } catch {
+      // Without CAP_NET_ADMIN, or without netfilter's sockets: that is said of the outcome.
+      return undefined;
+    }
+  },
   run: (command, parameters) =>
     new Promise((resolve) => {
       const options = { encoding: 'utf8', maxBuffer: MOST_BYTES, timeout: TIMEOUT_MS } as const;

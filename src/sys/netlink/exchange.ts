@@ -12,6 +12,7 @@ import { viewOf } from './attributes.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
 const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
@@ -117,9 +118,9 @@ export class DumpSocket {
   readonly #fd: number;
   readonly #bytes = new Uint8Array(REPLY_BYTES);
 
-  constructor() {
+  constructor(protocol = NETLINK_ROUTE) {
     const libc = openLibc();
-    this.#fd = openSocket('open a netlink socket');
+    this.#fd = openSocket('open a netlink socket', protocol);
     // Refused before Linux 4.20; those kernels answer with the whole table.
     libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, Uint8Array.of(1, 0, 0, 0));
   }
@@ -195,9 +196,9 @@ function receive(fd: number, what: string): Uint8Array {
   return bytes.subarray(0, got);
 }
 
-function openSocket(what: string): number {
+function openSocket(what: string, protocol = NETLINK_ROUTE): number {
   const libc = openLibc();
-  const fd = checkCall(what, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+  const fd = checkCall(what, libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol));
   const timeout = new Uint8Array(16);
   new DataView(timeout.buffer).setBigInt64(0, BigInt(REPLY_SECONDS), true);
   libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
