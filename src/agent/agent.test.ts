@@ -26,7 +26,7 @@ const QUIET = {
 };
 
 const POLICY: LocalRedirectPolicyRow = {
-  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0, generation: 1 },
+  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0 },
   skipRedirectFromBackend: false,
   serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system', toPorts: [] },
   backendSelector: { matchLabels: { 'k8s-app': 'node-local-dns' }, matchExpressions: [] },

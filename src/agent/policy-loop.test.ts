@@ -10,7 +10,7 @@ import { createStore, type Store } from '../store/store.ts';
 import { PolicyLoop } from './policy-loop.ts';
 
 const POLICY: LocalRedirectPolicyRow = {
-  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0, generation: 1 },
+  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0 },
   skipRedirectFromBackend: false,
   serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system', toPorts: [] },
   backendSelector: { matchLabels: { 'k8s-app': 'node-local-dns' }, matchExpressions: [] },

@@ -83,6 +83,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
       'where others run behind us: redirect pods with annotation zerohop.io/redirect=permit, or all but those with deny',
       'annotated',
     )
+    .option('--report-status', 'tell the cluster how its policies fare (the default)', true)
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--cleanup', 'take the kernel programs away and end');

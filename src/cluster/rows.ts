@@ -151,10 +151,10 @@ export interface LabelSelector {
 
 /**
  * A CiliumLocalRedirectPolicy (cilium.io/v2) as written. Validation is `policy`'s job, because its refusals are
- * part of a policy's state; a missing part of the spec is a missing field here.
+ * part of a policy's state; a missing part of the spec is a missing field here. Without metadata.generation on purpose: a
+ * status that is written raises it on every node, and nothing that anybody reads has changed then.
  */
 export interface LocalRedirectPolicyRow extends ObjectRow {
-  readonly generation: number;
   readonly skipRedirectFromBackend: boolean;
   readonly addressMatcher?: { readonly ip: string; readonly toPorts: readonly PortInfo[] };
   readonly serviceMatcher?: {

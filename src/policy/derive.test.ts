@@ -42,7 +42,6 @@ function snapshot(synced: readonly KindName[], addressed = false): ClusterSnapsh
   const policy: LocalRedirectPolicyRow = {
     ...row,
     name: 'redirect',
-    generation: 1,
     skipRedirectFromBackend: false,
     ...(addressed
       ? { addressMatcher: { ip: '10.96.7.7', toPorts } }

@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { foldReports } from './fold-reports.ts';
-import type { NodeReport, PolicyReport } from './node-report.ts';
+import { foldReports, type NodeVoice } from './fold-reports.ts';
+import type { PolicyReport } from './node-report.ts';
 
 const DONE = { state: 'active', realised: 'done', reason: '' } as const;
 
-function on(node: string, told?: Partial<PolicyReport>): NodeReport {
+function on(node: string, told?: Partial<PolicyReport>): NodeVoice {
   const report: PolicyReport = { policy: 'ns/p', uid: 'u', ...DONE, ...told };
-  return { node, policies: told === undefined ? [] : [report], omitted: 0 };
+  return { node, byUid: new Map(told === undefined ? [] : [[report.uid, report]]) };
 }
 
 function waiting(
   node: string,
   reason = `no pod of namespace ns on node ${node} matches app=cache`,
-): NodeReport {
+): NodeVoice {
   return on(node, { state: 'waiting', realised: 'none', reason });
 }
 
 const cases: readonly {
   name: string;
-  nodes: readonly NodeReport[];
+  nodes: readonly NodeVoice[];
   accepted: readonly string[];
   realised: readonly string[];
 }[] = [

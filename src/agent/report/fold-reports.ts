@@ -2,7 +2,7 @@
  * What all nodes say of one policy, as the two conditions of its status. Pure, and the same for every order of reports,
  * so that two leaders one after the other write the same words.
  */
-import type { NodeReport, PolicyReport } from './node-report.ts';
+import type { PolicyReport } from './node-report.ts';
 
 /** A condition (meta/v1) without what only the object itself knows. */
 export interface Verdict {
@@ -22,16 +22,22 @@ interface NodeView {
   readonly report: PolicyReport | undefined;
 }
 
+/** What one node says, by the policies' uids. */
+export interface NodeVoice {
+  readonly node: string;
+  readonly byUid: ReadonlyMap<string, PolicyReport>;
+}
+
 export interface FoldInput {
   readonly uid: string;
   /** Of the nodes that are alive; each node once. */
-  readonly nodes: readonly NodeReport[];
+  readonly nodes: readonly NodeVoice[];
 }
 
 /** Accepted, then Realised. */
 export function foldReports({ uid, nodes }: FoldInput): readonly [Verdict, Verdict] {
   const views = nodes
-    .map(({ node, policies }): NodeView => ({ node, report: policies.find((each) => each.uid === uid) }))
+    .map(({ node, byUid }): NodeView => ({ node, report: byUid.get(uid) }))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
   return [accepted(views), realised(views)];
 }

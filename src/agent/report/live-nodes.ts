@@ -4,7 +4,7 @@
  */
 import type { ObjectKey } from '../../cluster/rows.ts';
 import type { Clock } from '../../telemetry/clock.ts';
-import type { NodeReport } from './node-report.ts';
+import type { NodeVoice } from './fold-reports.ts';
 import type { NodeLease } from './policy-object.ts';
 
 /** Clocks of nodes may differ by this much. */
@@ -24,7 +24,7 @@ export class LiveNodes {
     this.#clock = clock;
   }
 
-  /** True when what a reader sees may differ. Undefined removes. */
+  /** True when what `voices` gives may differ. Undefined removes. */
   set(key: ObjectKey, lease: NodeLease | undefined): boolean {
     const before = this.#entries.get(key);
     if (lease === undefined) return this.#entries.delete(key);
@@ -33,7 +33,7 @@ export class LiveNodes {
       lease,
       renewedAtMs: renewed || before === undefined ? this.#firstSeen(lease, before) : before.renewedAtMs,
     });
-    return before?.lease.text !== lease.text || !this.#alive(before);
+    return before?.lease.digest !== lease.digest || !this.#alive(before);
   }
 
   replace(leases: ReadonlyMap<ObjectKey, NodeLease>): void {
@@ -46,10 +46,10 @@ export class LiveNodes {
   }
 
   /** One per node, in no order. */
-  reports(): readonly NodeReport[] {
-    const byNode = new Map<string, NodeReport>();
+  voices(): readonly NodeVoice[] {
+    const byNode = new Map<string, NodeVoice>();
     for (const entry of this.#entries.values()) {
-      if (this.#alive(entry)) byNode.set(entry.lease.report.node, entry.lease.report);
+      if (this.#alive(entry)) byNode.set(entry.lease.node, entry.lease);
     }
     return [...byNode.values()];
   }

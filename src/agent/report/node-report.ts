@@ -81,14 +81,34 @@ function jsonOf(node: string, policies: readonly PolicyReport[], omitted: number
   });
 }
 
-/** Undefined for what is no report of this version. */
-export function parseReport(text: string): NodeReport | undefined {
+/**
+ * Undefined for what is no report of this version. Entries that say the same are one object where `shared` has it: of a
+ * thousand nodes nearly all say the same of a policy.
+ */
+export function parseReport(
+  text: string,
+  shared: Map<string, PolicyReport> = new Map(),
+): NodeReport | undefined {
   if (text.length > REPORT_MAX_BYTES) return undefined;
   const fields = recordOf(parseJson(text));
   const node = clean(textOf(fields.node) ?? '', 253);
   if (fields.version !== 1 || node === '') return undefined;
-  const policies = itemsOf(fields.policies).flatMap((item) => policyOf(item) ?? []);
+  const policies = itemsOf(fields.policies).flatMap((item) => {
+    const policy = policyOf(item);
+    return policy === undefined ? [] : [sharedEntry(policy, shared)];
+  });
   return { node, policies, omitted: typeof fields.omitted === 'number' ? fields.omitted : 0 };
+}
+
+const SHARED_MAX = 10_000;
+
+function sharedEntry(policy: PolicyReport, shared: Map<string, PolicyReport>): PolicyReport {
+  const key = JSON.stringify(policy);
+  const known = shared.get(key);
+  if (known !== undefined) return known;
+  if (shared.size >= SHARED_MAX) shared.clear();
+  shared.set(key, policy);
+  return policy;
 }
 
 function policyOf(item: unknown): PolicyReport | undefined {

@@ -18,10 +18,17 @@ import { foldReports, type Verdict } from './fold-reports.ts';
 import { leasesPath, REPORT_LABEL, REPORT_LABEL_VALUE } from './lease.ts';
 import { LiveNodes } from './live-nodes.ts';
 import { type EventSubject, eventsFor } from './policy-events.ts';
-import { convertNodeLease, convertPolicyObject, type NodeLease, type PolicyObject } from './policy-object.ts';
+import {
+  convertPolicyObject,
+  createNodeLeaseConverter,
+  type NodeLease,
+  type PolicyObject,
+} from './policy-object.ts';
 import { waitAfter } from './repeat.ts';
 
 const LOOK_MS = 1_000;
+/** Whatever nobody tells of: leases that end, writes that were put off. */
+const WHOLE_LOOK_MS = 5_000;
 const WORDS_REST_MS = 10_000;
 const FORBIDDEN_RETRY_MS = 120_000;
 /** A definition may be replaced by one that keeps the status. */
@@ -57,6 +64,9 @@ export class StatusWriter {
   readonly #watches: readonly ListWatch[];
   readonly #listed = new Set<'leases' | 'policies'>();
   readonly #backoff: Backoff;
+  /** Something was told since the last round. */
+  #stale = false;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #eventsOnlyUntilMs = Number.NEGATIVE_INFINITY;
   #restUntilMs = Number.NEGATIVE_INFINITY;
   #trouble: string | undefined;
@@ -86,12 +96,15 @@ export class StatusWriter {
       resource: 'leases.coordination.k8s.io',
       path: leasesPath(namespace),
       labelSelector: `${REPORT_LABEL}=${REPORT_LABEL_VALUE}`,
-      convert: convertNodeLease,
+      convert: createNodeLeaseConverter(),
       onList: (leases) => {
         this.#nodes.replace(leases);
         this.#listed.add('leases');
+        this.#stale = true;
       },
-      onRow: (key, lease) => void this.#nodes.set(key, lease),
+      onRow: (key, lease) => {
+        if (this.#nodes.set(key, lease)) this.#stale = true;
+      },
       onMissing: () => undefined,
     });
   }
@@ -107,8 +120,10 @@ export class StatusWriter {
         for (const [key, policy] of policies) this.#policies.set(key, policy);
         for (const key of this.#memory.keys()) if (!policies.has(key)) this.#memory.delete(key);
         this.#listed.add('policies');
+        this.#stale = true;
       },
       onRow: (key, policy) => {
+        this.#stale = true;
         if (policy !== undefined) this.#policies.set(key, policy);
         else {
           this.#policies.delete(key);
@@ -131,8 +146,12 @@ export class StatusWriter {
   }
 
   async #round(): Promise<void> {
-    if (this.#listed.size < 2) return;
-    const nodes = this.#nodes.reports();
+    const nowMs = this.#spec.clock.monotonicMs();
+    const due = nowMs - this.#lookedAtMs >= WHOLE_LOOK_MS;
+    if (this.#listed.size < 2 || !(this.#stale || due)) return;
+    this.#stale = false;
+    this.#lookedAtMs = nowMs;
+    const nodes = this.#nodes.voices();
     for (const [key, policy] of [...this.#policies]) {
       if (this.#closed) return;
       if (this.#policies.get(key) === policy)

@@ -14,7 +14,7 @@ export function convertLocalRedirectPolicy(object: unknown): Conversion<LocalRed
   const identity = objectRow(object);
   if (!identity.ok) return identity;
   const spec = specOf(object);
-  const { generation, annotations } = recordOf(recordOf(object).metadata);
+  const { annotations } = recordOf(recordOf(object).metadata);
   const backendAddress = textOf(recordOf(annotations)[BACKEND_ADDRESS_ANNOTATION]);
   const frontend = recordOf(spec.redirectFrontend);
   const backend = recordOf(spec.redirectBackend);
@@ -29,7 +29,6 @@ export function convertLocalRedirectPolicy(object: unknown): Conversion<LocalRed
     return refuse(`a value of matchLabels is no string: received ${excerpt(badLabel)}`);
   return ok({
     ...identity.value,
-    generation: typeof generation === 'number' ? generation : 0,
     skipRedirectFromBackend: spec.skipRedirectFromBackend === true,
     ...(address && { addressMatcher: { ip: word(address.ip), toPorts: portsOf(address) } }),
     ...(service && {

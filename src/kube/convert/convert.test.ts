@@ -274,13 +274,23 @@ describe('annotation zerohop.io/redirect', () => {
 });
 
 describe('convertLocalRedirectPolicy', () => {
+  it('gives the same row when only the status, and with it the generation, has changed', () => {
+    const spec = { redirectBackend: { toPorts: [] } };
+    const before = { metadata: { name: 'p', generation: 1, resourceVersion: '1' }, spec };
+    const after = {
+      ...{ metadata: { name: 'p', generation: 2, resourceVersion: '2' }, spec },
+      status: { conditions: [{ type: 'Accepted', status: 'True' }] },
+    };
+    expect(convertLocalRedirectPolicy(after)).toEqual(convertLocalRedirectPolicy(before));
+  });
+
   it('reads the policy of the field reports', () => {
     const ports = [
       { port: '53', name: 'dns', protocol: 'UDP' },
       { port: '53', name: 'dns-tcp', protocol: 'TCP' },
     ];
     const converted = convertLocalRedirectPolicy({
-      metadata: { ...metadata, generation: 3 },
+      metadata,
       spec: {
         redirectFrontend: { serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system' } },
         redirectBackend: {
@@ -293,7 +303,6 @@ describe('convertLocalRedirectPolicy', () => {
       ok: true,
       value: {
         ...identity,
-        generation: 3,
         skipRedirectFromBackend: false,
         serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system', toPorts: [] },
         backendSelector: { matchLabels: { 'k8s-app': 'node-local-dns' }, matchExpressions: [] },

@@ -148,7 +148,6 @@ const wildPolicies: fc.Arbitrary<LocalRedirectPolicyRow> = fc
   .map(([row, spec, backendPorts, skipRedirectFromBackend]) => ({
     ...row,
     ...spec,
-    generation: 1,
     backendPorts,
     skipRedirectFromBackend,
   }));
@@ -181,7 +180,6 @@ const soundPolicies: fc.Arbitrary<LocalRedirectPolicyRow> = fc
   )
   .map(([row, matcher, { app, ...backend }]) => ({
     ...row,
-    generation: 1,
     skipRedirectFromBackend: false,
     ...('ip' in matcher
       ? { addressMatcher: matcher }
