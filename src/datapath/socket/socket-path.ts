@@ -213,6 +213,7 @@ export class SocketPath {
     this.#timer = this.#options.clock.after(TICK_MS, () => {
       try {
         this.#tick();
+        this.#problems.delete('tick');
       } catch (error) {
         this.#problem('tick', errorText(error));
       }
@@ -222,15 +223,17 @@ export class SocketPath {
 
   #tick(): void {
     this.#ticks++;
-    this.#servers.write();
-    if (this.#options.scope === 'all') {
-      const before = this.#podIds;
-      this.#podIds = this.#options.podNetnsIds();
-      const changed = before.size !== this.#podIds.size || [...this.#podIds].some((id) => !before.has(id));
-      if (changed || this.#missing || this.#ticks % REWRITE_TICKS === 0) this.#writeCallers();
-    } else if (this.#problems.has('cookie')) this.#writeCallers();
-    if (this.#ticks % REWRITE_TICKS === 0) this.#lookAtOthers();
     if (this.#ticks % SWEEP_TICKS === 0) void this.sweep();
+    this.#servers.write();
+    if (this.#ticks % REWRITE_TICKS === 0) this.#lookAtOthers();
+    if (this.#options.scope === 'host') {
+      if (this.#problems.has('cookie')) this.#writeCallers();
+      return;
+    }
+    const before = this.#podIds;
+    this.#podIds = this.#options.podNetnsIds();
+    const changed = before.size !== this.#podIds.size || [...this.#podIds].some((id) => !before.has(id));
+    if (changed || this.#missing || this.#ticks % REWRITE_TICKS === 0) this.#writeCallers();
   }
 
   /** What fails is a row of the status: nobody who waits here could do anything about it. */
@@ -241,10 +244,7 @@ export class SocketPath {
         await this.#sweepOnce();
         this.#problems.delete('sweep');
       } catch (error) {
-        this.#problem(
-          'sweep',
-          `connected sockets cannot be looked at: ${errorText(error)} (CONFIG_INET_UDP_DIAG)`,
-        );
+        this.#problem('sweep', `connected UDP sockets cannot be looked after: ${errorText(error)}`);
       }
     } while (this.#sweepAgain && !this.#closed);
   }
@@ -269,17 +269,24 @@ export class SocketPath {
     this.#ended += ended;
     if (ended > 0)
       this.#options.log.info(`socket path: ${ended} connected UDP sockets ended, their backend is gone`);
-    if (refused.length > 0) {
-      const why = refused.includes('EOPNOTSUPP')
-        ? 'the kernel is built without CONFIG_INET_DIAG_DESTROY'
-        : refused.join(', ');
-      this.#problem('end', `connected UDP sockets to backends that are gone cannot be ended: ${why}`);
-    } else this.#problems.delete('end');
+    if (refused.length === 0) this.#problems.delete('end');
+    else
+      this.#problem(
+        'end',
+        `connected UDP sockets whose backend is gone cannot be ended: ${refused.map(explain).join(', ')}`,
+      );
   }
 
   #map(name: string): BpfMap {
     return required(this.#own, name);
   }
+}
+
+/** sock_diag(7) is made of parts that a kernel may be built without. */
+function explain(refused: string): string {
+  if (refused === 'EOPNOTSUPP') return 'the kernel is built without CONFIG_INET_DIAG_DESTROY';
+  if (refused.endsWith('ENOENT')) return 'the kernel is built without CONFIG_INET_UDP_DIAG';
+  return refused;
 }
 
 function nanoseconds(milliseconds: number): Uint8Array {

@@ -6,6 +6,7 @@
  * Cheap while nothing is stale: only the list of noted sockets is read then.
  */
 import { setImmediate } from 'node:timers/promises';
+import { errorText } from '../../fault/app-error.ts';
 import { ipFromBytes } from '../../net/ip.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { type ConnectedSocket, connectedUdpSockets, endUdpSocket } from '../../sys/netlink/sock-diag.ts';
@@ -32,7 +33,7 @@ export interface StaleSocketsOptions {
 
 export interface SweepResult {
   readonly ended: number;
-  /** Names of the errors of sockets that could not be ended; not those that were gone already. */
+  /** Why sockets could not be looked at or ended, each reason once; not those that were gone already. */
   readonly refused: readonly string[];
 }
 
@@ -42,7 +43,7 @@ export async function endStaleSockets(options: StaleSocketsOptions): Promise<Swe
   const outcomes: string[] = [];
   if (stale.size === 0) return { ended: 0, refused: [] };
   for (const namespace of options.namespaces()) {
-    outcomes.push(...(insideNamespace(namespace, () => endHere(stale)) ?? []));
+    outcomes.push(...endIn(namespace, stale));
     await setImmediate();
     if (options.isClosed()) break;
   }
@@ -67,6 +68,15 @@ function staleConnections({
     stale.set(decodeConnectionKey(new DataView(key.buffer)).cookie, pair);
   }
   return stale;
+}
+
+/** One that may not be entered keeps nobody from the others. */
+function endIn(namespace: NetNamespace, stale: ReadonlyMap<bigint, SocketPair>): readonly string[] {
+  try {
+    return insideNamespace(namespace, () => endHere(stale)) ?? [];
+  } catch (error) {
+    return [errorText(error)];
+  }
 }
 
 /** In the namespace of this thread. */
