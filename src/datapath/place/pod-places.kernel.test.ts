@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../telemetry/clock.ts';
+import { addBridge, addBridgedPod } from '../testing/bridged-pods.ts';
 import { toIp } from '../testing/conformance.ts';
 import { silentLog, TestNetwork } from '../testing/test-network.ts';
 import { openPodPlaces, type PodPlaces } from './pod-places.ts';
@@ -12,9 +13,7 @@ let places: PodPlaces;
 beforeAll(() => {
   network = new TestNetwork('places');
   network.addPod('routed', '172.20.0.10');
-  network.inNode('ip', 'link', 'add', 'cni0', 'type', 'bridge');
-  network.inNode('ip', 'addr', 'add', '172.21.0.1/24', 'dev', 'cni0');
-  network.inNode('ip', 'link', 'set', 'cni0', 'up');
+  addBridge(network);
   network.enterNode();
 });
 
@@ -24,27 +23,6 @@ beforeEach(() => {
 
 afterEach(() => places.close());
 afterAll(() => network.close());
-
-/** Both ends of a new veth: the host's is on the bridge, the pod's has the addresses. */
-function addBridgedPod(name: string, ...addresses: readonly string[]): string {
-  const pod = network.addPod(name, '192.0.2.77');
-  network.run(pod.netns, 'ip', 'addr', 'flush', 'dev', 'eth0');
-  network.inNode('ip', 'addr', 'flush', 'dev', pod.ifname);
-  network.inNode('ip', 'route', 'flush', 'dev', pod.ifname);
-  network.inNode('ip', 'link', 'set', pod.ifname, 'master', 'cni0');
-  for (const address of addresses)
-    network.run(
-      pod.netns,
-      'ip',
-      'addr',
-      'add',
-      address,
-      'dev',
-      'eth0',
-      ...(address.includes(':') ? ['nodad'] : []),
-    );
-  return pod.ifname;
-}
 
 function find(address: string): ReturnType<PodPlaces['find']> {
   return places.find(toIp(address));
@@ -61,7 +39,7 @@ describe('find knows', () => {
   });
 
   test('a bridged pod by both families, before it has sent anything', () => {
-    const ifname = addBridgedPod('bridged', '172.21.0.9/24', 'fd00:21::9/64');
+    const { ifname } = addBridgedPod(network, 'bridged', '172.21.0.9/24', 'fd00:21::9/64');
     expect(find('172.21.0.9').ifname).toBe(ifname);
     expect(find('fd00:21::9')).toEqual(find('172.21.0.9'));
   });
@@ -96,9 +74,9 @@ describe('find knows', () => {
   });
 
   test('the newer of two pods behind a bridge that have one address, and the older again when that goes', () => {
-    const old = addBridgedPod('dying', '172.21.0.20/24');
+    const { ifname: old } = addBridgedPod(network, 'dying', '172.21.0.20/24');
     expect(find('172.21.0.20').ifname).toBe(old);
-    const fresh = addBridgedPod('fresh', '172.21.0.20/24');
+    const { ifname: fresh } = addBridgedPod(network, 'fresh', '172.21.0.20/24');
     expect(find('172.21.0.20').ifname).toBe(fresh);
     network.inNode('ip', 'link', 'del', fresh);
     expect(find('172.21.0.20').ifname).toBe(old);
