@@ -53,9 +53,6 @@ const SWEEP_TICKS = 5;
 /** A namespace of one id can be another one (a pod that came anew between two ticks), and others come and go. */
 const REWRITE_TICKS = 30;
 
-/** Of the names of all our programs. */
-const OUR_PREFIX = 'zh_';
-
 export class SocketPath {
   readonly #options: SocketPathOptions;
   readonly #own: ReadonlyMap<string, BpfMap>;
@@ -170,9 +167,8 @@ export class SocketPath {
     this.#tellOrder();
   }
 
-  /** Agents of other nodes on this machine serve other namespaces: it does not matter who of us is first. */
   #tellOrder(): void {
-    const ahead = this.#others.filter((other) => other.ahead && !other.name.startsWith(OUR_PREFIX));
+    const ahead = this.#others.filter((other) => other.ahead);
     if (ahead.length === 0) this.#problems.delete('ahead');
     else {
       const names = ahead.map((other) => `${other.name} at ${other.hook}`).join(', ');
