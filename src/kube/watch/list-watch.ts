@@ -162,8 +162,8 @@ interface ListTools<Row> {
 }
 
 /**
- * A server that has just started, or a cache in front of it, may say 200 to an empty list before it knows better. What
- * is believed without a second look empties the kernel's tables of a whole cluster at once.
+ * A server that has just started, or a cache in front of it, may say 200 to an empty list before it knows better. The
+ * usual clients believe it; for us it would empty the kernel's tables of a whole cluster at once.
  */
 async function listTwiceIfEmpty<Row>(
   spec: ListWatchSpec<Row> & { readonly signal: AbortSignal },
