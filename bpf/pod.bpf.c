@@ -357,6 +357,21 @@ static __always_inline void remember_fragments(const struct packet *packet, cons
 }
 
 /*
+ * Ids come round: 172.20.0.9 answered 10.96.0.10's query with id 7 in pieces, and seconds later answers one that was asked
+ * of itself, with id 7 again. A first fragment that is not translated takes the translation of the later ones with it.
+ */
+static __always_inline void forget_fragments(struct __sk_buff *skb, const struct packet *packet, int hook)
+{
+	struct fragment_key key = {};
+
+	fragment_key(&key, packet);
+	if (!bpf_map_lookup_elem(&fragments, &key))
+		return;
+	if (hook == HOOK_TO_ENDPOINT || find_sender(skb, packet))
+		bpf_map_delete_elem(&fragments, &key);
+}
+
+/*
  * Puts the frontend's address on a later fragment of a reply and says where it goes. One that overtakes the first, which
  * has the ports, is left alone: the datagram is lost, and asked for again.
  */
@@ -476,6 +491,8 @@ int from_endpoint(struct __sk_buff *skb)
 	}
 	if (deliver_direct && parsed != PARSED_ODD && restore(skb, &packet, parsed, &outcome))
 		return deliver(skb, outcome.delivered_ifindex);
+	if (deliver_direct && parsed == PARSED_FIRST)
+		forget_fragments(skb, &packet, HOOK_FROM_ENDPOINT);
 	forget_reply(skb, &packet);
 	tell(skb, &packet, &outcome);
 	return PASS_ON;
@@ -497,6 +514,8 @@ int to_endpoint(struct __sk_buff *skb)
 	}
 	if (parsed != PARSED_ODD && restore(skb, &packet, parsed, &outcome))
 		return PASS_ON;
+	if (parsed == PARSED_FIRST)
+		forget_fragments(skb, &packet, HOOK_TO_ENDPOINT);
 	tell(skb, &packet, &outcome);
 	return PASS_ON;
 }

@@ -102,6 +102,20 @@ describe.each(FAMILIES)('an answer in pieces over $name', ({ family }) => {
     }
   });
 
+  test.each(['from_endpoint', 'to_endpoint'] as const)(
+    'an id that comes round for a direct conversation is not taken for the answer before (%s)',
+    (program) => {
+      const { pieces } = largeAnswer(family);
+      for (const piece of pieces) rig.programs.run(program, piece);
+      const asked = rig.query(family, { destination: family.alive });
+      rig.programs.run('from_endpoint', asked);
+      const answer = buildPacket(rig.answer(family, asked, { payload: LARGE }));
+      for (const piece of fragment(answer, PIECE_BYTES, ids)) {
+        expect(rig.programs.run(program, piece)).toEqual({ verdict: PASS_ON, packet: piece });
+      }
+    },
+  );
+
   test('a query in pieces goes its ordinary way, whole', () => {
     const before = rig.programs.counters().fellBack.fragment;
     for (const piece of fragment(buildPacket(rig.query(family, { payload: LARGE })), PIECE_BYTES, ++ids)) {

@@ -150,3 +150,14 @@ describe('one pod that makes flows without end', () => {
     expect(verdictOf(IPV6)).toBe(REDIRECTED);
   });
 });
+
+test('a full flow map still takes the flows of queries, and gives the answers their address back', () => {
+  rig.programs.fillFlows();
+  const asked = Array.from({ length: 500 }, (_, i) => rig.query(i % 2 === 0 ? IPV4 : IPV6));
+  for (const each of asked) expect(rig.programs.run('from_endpoint', each).verdict).toBe(REDIRECTED);
+  for (const [i, each] of asked.entries()) {
+    const family = i % 2 === 0 ? IPV4 : IPV6;
+    const answer = rig.programs.run('from_endpoint', rig.answer(family, each));
+    expect(readPacket(answer.packet).source).toBe(family.vip);
+  }
+});

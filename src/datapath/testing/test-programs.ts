@@ -17,6 +17,7 @@ import {
   encodeFlow,
   encodeFlowKey,
   FLOW_REPLY,
+  MAX_FLOWS,
 } from '../kernel/abi.gen.ts';
 import { EndpointTable } from '../kernel/endpoint-table.ts';
 import { HealthTable } from '../kernel/health-table.ts';
@@ -96,6 +97,17 @@ export class TestPrograms {
     const flow = decodeFlow(value);
     const seenNs = flow.seenNs - BigInt(seconds) * 1_000_000_000n;
     this.#map('flows').update(key, encodeFlow({ ...flow, seenNs }));
+  }
+
+  /** Fills the flow map to the brim with flows of nobody. */
+  fillFlows(): void {
+    const flow = encodeFlow({ address: new Uint8Array(16), port: 1, flags: 0, ifindex: 1, seenNs: 0n });
+    const nobody = { source: new Uint8Array(16), protocol: 17, direction: FLOW_REPLY, messageId: 0 };
+    for (let i = 0; i < MAX_FLOWS; i++) {
+      const destination = Uint8Array.of(...new Uint8Array(12), 240, i >> 16, i >> 8, i);
+      const key = encodeFlowKey({ ...nobody, destination, sourcePort: 53, destinationPort: 1 });
+      this.#map('flows').update(key, flow);
+    }
   }
 
   /** Puts beats of these ages into a seat, one for each thread; `null`: there is no such thread. */
