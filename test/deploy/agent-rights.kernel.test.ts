@@ -30,7 +30,7 @@ const cgroup = join(unified, `zh-rights-${process.pid}`);
 let listener: Server;
 const running: ChildProcess[] = [];
 
-/** A node's namespace with a pod's behind a veth, a bpffs, and then the agent with what is left of its rights. */
+/** A node's namespace with a pod's behind a veth, a policy engine's chain, a bpffs, and then the agent with its rights. */
 const SCRIPT = `
 set -e
 ip link set lo up
@@ -42,12 +42,13 @@ trap 'kill $pod' EXIT
 until [ "$(readlink /proc/$pod/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
 ip link add veth0 type veth peer name eth0 netns $pod
 ip link set veth0 up
+iptables-legacy -N cali-test
 nsenter -t $pod -n ip address add ${POD_ADDRESS}/32 dev eth0
 nsenter -t $pod -n ip link set eth0 up
 setpriv --no-new-privs --bounding-set=$BOUNDS --inh-caps=$BOUNDS "$@" &
 agent=$!
-trap 'kill $agent $pod' EXIT TERM
-wait $agent
+trap 'kill $agent' TERM
+wait $agent || wait $agent || true
 `;
 
 beforeAll(async () => {
@@ -74,6 +75,8 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const child of running.splice(0)) {
+    // Where rights were missing it has ended by itself.
+    if (child.exitCode !== null || child.signalCode !== null) continue;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;
@@ -131,7 +134,18 @@ describe('an agent with the capabilities of its manifest', () => {
     const agent = startAgent('granted', granted);
     await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Interfaces +1: 1 done$/m);
     expect(await agent.status()).toMatch(/^Ready +yes$/m);
+    expect(await agent.status()).toMatch(/^Delivery +stack: .*Calico/m);
     expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
+  });
+
+  it('cannot know what netfilter holds without net_raw, and says so', async () => {
+    const agent = startAgent(
+      'without-net_raw',
+      granted.filter((name) => name !== 'net_raw'),
+    );
+    await expect
+      .poll(agent.status, { timeout: 40_000, interval: 300 })
+      .toMatch(/^Delivery .*iptables-legacy-save/m);
   });
 
   it.each(['bpf', 'net_admin', 'perfmon', 'net_broadcast'])(

@@ -110,6 +110,7 @@ describe('the chart', () => {
       'SYS_ADMIN',
       'NET_ADMIN',
       'NET_BROADCAST',
+      'NET_RAW',
       'SYS_RESOURCE',
     ]);
     const profile = podSpec(agentOf({ agent: { localhostSeccompProfile: 'z.json' } })).securityContext;

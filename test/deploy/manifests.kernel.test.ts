@@ -218,7 +218,7 @@ describe('pods', () => {
   it('have the capabilities that are accounted for, and no others', () => {
     const added = (name: (typeof OVERLAYS)[number], daemonSet: string) =>
       firstContainer(find(overlay(name), 'DaemonSet', daemonSet)).securityContext.capabilities?.add ?? [];
-    const agent = ['BPF', 'NET_ADMIN', 'PERFMON', 'NET_BROADCAST', 'SYS_RESOURCE'];
+    const agent = ['BPF', 'NET_ADMIN', 'PERFMON', 'NET_BROADCAST', 'NET_RAW', 'SYS_RESOURCE'];
     expect({
       'cache-only': added('cache-only', 'node-local-dns'),
       'cache-and-agent, cache': added('cache-and-agent', 'node-local-dns'),
