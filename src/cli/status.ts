@@ -4,7 +4,8 @@
  */
 import { type DiscoverOptions, discoverAgents } from '../agent/discover.ts';
 import { whyNotReady } from '../agent/readiness.ts';
-import type { AgentStatus, InterfaceJson } from '../agent/wire.ts';
+import type { AgentStatus } from '../agent/wire.ts';
+import { hookRows } from './hook-rows.ts';
 import type { Command } from './main.ts';
 import { type ListFlags, printPerNode } from './per-node.ts';
 import { createProgram, runProgram } from './program.ts';
@@ -65,33 +66,6 @@ function formatStatus(status: AgentStatus): string {
     ],
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
-}
-
-function hookRows({ interfaces, delivery }: AgentStatus): readonly (readonly [string, string])[] {
-  const hooks = [...new Set(interfaces.map(({ hook, redirects }) => hookText(hook, redirects)))].filter(
-    Boolean,
-  );
-  const count = (text: string) =>
-    interfaces.filter((row) => hookText(row.hook, row.redirects) === text).length;
-  return [
-    ...hooks.map((text, i) => [i === 0 ? 'Hooks' : '', `${count(text)} ${text}`] as const),
-    ...(delivery === undefined ? [] : ([['Delivery', `${delivery.mode}: ${delivery.reason}`]] as const)),
-  ];
-}
-
-/** Who else is there decides what a packet meets before and after us; empty while nothing of ours hangs there. */
-function hookText(hook: InterfaceJson['hook'], redirects: boolean | undefined): string {
-  if (hook === undefined) return '';
-  const seen = redirects === false ? ', packets seen only' : '';
-  if (hook.others.length === 0) return `${hook.kind}, alone${seen}`;
-  const names = (ahead: boolean) => [
-    ...new Set(hook.others.filter((other) => other.ahead === ahead).map(({ name }) => name)),
-  ];
-  const parts = [
-    ...(names(true).length === 0 ? [] : [`after ${names(true).join(', ')}`]),
-    ...(names(false).length === 0 ? [] : [`before ${names(false).join(', ')}`]),
-  ];
-  return `${hook.kind}, ${parts.join(', ')}${seen}`;
 }
 
 function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string, string])[] {
