@@ -43,6 +43,19 @@ describe('a channel for descriptors', () => {
     there.close();
   });
 
+  it('tells whether there is something to receive, the end included', () => {
+    const { here, there } = channel('ready');
+    expect(there.isReady()).toBe(false);
+    here.send(Buffer.from('one'));
+    expect(there.isReady()).toBe(true);
+    there.receive();
+    expect(there.isReady()).toBe(false);
+    here.close();
+    expect(there.isReady()).toBe(true);
+    expect(there.receive()).toBe('closed');
+    there.close();
+  });
+
   it('takes as many at once as it says', () => {
     const { here, there } = channel('many');
     here.send(Uint8Array.of(1), Array(MAX_DESCRIPTORS).fill(0));

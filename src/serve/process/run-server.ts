@@ -13,7 +13,7 @@ import { CorefileSource } from './corefile-source.ts';
 import { removePidfile, writePidfile } from './pidfile.ts';
 import { type ProcessEnvironment, yieldToPacketThreads } from './process-environment.ts';
 import { watchCorefile } from './reload-watch.ts';
-import { heartbeatPath, ServerHeartbeat } from './server-heartbeat.ts';
+import type { ServerHeartbeat } from './server-heartbeat.ts';
 import type { Ending, ServerSignals } from './signals.ts';
 
 export interface RunOptions {
@@ -120,14 +120,14 @@ class ServerLife {
     const { sink } = environment;
     if (!quiet) for (const line of zoneLines(this.#server.current.listeners)) sink.write(line);
     if (pidfile !== '') writePidfile(pidfile);
-    const watched = this.#startBeating(takeOver === undefined ? 0 : INTRODUCTION_MS);
-    if (takeOver !== undefined) await watched;
+    if (takeOver !== undefined) await this.#startBeating(INTRODUCTION_MS);
     takeOver?.finish();
     this.#printHash();
     if (!quiet) for (const line of versionLines()) sink.write(line);
     this.#watch();
     if (this.#server.packetThreads > 0) yieldToPacketThreads();
     this.#phase = 'running';
+    if (takeOver === undefined) void this.#startBeating(0);
     if (this.#reloadAsked) void this.reloadBySignal();
   }
 
@@ -200,10 +200,12 @@ class ServerLife {
     this.#heartbeat?.close();
   }
 
+  /** Loaded once the server answers, as the door is. */
   async #startBeating(patienceMs: number): Promise<void> {
     const { environment, heartbeat = '', localIps = [], env } = this.#options;
+    const { heartbeatPath, ServerHeartbeat } = await import('./server-heartbeat.ts');
     const path = heartbeatPath(heartbeat, env);
-    if (path === undefined) return;
+    if (path === undefined || this.#phase === 'ending') return;
     const { clock, log } = environment;
     this.#heartbeat = new ServerHeartbeat({ path, clock, log: log(''), server: this.#server, localIps });
     await this.#heartbeat.start(patienceMs);

@@ -7,9 +7,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { TYPE } from '../../../dns/codes.ts';
 import { encodeMessage } from '../../../dns/encode-message.ts';
 import { frameMessage } from '../../../dns/frames.ts';
-import { ask } from '../../../plugins/fake-query.ts';
+import { parseName, ROOT } from '../../../dns/name.ts';
+import { plainQuery } from '../../../dns/plain-query.ts';
 
 export interface PumpResult {
   readonly udpSent: number;
@@ -46,9 +48,8 @@ const sockets = await Promise.all(
 );
 
 function query(name: string, id: number): Buffer {
-  const bytes = Buffer.from(encodeMessage(ask(name).message));
-  bytes.writeUInt16BE(id, 0);
-  return bytes;
+  const question = { name: parseName(name) ?? ROOT, type: TYPE.A };
+  return Buffer.from(encodeMessage(plainQuery(question, { id })));
 }
 
 const timer = setInterval(() => {
