@@ -36,6 +36,8 @@ const KVM_BROKEN = /KVM internal error|emulation failure|entry failed|Assertion/
 /** Ends the guest in every case before it resolves. */
 export async function runMachine(spec: MachineSpec, onLine: (line: string) => void): Promise<MachineEnd> {
   const child = startQemu(spec);
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let end: MachineEnd = 'broken';
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.once('exit', (code) => {
@@ -65,6 +67,7 @@ export async function runMachine(spec: MachineSpec, onLine: (line: string) => vo
     clearTimeout(silence);
     child.kill('SIGKILL');
     await gone;
+    process.off('exit', kill);
   }
 }
 

@@ -44,6 +44,8 @@ interface Plan {
 }
 
 const say = (line: string) => console.log(line);
+// Whoever is told to end ends its machine, too.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(2));
 process.exit(await main());
 
 async function main(): Promise<number> {
