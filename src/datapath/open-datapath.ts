@@ -3,6 +3,7 @@
  * or makes it all anew. A restart does not disturb a packet: maps and links stay, only programs are replaced.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { AppError } from '../fault/app-error.ts';
 import { u32Bytes } from '../sys/bpf-map.ts';
 import { ensureBpffs, isBpffs } from '../sys/bpffs.ts';
@@ -13,13 +14,14 @@ import type { Datapath, InterfaceRow } from './datapath.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
 import type { HookKind, HookOrder } from './hooks/hook-set.ts';
 import { openHookSet } from './hooks/open-hook-set.ts';
-import { EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
+import { ABI_VERSION, EVENT_RING_BYTES, MAX_EVENT_PORTS } from './kernel/abi.gen.ts';
 import { KernelDatapath } from './kernel/kernel-datapath.ts';
 import { loadPrograms } from './kernel/load-program.ts';
 import { lockPins, openMaps, openPins, removePins } from './kernel/pins.ts';
 import { POD_OBJECT } from './kernel/programs.gen.ts';
 import { openPodPlaces, type PodPlaces } from './place/pod-places.ts';
 import { openSocketPath, type SocketRedirect } from './socket/open-socket-path.ts';
+import { retireSocketPath } from './socket/retire.ts';
 
 export interface DatapathOptions {
   /** A directory on a bpffs, made (and the bpffs mounted) when missing; ours alone, one per node. */
@@ -137,6 +139,8 @@ export function removeDatapath(pinDirectory: string): boolean {
   const unlock = lockPins(pinDirectory);
   // Now we know that nobody works there; held any longer, the lock would keep the file system from being unmounted.
   unlock();
+  const pins = join(pinDirectory, `abi-${ABI_VERSION}`);
+  retireSocketPath({ maps: join(pins, 'maps'), links: join(pins, 'sockets') });
   removePins(pinDirectory);
   return true;
 }

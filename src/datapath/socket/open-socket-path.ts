@@ -1,7 +1,7 @@
 /** The socket path as the datapath holds it: open, switched off, or not to be had on this machine. */
 import { join } from 'node:path';
 import { errorText } from '../../fault/app-error.ts';
-import { SocketLinks } from './socket-links.ts';
+import { retireSocketPath } from './retire.ts';
 import { SocketPath, type SocketPathOptions } from './socket-path.ts';
 import { SOCKET_PATH_OFF, type SocketPathStatus, type SocketScope } from './socket-status.ts';
 
@@ -29,22 +29,22 @@ export interface OpenSocketPathOptions extends Omit<SocketPathOptions, 'scope' |
 
 /** Never throws: without this path the packet path works alone, and the status says what is missing. */
 export function openSocketPath({ redirect, pins, ...rest }: OpenSocketPathOptions): SocketPathHandle {
-  const directory = join(pins.links, '..', 'sockets');
-  if (redirect.scope === 'off') {
-    new SocketLinks(directory).detach();
-    return idle(SOCKET_PATH_OFF);
-  }
+  const own = { maps: pins.maps, links: join(pins.links, '..', 'sockets') };
   const { scope, cgroupRoot } = redirect;
   try {
+    if (scope === 'off') {
+      retireSocketPath(own);
+      return idle(SOCKET_PATH_OFF);
+    }
     return new SocketPath({
       ...rest,
       scope,
       ...(cgroupRoot === undefined ? {} : { cgroupRoot }),
-      pins: { maps: pins.maps, links: directory },
+      pins: own,
     });
   } catch (error) {
     const problem = errorText(error);
-    rest.log.warning(`socket path: host processes are not redirected: ${problem}`);
+    rest.log.warning(`socket path, ${scope}: ${problem}`);
     return idle({ ...SOCKET_PATH_OFF, scope, problems: [problem] });
   }
 }

@@ -9,6 +9,15 @@ import { refusal } from '../kernel/load-program.ts';
 import { openMaps } from '../kernel/pins.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
 
+export const OWN_MAPS = [
+  'sockets',
+  'connections',
+  'callers',
+  'servers',
+  'socket_counters',
+  'cookie_probes',
+] as const;
+
 /** `sockets`, `connections`, `callers`, `servers`, `socket_counters` and `cookie_probes`; the caller's to close. */
 export function openSocketMaps(directory: string): ReadonlyMap<string, BpfMap> {
   const { connections, callers, servers, socket_counters, cookie_probes } = SOCKET_OBJECT.maps;

@@ -21,6 +21,7 @@ import { CallerTable } from './caller-table.ts';
 import { type CgroupRoot, withCgroupRoot } from './cgroup-root.ts';
 import { readCookie } from './cookie.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
+import { retireSocketPath } from './retire.ts';
 import { ServerTable } from './server-table.ts';
 import { SocketCounterTable } from './socket-counters.ts';
 import { SOCKET_HOOKS, SocketLinks } from './socket-links.ts';
@@ -129,10 +130,10 @@ export class SocketPath {
     closeMaps(this.#own);
   }
 
-  /** Takes the programs off the cgroup: sockets go their ordinary way. The pins of the maps stay the caller's. */
+  /** Takes the programs off the cgroup and the maps out of the pins: sockets go their ordinary way. */
   remove(): void {
     this.close();
-    this.#links.detach();
+    retireSocketPath(this.#options.pins);
   }
 
   #attach(): void {

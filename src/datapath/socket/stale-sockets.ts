@@ -53,21 +53,31 @@ export async function endStaleSockets(options: StaleSocketsOptions): Promise<Swe
   return { ended: outcomes.filter((outcome) => outcome === 'OK').length, refused: [...new Set(refused)] };
 }
 
+/** Whatever their backends do; for when nobody will look after them any more. What cannot be ended stays. */
+export function endAllSockets(connections: BpfMap, namespaces: readonly NetNamespace[]): void {
+  const all = notedSockets(connections);
+  if (all.size === 0) return;
+  for (const namespace of namespaces) endIn(namespace, all);
+}
+
 function staleConnections({
   maps,
   connections,
   nowNs,
 }: StaleSocketsOptions): ReadonlyMap<bigint, SocketPair> {
   const now = nowNs();
-  const stale = new Map<bigint, SocketPair>();
+  return new Map([...notedSockets(connections)].filter(([, pair]) => !stillHolds(maps, pair, now)));
+}
+
+/** By cookie. */
+function notedSockets(connections: BpfMap): ReadonlyMap<bigint, SocketPair> {
+  const noted = new Map<bigint, SocketPair>();
   for (const key of connections.keys()) {
     const value = connections.lookup(key);
     if (value === undefined) continue;
-    const pair = decodeSocketPair(value);
-    if (stillHolds(maps, pair, now)) continue;
-    stale.set(decodeConnectionKey(new DataView(key.buffer)).cookie, pair);
+    noted.set(decodeConnectionKey(new DataView(key.buffer)).cookie, decodeSocketPair(value));
   }
-  return stale;
+  return noted;
 }
 
 /** One that may not be entered keeps nobody from the others. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPinned } from '../../sys/bpf.ts';
 import { BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import { ABI_VERSION, BEAT_SIZE, encodeBeat } from '../kernel/abi.gen.ts';
+import { removeDatapath } from '../open-datapath.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
 import {
   BY_CACHE,
@@ -150,11 +151,25 @@ test('kill -9 of the backend: unconnected sockets fall back at once, connected o
   expect((await host.do({ do: 'ask', socket: 'stays', to: VIP })).answer).toBe(BY_CACHE);
 });
 
-test('switched off: no program is left on the cgroup, and questions go their ordinary way', async () => {
-  await host.do({ do: 'open', socket: 'off', kind: 'udp4' });
-  expect((await host.do({ do: 'ask', socket: 'off', to: VIP })).answer).toBe(BY_CACHE);
-  await rig.open('off').apply(bothFamilies());
-  const asked = await host.do({ do: 'ask', socket: 'off', to: VIP });
+async function expectOrdinaryWay(socket: string): Promise<void> {
+  // Nobody looks after a connected socket any more, so it must not stay where it is.
+  await expect.poll(() => host.do({ do: 'error', socket })).toEqual({ error: 'ECONNABORTED' });
+  await host.do({ do: 'open', socket: `${socket} unconnected`, kind: 'udp4' });
+  const asked = await host.do({ do: 'ask', socket: `${socket} unconnected`, to: VIP });
   expect(asked).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
+}
+
+test('switched off: no program is left on the cgroup, and questions go their ordinary way', async () => {
+  await connected('off', 'udp4', VIP);
+  await rig.open('off').apply(bothFamilies());
+  await expectOrdinaryWay('off');
   expect(rig.datapath.socketPath()).toMatchObject({ scope: 'off', cgroup: '', callers: 0 });
+});
+
+test('cleaned up without an agent: the same', async () => {
+  await rig.open('host').apply(bothFamilies());
+  await connected('cleaned', 'udp4', VIP);
+  rig.datapath.close();
+  expect(removeDatapath(rig.pins)).toBe(true);
+  await expectOrdinaryWay('cleaned');
 });
