@@ -1,5 +1,5 @@
 /**
- * `npm run kernels [-- VERSION…] [--full] [--seed N] [--limit SECONDS] [--verbose]`: boots real Debian kernels in an emulated machine, one after the
+ * `npm run kernels [-- VERSION…] [--full | --load] [--seed N] [--limit SECONDS] [--verbose]`: boots real Debian kernels in an emulated machine, one after the
  * other, and runs our datapath in each. A version is the beginning of one, as `6.1`, or `newest`. Exit code 0: all passed.
  * 1: one did not. 2: there was nothing to run with.
  */
@@ -36,6 +36,8 @@ interface Plan {
   readonly kernels: readonly string[];
   /** Whole test files instead of what fits into two minutes. */
   readonly full: boolean;
+  /** Nothing but loading programs and asking for features: what a change in bpf/ wants to know first. */
+  readonly load: boolean;
   /** Of the fuzz; the same one gives the same packets. */
   readonly seed: number;
   readonly limitSeconds: number;
@@ -79,15 +81,17 @@ function readPlan(): Plan | undefined {
       allowPositionals: true,
       options: {
         full: { type: 'boolean', default: false },
+        load: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         seed: { type: 'string' },
         limit: { type: 'string' },
       },
     });
-    const { full, verbose } = values;
+    const { full, load, verbose } = values;
     return {
       kernels: positionals.length > 0 ? positionals : DEFAULT_KERNELS,
       full,
+      load,
       verbose,
       seed: readNumber('seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
       limitSeconds: readNumber('limit', values.limit, full ? FULL_LIMIT_SECONDS : LIMIT_SECONDS),
@@ -114,7 +118,8 @@ async function runKernel(wanted: string, plan: Plan, { apt, userSpace }: Parts):
   const initramfs = join(CACHE, `initramfs-${process.pid}.cpio`);
   const logFile = join(CACHE, `${wanted.replaceAll(/[^\w.]/g, '_')}.log`);
   say(`${wanted}: Debian ${kernel.version}, seed ${plan.seed}`);
-  const parameters = [`zerohop.seed=${plan.seed}`, ...(plan.full ? ['zerohop.full'] : [])];
+  const extent = plan.load ? 'load' : plan.full ? 'full' : 'quick';
+  const parameters = [`zerohop.extent=${extent}`, `zerohop.seed=${plan.seed}`];
   const limitMs = plan.limitSeconds * 1000;
   const hear = plan.verbose ? say : () => undefined;
   try {

@@ -1,6 +1,6 @@
 /**
  * The program of a guest: everything the matrix proves about a kernel. Every stage runs, whatever the ones before it
- * found. The kernel's command line chooses: `zerohop.full` for whole test files, `zerohop.seed=N` for the fuzz in them.
+ * found. The kernel's command line chooses: `zerohop.extent=` `load`, `quick` or `full`, `zerohop.seed=N` for the fuzz.
  */
 import { globSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { release } from 'node:os';
@@ -35,14 +35,17 @@ const tell = (line: GuestLine) => {
   writeSync(port, `${JSON.stringify(line)}\n`);
 };
 const commandLine = readFileSync('/proc/cmdline', 'utf8');
-const full = commandLine.includes('zerohop.full');
+const extent = /zerohop\.extent=(\w+)/.exec(commandLine)?.[1] ?? 'quick';
+const full = extent === 'full';
 fc.configureGlobal({ seed: Number(/zerohop\.seed=(\d+)/.exec(commandLine)?.[1] ?? 1) });
 
 tell({ kind: 'kernel', release: release() });
 await loadObjects(tell);
 await askFeatures(tell);
 const present = globSync('src/{datapath,sys}/**/*.kernel.test.ts', { cwd: ROOT }).sort();
-const files = full ? present : Object.keys(QUICK).filter((file) => present.includes(file));
+const files = full
+  ? present
+  : Object.keys(QUICK).filter((file) => present.includes(file) && extent !== 'load');
 for (const file of files) {
   const names = full ? EVERYTHING : (QUICK[file] ?? EVERYTHING);
   const isWanted = (name: string) => names.test(name) && !TIMED.test(name);
