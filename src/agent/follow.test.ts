@@ -57,6 +57,10 @@ class Mortal implements AgentClient {
   service(): never {
     throw new Error('nobody asks');
   }
+
+  lb(): never {
+    throw new Error('nobody asks');
+  }
 }
 
 function follow(clients: readonly AgentClient[], request: GetFlowsRequest = { follow: true }) {
