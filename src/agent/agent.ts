@@ -88,12 +88,15 @@ const KINDS: readonly KindName[] = [
 /** Before these are known, what could be told of a policy would be an alarm about nothing. */
 const REPORT_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
 
+const DELIVERED = { direct: 'past the stack', stack: 'through the stack' } as const;
+
 /** Throws `AppError` for what an operator can mend: credentials, a kernel that lacks something, a socket in use. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { log } = options;
   const clock = systemClock;
   const client = createKubeClient(loadKubeConfig(options.kube));
   const delivery = chooseDelivery(options.delivery ?? 'auto', await findPolicyEngines());
+  log.info(`redirected packets are delivered ${DELIVERED[delivery.mode]}: ${delivery.reason}`);
   const datapath = openDatapath({
     pinDirectory: options.pinDirectory,
     log,
