@@ -31,6 +31,14 @@
 /* RFC 1035 section 4.1.1: shorter is no DNS message and has no id. */
 #define DNS_HEADER_BYTES 12
 
+/*
+ * While the hook is changed (TCX to clsact) both have our program, and a packet that goes on through the stack meets it
+ * twice. The second time it looks like one that asks the backend itself, and would take the way back from the first.
+ * The two words of the packet's scratch area say that it was translated at this hook; every layer above writes its own.
+ */
+#define TRANSLATED_WORD_3 0x7a65726f
+#define TRANSLATED_WORD_4 0x7a686f70
+
 /* The loader writes it before the programs are loaded; 0: through the stack. */
 const volatile __u32 deliver_direct = 1;
 
@@ -326,6 +334,8 @@ static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owne
 	count(COUNTER_REDIRECTED);
 	tell(skb, packet, &outcome);
 	rewrite_destination(skb, packet, outcome.translated, outcome.translated_port);
+	skb->cb[3] = TRANSLATED_WORD_3;
+	skb->cb[4] = TRANSLATED_WORD_4;
 	return deliver(skb, outcome.delivered_ifindex);
 }
 
@@ -470,8 +480,11 @@ int from_endpoint(struct __sk_buff *skb)
 	struct packet packet = {};
 	struct frontend *frontend;
 	struct endpoint *owner;
-	int parsed = parse_packet(skb, &packet);
+	int parsed;
 
+	if (skb->cb[3] == TRANSLATED_WORD_3 && skb->cb[4] == TRANSLATED_WORD_4)
+		return PASS_ON;
+	parsed = parse_packet(skb, &packet);
 	if (parsed == PARSED_OTHER)
 		return PASS_ON;
 	if (parsed == PARSED_LATER) {

@@ -30,6 +30,14 @@ describe.each(FAMILIES)('over $name', ({ family }) => {
     },
   );
 
+  test('a query that meets the program twice keeps its way back', () => {
+    const asked = rig.query(family);
+    const { packet } = rig.programs.runTwice('from_endpoint', asked);
+    expect(readPacket(packet)).toMatchObject({ destination: family.alive, intact: true });
+    const back = rig.programs.run('to_endpoint', rig.answer(family, asked));
+    expect(readPacket(back.packet)).toMatchObject({ source: family.vip, intact: true });
+  });
+
   test('so it is with an answer in pieces', () => {
     const asked = rig.query(family);
     rig.programs.run('from_endpoint', asked);

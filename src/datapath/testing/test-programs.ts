@@ -7,7 +7,7 @@ import { checkCall } from '../../sys/errors.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { type ProgramStats, programStats } from '../../sys/program-stats.ts';
 import { readField } from '../../sys/struct.ts';
-import { BPF_ATTR } from '../../sys/uapi.gen.ts';
+import { BPF_ATTR, SK_BUFF } from '../../sys/uapi.gen.ts';
 import type { DatapathCounters, PacketEvent } from '../datapath.ts';
 import {
   decodeFlow,
@@ -63,20 +63,43 @@ export class TestPrograms {
   }
 
   run(program: 'from_endpoint' | 'to_endpoint', packet: Uint8Array | PacketShape): RunResult {
-    const bytes = packet instanceof Uint8Array ? packet : buildPacket(packet);
+    return this.#run(program, packet instanceof Uint8Array ? packet : buildPacket(packet));
+  }
+
+  /** `context`: of the packet, before and after. Of what can be set only its scratch area is kept. */
+  #run(program: string, bytes: Uint8Array, context?: Uint8Array): RunResult {
     const out = new Uint8Array(MOST_PACKET_BYTES);
+    const after = new Uint8Array(SK_BUFF.size);
     const { result, attr } = callWithAttr(BPF_COMMAND.PROG_TEST_RUN, {
       'test.prog_fd': this.#programs.get(program) ?? -1,
       'test.data_in': bytes,
       'test.data_size_in': bytes.length,
       'test.data_out': out,
       'test.data_size_out': out.length,
+      ...(context === undefined
+        ? {}
+        : {
+            'test.ctx_in': context,
+            'test.ctx_size_in': context.length,
+            'test.ctx_out': after,
+            'test.ctx_size_out': after.length,
+          }),
     });
     checkCall(`run ${program}`, result);
+    const [cbOffset, cbBytes] = SK_BUFF.fields.cb;
+    context?.set(after.subarray(cbOffset, cbOffset + cbBytes), cbOffset);
     return {
       verdict: readSigned(attr, 'test.retval'),
       packet: out.slice(0, readSigned(attr, 'test.data_size_out')),
     };
+  }
+
+  /** The same packet at the same hook by both ways that programs hang there, one after the other. */
+  runTwice(program: 'from_endpoint' | 'to_endpoint', packet: PacketShape): RunResult {
+    const context = new Uint8Array(SK_BUFF.size);
+    const first = this.#run(program, buildPacket(packet), context);
+    if (first.verdict !== PASS_ON) throw new Error('It does not come as far as the second');
+    return this.#run(program, first.packet, context);
   }
 
   /** What the kernel counted of a program, and what its verifier looked at. */
