@@ -75,9 +75,9 @@ const PROBES: Readonly<Record<ProbeName, (pins: string) => Promise<Answer>>> = {
       try {
         if (link < 0) throw new Error(`Cannot link another program: ${link}`);
         // Who else is there is looked at now and then.
-        const { problems } = await socketStatus(pins, ({ others }) => others.length > 0);
-        const message = problems.find((problem) => problem.includes('needs Linux 6.17'));
-        return { has: message === undefined, ...(message === undefined ? {} : { message }) };
+        const { others, problems } = await socketStatus(pins, (status) => status.others.length > 0);
+        const message = problems.find((problem) => problem.includes('6.17'));
+        return { has: !others.some(({ ahead }) => ahead), ...(message === undefined ? {} : { message }) };
       } finally {
         if (link >= 0) openLibc().close(link);
         closeSync(cgroupFd);
