@@ -47,10 +47,14 @@ export class CallerTable {
   }
 
   /**
-   * Makes the table hold the node's own namespace and those that it knows by `podIds`. Returns the ids that were found
-   * nowhere, as of a pod whose processes have not started. False when the own cookie cannot be told.
+   * Makes the table hold the node's own namespace and those that it knows by `podIds`, and with `mayPrune` no others.
+   * Returns the ids that were found nowhere, as of a pod whose processes have not started. `own` is false when the own
+   * cookie cannot be told.
    */
-  write(podIds: ReadonlySet<number>): { readonly missing: ReadonlySet<number>; readonly own: boolean } {
+  write(
+    podIds: ReadonlySet<number>,
+    mayPrune: boolean,
+  ): { readonly missing: ReadonlySet<number>; readonly own: boolean } {
     const own = this.#options.readCookie();
     const missing = new Set(podIds);
     const wanted = new Map<bigint, number>();
@@ -66,17 +70,21 @@ export class CallerTable {
       namespaces.push(namespace);
     }
     this.#namespaces = namespaces;
-    this.#replace(wanted);
+    if (mayPrune) this.#prune(wanted);
+    this.#add(wanted);
     return { missing, own: own !== undefined };
   }
 
-  #replace(wanted: ReadonlyMap<bigint, number>): void {
-    const { map } = this.#options;
+  #prune(wanted: ReadonlyMap<bigint, number>): void {
     for (const cookie of [...this.#written.keys()]) {
       if (wanted.has(cookie)) continue;
-      map.delete(encodeCallerKey({ cookie }));
+      this.#options.map.delete(encodeCallerKey({ cookie }));
       this.#written.delete(cookie);
     }
+  }
+
+  #add(wanted: ReadonlyMap<bigint, number>): void {
+    const { map } = this.#options;
     for (const [cookie, netnsId] of wanted) {
       if (this.#written.get(cookie) === netnsId || this.#written.size >= MAX_CALLERS) continue;
       map.update(encodeCallerKey({ cookie }), encodeCaller({ netnsId }));

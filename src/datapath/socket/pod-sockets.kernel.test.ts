@@ -174,6 +174,15 @@ test('a backend that goes: connected sockets in a pod are ended', async () => {
   expect(await client.do({ do: 'ask', socket: 'anew' })).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
 });
 
+test('an agent that starts again serves the pods it has not been told of yet', async () => {
+  rig.open('all');
+  expect(rig.datapath.socketPath().callers).toBe(1 + PODS.length);
+  await rig.datapath.apply({ ...spec(), pods: PODS.slice(0, 1) });
+  await expect.poll(() => rig.datapath.socketPath().callers).toBe(2);
+  await rig.datapath.apply(spec());
+  await expect.poll(() => rig.datapath.socketPath().callers).toBe(1 + PODS.length);
+});
+
 test('back in scope host, pods are left alone, and sockets from before are still ended when their backend goes', async () => {
   await rig.datapath.apply(spec());
   beat();

@@ -190,7 +190,9 @@ export class SocketPath {
   }
 
   #writeCallers(): void {
-    const { missing, own } = this.#callers.write(this.#podIds);
+    // A new agent knows no pods yet; those of the one before stay served until it does.
+    const mayPrune = this.#options.scope === 'host' || this.#podIds.size > 0;
+    const { missing, own } = this.#callers.write(this.#podIds, mayPrune);
     this.#missing = missing.size > 0;
     if (own) this.#problems.delete('cookie');
     else
