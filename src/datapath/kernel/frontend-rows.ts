@@ -80,7 +80,7 @@ export class FrontendRows {
 
   /** A frontend that changed is another object with the same tuple: only the tuple says that it is gone. */
   #forget(left: readonly Frontend[]): void {
-    const wanted = new Set([...this.#entries.values()].map((entry) => entry));
+    const wanted = new Set(this.#entries.values());
     const gone = [...this.#removed, ...left].filter((frontend) => {
       const entry = this.#byTuple.get(tupleKey(frontend));
       return entry === undefined || !wanted.has(entry);
