@@ -8,6 +8,7 @@ import { limitClient } from '../../kube/limited-client.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ReportStatus } from '../wire.ts';
+import { EventSender } from './event-sender.ts';
 import { contendForLeadership } from './leader-lease.ts';
 import { publishNodeLease } from './node-lease.ts';
 import type { NodeReport } from './node-report.ts';
@@ -41,6 +42,7 @@ export function startStatusReport(spec: StatusReportSpec): StatusReport {
   const client = limitClient(spec.client, { limits: LIMITS, clock: spec.clock });
   const around = { ...spec, client };
   const abort = new AbortController();
+  const events = new EventSender(around);
   const lease = publishNodeLease({ ...around, signal: abort.signal });
   let writer: StatusWriter | undefined;
   const leader = contendForLeadership({
@@ -48,7 +50,7 @@ export function startStatusReport(spec: StatusReportSpec): StatusReport {
     identity: spec.nodeName,
     onChange(leading) {
       writer?.close();
-      writer = leading ? new StatusWriter({ ...around, onPruned }) : undefined;
+      writer = leading ? new StatusWriter({ ...around, events, onPruned }) : undefined;
     },
   });
   function onPruned(pruned: boolean): void {
@@ -74,6 +76,7 @@ export function startStatusReport(spec: StatusReportSpec): StatusReport {
     async close() {
       abort.abort();
       writer?.close();
+      events.close();
       await leader.close();
     },
   };

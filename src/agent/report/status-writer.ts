@@ -13,7 +13,7 @@ import { createOutageLog } from '../../kube/watch/outage-log.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type ConditionJson, changeConditions, keptConditions } from './conditions.ts';
-import { EventSender } from './event-sender.ts';
+import type { EventSender } from './event-sender.ts';
 import { foldReports, type Verdict } from './fold-reports.ts';
 import { leasesPath, REPORT_LABEL, REPORT_LABEL_VALUE } from './lease.ts';
 import { LiveNodes } from './live-nodes.ts';
@@ -41,6 +41,8 @@ export interface StatusWriterSpec {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** Outlives the writer: what was seen while leading is told also when leading ends meanwhile. */
+  readonly events: Pick<EventSender, 'send'>;
   /** The server dropped, or kept, what was written. */
   readonly onPruned: (pruned: boolean) => void;
 }
@@ -60,7 +62,6 @@ export class StatusWriter {
   readonly #nodes: LiveNodes;
   readonly #policies = new Map<ObjectKey, PolicyObject>();
   readonly #memory = new Map<ObjectKey, Memory>();
-  readonly #events: EventSender;
   readonly #watches: readonly ListWatch[];
   readonly #listed = new Set<'leases' | 'policies'>();
   readonly #backoff: Backoff;
@@ -76,7 +77,6 @@ export class StatusWriter {
   constructor(spec: StatusWriterSpec) {
     this.#spec = spec;
     this.#nodes = new LiveNodes(spec.clock);
-    this.#events = new EventSender(spec);
     this.#backoff = createBackoff({ firstMs: 1_000, maxMs: 60_000, random: spec.random });
     this.#watches = [this.#watchLeases(), this.#watchPolicies()];
     this.#schedule();
@@ -85,7 +85,6 @@ export class StatusWriter {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#events.close();
     for (const watch of this.#watches) watch.close();
   }
 
@@ -174,7 +173,7 @@ export class StatusWriter {
       if (news.length === 0 && nowMs < (memory?.notBeforeMs ?? 0)) return;
       if (!(await this.#write(key, policy, change))) return;
     }
-    if (news.length > 0) this.#events.send(subjectOf(policy), eventsFor(news, told));
+    if (news.length > 0) this.#spec.events.send(subjectOf(policy), eventsFor(news, told));
     const next = new Map(verdicts.map((verdict) => [verdict.type as string, verdict]));
     this.#memory.set(key, { uid: policy.uid, told: next, notBeforeMs: nowMs + WORDS_REST_MS });
   }
