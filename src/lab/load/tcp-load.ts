@@ -11,6 +11,8 @@ import { plainQuery } from '../../dns/plain-query.ts';
 import { epochMs } from './query-load.ts';
 
 const TICK_MS = 2;
+/** What was asked on a connection that stands is answered late rather than never: it ends with its server, not before. */
+const KEPT_PATIENCE = 5;
 /** Before a kept connection is opened again that could not be opened at all. */
 const RECONNECT_MS = 20;
 
@@ -22,7 +24,7 @@ export interface TcpLoadOptions {
   readonly freshRate: number;
   /** Queries per second on the kept connection. */
   readonly keptRate: number;
-  /** Milliseconds; a query without an answer after so long is lost. */
+  /** Milliseconds; a query without an answer after so long is lost; on the kept connection KEPT_PATIENCE times that. */
   readonly patienceMs: number;
   readonly stop: AbortSignal;
   readonly onResult: (result: TcpResult) => void;
@@ -155,7 +157,7 @@ class KeptConnection {
   }
 
   #expire(): void {
-    const oldest = epochMs() - this.#options.patienceMs;
+    const oldest = epochMs() - KEPT_PATIENCE * this.#options.patienceMs;
     for (const [id, sentAtMs] of this.#pending) {
       if (sentAtMs > oldest) return;
       this.#settle(id, { cause: 'timeout' });
