@@ -80,6 +80,14 @@ struct {
 	__type(value, struct config);
 } config SEC(".maps");
 
+/* CLOCK_MONOTONIC until which connections are followed whose frontend has gone; 0 when none has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} lingering SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, EVENT_RING_BYTES);

@@ -292,6 +292,33 @@ static __always_inline int is_over_share(struct endpoint *owner, const struct pa
 	       !same_address(known->address, packet->destination);
 }
 
+/*
+ * A TCP connection that began while its address was redirected: the backend alone knows it, whatever became of the
+ * frontend. Asked of all TCP packets of pods, but only for a while after a frontend has gone.
+ */
+static __always_inline int is_left_over(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct flow_key key = {};
+	__u32 zero = 0;
+	__u64 *until;
+
+	if (packet->protocol != IPPROTO_TCP)
+		return 0;
+	until = bpf_map_lookup_elem(&lingering, &zero);
+	if (!until || *until < bpf_ktime_get_ns())
+		return 0;
+	forward_key(&key, packet);
+	if (!bpf_map_lookup_elem(&flows, &key))
+		return 0;
+	if (!is_first_segment(packet))
+		return 1;
+	/* A new connection from the same port is not ours. */
+	if (find_sender(skb, packet))
+		bpf_map_delete_elem(&flows, &key);
+	return 0;
+}
+
+/* Without a frontend: a segment of a connection that is left over. */
 static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owner, const struct packet *packet,
 				    const struct frontend *frontend)
 {
@@ -310,6 +337,8 @@ static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owne
 		copy_address(outcome.translated, known->address);
 		outcome.translated_port = known->port;
 		outcome.delivered_ifindex = known->ifindex;
+	} else if (!frontend) {
+		return PASS_ON;
 	} else {
 		__u8 reason = REASON_NONE;
 		struct backend *backend = choose_backend(skb, packet, frontend, &reason);
@@ -493,7 +522,7 @@ int from_endpoint(struct __sk_buff *skb)
 		return PASS_ON;
 	}
 	frontend = find_frontend(&packet);
-	if (frontend) {
+	if (frontend || is_left_over(skb, &packet)) {
 		if (parsed != PARSED_WHOLE)
 			return fall_back(skb, &packet, REASON_FRAGMENT);
 		owner = find_sender(skb, &packet);

@@ -7,7 +7,7 @@
  * The thread must stay in the node's network namespace.
  */
 import { errorText } from '../../fault/app-error.ts';
-import type { BpfMap } from '../../sys/bpf-map.ts';
+import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { programStats } from '../../sys/program-stats.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
@@ -55,6 +55,17 @@ export interface KernelParts {
   readonly unpin: () => void;
 }
 
+/**
+ * How long after a frontend has gone its TCP connections are still followed. A longer one is of a client that keeps its
+ * connection open for good, and has to open it anew.
+ */
+const LINGER_NS = 3_600_000_000_000n;
+
+function linger(map: BpfMap): void {
+  const until = new BigUint64Array([process.hrtime.bigint() + LINGER_NS]);
+  map.update(u32Bytes(0), new Uint8Array(until.buffer));
+}
+
 /** How often everything is looked at without being told to. */
 const SWEEP_MS = 30_000;
 
@@ -87,7 +98,8 @@ export class KernelDatapath implements Datapath {
     this.#parts = parts;
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
     this.#health = new HealthTable(this.#map('health'));
-    const table = new KernelTable({ frontends, slots, backends }, this.#health);
+    const lingering = this.#map('lingering');
+    const table = new KernelTable({ frontends, slots, backends }, this.#health, () => linger(lingering));
     this.beats = { fd: this.#map('beats').fd, seats: MAX_SEATS, beatBytes: BEAT_SIZE };
     this.#counters = new KernelCounters(this.#map('counters'));
     this.#events = new EventReader({

@@ -62,12 +62,14 @@ export class KernelTable {
   /** How many slots lead to a backend, by its id; one that none leads to stays until it is collected. */
   readonly #uses = new Map<number, number>();
   readonly #idle = new Set<number>();
+  readonly #onTcpGone: () => void;
   #lastBackendId = 0;
   #lastFrontendId = 0;
 
-  /** The maps stay the caller's. Reads all that is there. */
-  constructor(maps: RedirectMaps, health: HealthTable) {
+  /** The maps stay the caller's. Reads all that is there. `onTcpGone`: connections may be left of what goes now. */
+  constructor(maps: RedirectMaps, health: HealthTable, onTcpGone: () => void = () => undefined) {
     this.#maps = maps;
+    this.#onTcpGone = onTcpGone;
     this.#health = health;
     this.#readBackends();
     this.#readFrontends();
@@ -207,6 +209,7 @@ export class KernelTable {
   }
 
   #drop(name: string, entry: Entry): void {
+    if (tupleOf(name)[0]?.protocol === 'TCP') this.#onTcpGone();
     this.#maps.frontends.delete(entry.key);
     this.#writeSlots(entry, []);
     this.#entries.delete(name);
