@@ -14,6 +14,8 @@ export interface LostQuery {
 export interface ClientTally {
   readonly sent: number;
   readonly answered: number;
+  /** Of those that were answered: asked a second time, on a new connection in the place of one that was closed. */
+  readonly askedAgain: number;
   /** At most MAX_LOSSES of them; `sent - answered` is how many there were. */
   readonly lost: readonly LostQuery[];
   /** Answers by time taken: entry i counts those of i to i+1 tenths of a millisecond, the last one all that is longer. */
@@ -30,8 +32,12 @@ export class TallyBook {
   readonly #tenths = new Uint32Array(BUCKETS);
   #sent = 0;
   #answered = 0;
+  #askedAgain = 0;
 
-  add(transport: Transport, result: { sentAtMs: number; tookMs?: number; cause?: string }): void {
+  add(
+    transport: Transport,
+    result: { sentAtMs: number; tookMs?: number; cause?: string; askedAgain?: true },
+  ): void {
     this.#sent++;
     if (result.tookMs === undefined) {
       const { sentAtMs, cause = 'timeout' } = result;
@@ -39,12 +45,16 @@ export class TallyBook {
       return;
     }
     this.#answered++;
+    if (result.askedAgain) this.#askedAgain++;
     const bucket = Math.min(BUCKETS - 1, Math.max(0, Math.floor(result.tookMs * 10)));
     this.#tenths[bucket] = (this.#tenths[bucket] ?? 0) + 1;
   }
 
   tally(): ClientTally {
-    return { sent: this.#sent, answered: this.#answered, lost: this.#lost, tenths: trimmed(this.#tenths) };
+    return {
+      ...{ sent: this.#sent, answered: this.#answered, askedAgain: this.#askedAgain },
+      ...{ lost: this.#lost, tenths: trimmed(this.#tenths) },
+    };
   }
 }
 
@@ -62,6 +72,7 @@ export function sumTallies(tallies: readonly ClientTally[]): ClientTally {
   return {
     sent: tallies.reduce((sum, { sent }) => sum + sent, 0),
     answered: tallies.reduce((sum, { answered }) => sum + answered, 0),
+    askedAgain: tallies.reduce((sum, { askedAgain }) => sum + askedAgain, 0),
     lost: tallies.flatMap(({ lost }) => lost).sort((a, b) => a.sentAtMs - b.sentAtMs),
     tenths: [...tenths].map((count) => count ?? 0),
   };

@@ -1,7 +1,8 @@
 /**
  * DNS over TCP from inside a pod, in both habits of clients: a connection per query, as stub resolvers do it, and one
  * connection kept for all of them, as proxies do it. Open loop, like the datagrams of query-load.ts. A kept connection
- * that ends is opened again at once; what was asked on it and not answered is lost.
+ * that ends is opened again at once. What was asked on it and not answered is lost if it broke, and asked again if the
+ * server closed it, which it may at any time (RFC 7766 section 6.2.4).
  */
 import { connect, type Socket } from 'node:net';
 import { TYPE } from '../../dns/codes.ts';
@@ -36,6 +37,8 @@ export interface TcpResult {
   readonly sentAtMs: number;
   /** Absent for a lost query. */
   readonly tookMs?: number;
+  /** It had to be asked again, because the server closed the connection before it had read it. */
+  readonly askedAgain?: true;
   /** Why it was lost: the error's code, `closed` or `timeout`. */
   readonly cause?: string;
 }
@@ -97,6 +100,7 @@ class KeptConnection {
   readonly #options: TcpLoadOptions;
   /** By message id, in the order of sending. */
   readonly #pending = new Map<number, number>();
+  readonly #askedAgain = new Set<number>();
   #socket: Socket;
   #nextId = 0;
   #ended = false;
@@ -131,21 +135,25 @@ class KeptConnection {
       wasOpen = true;
     });
     readFrames(socket, (message) => this.#settle(message.readUInt16BE(0), {}));
-    let cause = 'closed';
+    let cause: string | undefined;
     socket.on('error', (error) => {
       cause = 'code' in error ? String(error.code) : error.message;
     });
     socket.on('close', () => {
-      for (const id of [...this.#pending.keys()]) this.#settle(id, { cause });
-      if (this.#ended) return;
-      if (wasOpen) this.#socket = this.#open();
+      if (cause !== undefined) for (const id of [...this.#pending.keys()]) this.#settle(id, { cause });
+      if (wasOpen) this.#reopen();
       else setTimeout(() => this.#reopen(), RECONNECT_MS);
     });
     return socket;
   }
 
   #reopen(): void {
-    if (!this.#ended) this.#socket = this.#open();
+    if (this.#ended && this.#pending.size === 0) return;
+    this.#socket = this.#open();
+    for (const id of this.#pending.keys()) {
+      this.#askedAgain.add(id);
+      this.#socket.write(framedQuery(this.#options.name, id));
+    }
   }
 
   #settle(id: number, { cause }: { readonly cause?: string }): void {
@@ -153,7 +161,8 @@ class KeptConnection {
     if (sentAtMs === undefined) return;
     this.#pending.delete(id);
     const outcome = cause === undefined ? { tookMs: epochMs() - sentAtMs } : { cause };
-    this.#options.onResult({ habit: 'kept', sentAtMs, ...outcome });
+    const again = this.#askedAgain.delete(id) ? { askedAgain: true as const } : {};
+    this.#options.onResult({ habit: 'kept', sentAtMs, ...outcome, ...again });
   }
 
   #expire(): void {

@@ -6,6 +6,8 @@ export interface Verdict {
   readonly trial: string;
   readonly sent: number;
   readonly lost: number;
+  /** On a new connection, because the server had closed the one they were asked on. */
+  readonly askedAgain: number;
   /** Milliseconds after the happening it belongs to at which the last lost query was sent; negative: before it. */
   readonly lastLossMs?: number;
   readonly p50Ms: number;
@@ -26,6 +28,7 @@ export function judge(trial: Trial, happenings: readonly Happening[], tally: Cli
     trial: trial.name,
     sent: tally.sent,
     lost: tally.sent - tally.answered,
+    askedAgain: tally.askedAgain,
     ...(offsets.length === 0 ? {} : { lastLossMs: last }),
     p50Ms: quantileMs(tally, 0.5),
     p99Ms: quantileMs(tally, 0.99),

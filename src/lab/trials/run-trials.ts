@@ -108,10 +108,11 @@ function table(verdicts: readonly Verdict[]): string {
     verdict.trial,
     String(verdict.sent),
     String(verdict.lost),
+    String(verdict.askedAgain),
     verdict.lastLossMs === undefined ? '' : `${verdict.lastLossMs.toFixed(0)} ms`,
     `${verdict.p50Ms.toFixed(1)} ms`,
     `${verdict.p99Ms.toFixed(1)} ms`,
     verdict.complaints.length === 0 ? 'kept' : 'BROKEN',
   ]);
-  return formatColumns([['Trial', 'Sent', 'Lost', 'Last loss', 'p50', 'p99', 'Bar'], ...rows]);
+  return formatColumns([['Trial', 'Sent', 'Lost', 'Asked again', 'Last loss', 'p50', 'p99', 'Bar'], ...rows]);
 }
