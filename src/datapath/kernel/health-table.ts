@@ -85,10 +85,20 @@ export class HealthTable {
     if (known !== undefined) return known;
     const index = this.#freeIndex();
     if (index === 0) return undefined;
+    this.#clear(index);
     const entry = { index, row: { address, port }, isNamed: false };
     this.#used.add(index);
     this.#entries.set(keyOf({ address, port }), entry);
     return entry;
+  }
+
+  /** An agent that was killed between two writes may have left what it knew of somebody else. */
+  #clear(index: number): void {
+    const key = u32Bytes(index);
+    const value = this.#map.lookup(key);
+    const left = value === undefined ? undefined : decodeHealth(value);
+    if (left !== undefined && (left.seat !== 0 || left.down !== 0))
+      this.#map.update(key, encodeHealth({ seat: 0, down: 0 }));
   }
 
   #forget(place: Pick<BackendHealth, 'address' | 'port'>): void {

@@ -70,8 +70,8 @@ describe('4,000 frontends with 100 backends', () => {
 
   test('one that gets another backend is all that is written', () => {
     wanted[5] = redirectedFrontend(address(2, 5), 'UDP', [address(1, 100)]);
-    // The backend, and its frontend's slots in two steps.
-    expect(countCalls(() => apply())).toBe(3);
+    // A look at its row of health, the backend, and its frontend's slots in two steps.
+    expect(countCalls(() => apply())).toBe(4);
   });
 
   test('one that goes takes itself out, and its backend when it was the last', () => {
