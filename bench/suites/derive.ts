@@ -32,7 +32,14 @@ const WARM_UP = 50;
 const FULL_ROUNDS = 5;
 const CHANGE_LIMIT_MS = 5;
 const MEMORY_LIMIT_MB = 300;
-const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
+const KINDS: readonly KindName[] = [
+  'services',
+  'endpointSlices',
+  'pods',
+  'nodes',
+  'namespaces',
+  'localRedirectPolicies',
+];
 const HEADINGS = [
   'services/endpoints/policies',
   'pod here ms',

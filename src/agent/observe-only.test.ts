@@ -34,7 +34,14 @@ const POLICY: LocalRedirectPolicyRow = {
     { port: '53', name: 'dns-tcp', protocol: 'TCP' },
   ],
 };
-const KINDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'];
+const KINDS: readonly KindName[] = [
+  'services',
+  'endpointSlices',
+  'pods',
+  'nodes',
+  'namespaces',
+  'localRedirectPolicies',
+];
 const CLUSTER: ClusterSnapshot = {
   ...SAMPLE_CLUSTER,
   generation: 2,

@@ -31,6 +31,7 @@ function snapshot(generation: number, pods: readonly PodRow[], wish?: RedirectWi
   return {
     ...EMPTY_SNAPSHOT,
     generation,
+    synced: new Set(['pods', 'namespaces']),
     pods: new Map(pods.map((row) => [`${row.namespace}/${row.name}`, row])),
     namespaces: new Map([['/blue', namespace]]),
   };
@@ -65,5 +66,27 @@ describe('WantedState says of each pod', () => {
   test('that all are permitted where the operator says so', () => {
     const [found] = new WantedState(NODE, 'all').update(snapshot(1, [pod('a')]), TABLE).pods;
     expect(found).toMatchObject({ permitted: true });
+  });
+
+  test.each(['annotated', 'all'] as const)('nothing before namespaces are listed (%s)', (rule) => {
+    const wanted = new WantedState(NODE, rule);
+    const whole = snapshot(1, [pod('a')], 'deny');
+    const early = { ...whole, namespaces: new Map(), synced: new Set(['pods'] as const) };
+    expect(wanted.update(early, TABLE)).toMatchObject({ pods: [], mayPrune: false });
+    const later = {
+      ...whole,
+      generation: 2,
+      changed: new Map([['namespaces', new Set(['/blue'])]] as const),
+    };
+    expect(wanted.update(later, TABLE).pods).toMatchObject([{ pod: 'blue/a', observeOnly: true }]);
+  });
+
+  test('to look only while its own namespace has not been heard of', () => {
+    const wanted = new WantedState(NODE, 'all');
+    const whole = snapshot(1, [pod('a')]);
+    const [early] = wanted.update({ ...whole, namespaces: new Map() }, TABLE).pods;
+    expect(early).toMatchObject({ observeOnly: true });
+    const [known] = wanted.update({ ...whole, generation: 2 }, TABLE).pods;
+    expect(known).toEqual({ pod: 'blue/a', addresses: ['10.0.0.1'], permitted: true });
   });
 });

@@ -10,7 +10,7 @@ import type { ServiceTable } from '../policy/table.ts';
 import { permissionOf, type RedirectPermission } from './redirect/permission.ts';
 
 /** Design invariant 3: nothing is taken away before each of these has been listed once. */
-const PRUNE_NEEDS: readonly KindName[] = ['services', 'pods', 'localRedirectPolicies'];
+const PRUNE_NEEDS: readonly KindName[] = ['services', 'pods', 'namespaces', 'localRedirectPolicies'];
 
 export class WantedState {
   readonly #nodeName: string;
@@ -43,8 +43,12 @@ export class WantedState {
     return this.#spec;
   }
 
-  /** True if any changed. */
+  /**
+   * True if any changed. Before namespaces are listed nobody knows which of them say no: no pod is begun with, and those
+   * that an agent before this one left in the kernel stay as it left them.
+   */
   #followPods(snapshot: ClusterSnapshot): boolean {
+    if (!snapshot.synced.has('namespaces')) return false;
     let changed = false;
     for (const key of this.#touchedPods(snapshot)) {
       const pod = snapshot.pods.get(key);
@@ -72,9 +76,10 @@ export class WantedState {
     return touched;
   }
 
+  /** A pod can be heard of before its namespace, by another watch: until then it is looked at only. */
   #localPod(pod: PodRow, snapshot: ClusterSnapshot): LocalPod {
     const namespace = snapshot.namespaces.get(namespaceKey(pod.namespace));
-    const wishes = { pod: pod.redirect, namespace: namespace?.redirect };
+    const wishes = { pod: pod.redirect, namespace: namespace === undefined ? 'deny' : namespace.redirect };
     return { pod: objectKey(pod), addresses: pod.podIPs, ...permissionOf(wishes, this.#rule) };
   }
 }

@@ -23,7 +23,7 @@ const POLICY = parse(
   readFileSync(new URL('../../src/lab/manifests/lrp-nodelocaldns.yaml', import.meta.url), 'utf8'),
 );
 const POLICIES = '/apis/cilium.io/v2/namespaces/kube-system/ciliumlocalredirectpolicies';
-const KINDS = ['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies'] as const;
+const KINDS = ['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies'] as const;
 const log = {
   debug: () => undefined,
   info: () => undefined,

@@ -70,11 +70,17 @@ export const PODS: readonly PodRow[] = [
 export const SAMPLE_CLUSTER: ClusterSnapshot = {
   ...EMPTY_SNAPSHOT,
   generation: 1,
-  synced: new Set(['services', 'endpointSlices', 'pods', 'nodes', 'localRedirectPolicies']),
+  synced: new Set(['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies']),
   pods: new Map(PODS.map((pod) => [objectKey(pod), pod])),
   services: new Map([[objectKey(kubeDns), kubeDns]]),
   nodes: new Map(
     [node('k8s-ctr', '192.168.10.100'), node('k8s-w1', '192.168.10.101')].map((row) => [objectKey(row), row]),
+  ),
+  namespaces: new Map(
+    ['default', 'kube-system'].map((name) => [
+      `/${name}`,
+      { ...{ namespace: '', name, uid: name, createdAtMs: 0 }, labels: {} },
+    ]),
   ),
 };
 
