@@ -197,10 +197,10 @@ static __always_inline void reply_key(struct flow_key *key, const struct packet 
 	key->message_id = 0;
 }
 
-/* The id of the DNS message in a datagram; 0 when this is none that can be told apart by it. */
-static __always_inline int load_message_id(struct __sk_buff *skb, const struct packet *packet, __be16 port, __u16 *id)
+/* The id of the DNS message in a datagram; 0 when it is too short for one. That it is DNS the caller knows. */
+static __always_inline int load_message_id(struct __sk_buff *skb, const struct packet *packet, __u16 *id)
 {
-	if (packet->protocol != IPPROTO_UDP || packet->payload_length < DNS_HEADER_BYTES || !is_event_port(port))
+	if (packet->protocol != IPPROTO_UDP || packet->payload_length < DNS_HEADER_BYTES)
 		return 0;
 	return bpf_skb_load_bytes(skb, packet->payload_offset, id, sizeof(*id)) == 0;
 }
@@ -228,7 +228,10 @@ static __always_inline int remember_message(struct __sk_buff *skb, struct endpoi
 	same = known->port == port && same_address(known->address, address);
 	if (same && !(known->flags & FLOW_MIXED))
 		return 0;
-	if (!load_message_id(skb, packet, packet->destination_port, &key->message_id))
+	/* The backend's own port may be any; then the frontend's says that it is DNS. */
+	if (!is_event_port(packet->destination_port) && !is_event_port(known->port))
+		return 0;
+	if (!load_message_id(skb, packet, &key->message_id))
 		return 0;
 	key->direction = FLOW_REPLY_OF_ID;
 	if (same) {
@@ -449,7 +452,7 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	known = bpf_map_lookup_elem(&flows, &key);
 	if (!known || is_stale(packet, known))
 		return 0;
-	if ((known->flags & FLOW_MIXED) && load_message_id(skb, packet, packet->source_port, &key.message_id)) {
+	if ((known->flags & FLOW_MIXED) && load_message_id(skb, packet, &key.message_id)) {
 		struct flow *own;
 
 		key.direction = FLOW_REPLY_OF_ID;
