@@ -1,9 +1,10 @@
 /** `zerohop agent`: redirects and observes DNS on this node until a signal ends it; packets keep their way then. */
-import { cleanupNode, startAgent } from '../agent/agent.ts';
+import { type AgentOptions, cleanupNode, startAgent } from '../agent/agent.ts';
 import { DEFAULT_SOCKET } from '../agent/discover.ts';
 import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
 import { AppError } from '../fault/app-error.ts';
+import { MAX_RING_CAPACITY } from '../flow/ring.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { keepSmall } from '../serve/process/process-spare.ts';
 import type { Command } from './main.ts';
@@ -45,7 +46,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     .option('--node-name <name>', 'spec.nodeName of the pods here (or NODE_NAME)')
     .option(
       '--api-server <url>',
-      "http(s)://host:port or unix:///path; else the kubeconfig, else the pod's account",
+      "http(s)://host:port or unix:///path; without it the kubeconfig, else the pod's account",
     )
     .option('--kubeconfig <file>', 'credentials and address of the API server')
     .option('--context <name>', 'of the kubeconfig')
@@ -60,7 +61,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
-    .option('--flow-capacity <n>', 'how many flows are kept: 4095, at most 65535', countFlag)
+    .option('--flow-capacity <n>', 'how many flows are kept: 4095, from 1 to 65535', countFlag)
     .option('--observe-only', 'redirect nothing, whatever policies say')
     .option(
       '--socket-redirect <host|all|off>',
@@ -102,22 +103,14 @@ async function runAgent(flags: Flags): Promise<void> {
     return;
   }
   if (nodeName === '') throw invalid('--node-name', 'it must say which node this is', nodeName);
+  if (!OBJECT_NAME.test(nodeName)) throw invalid('--node-name', 'no node can have this name', nodeName);
+  const scope = oneOf('--socket-redirect', SOCKET_SCOPES, flags.socketRedirect);
   const ended = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
   });
   const agent = await startAgent({
     nodeName,
-    kube: {
-      ...(flags.apiServer === undefined ? {} : { endpoint: flags.apiServer }),
-      ...(flags.kubeconfig === undefined
-        ? {}
-        : {
-            kubeconfig: {
-              file: flags.kubeconfig,
-              ...(flags.context === undefined ? {} : { context: flags.context }),
-            },
-          }),
-    },
+    kube: kubeSource(flags),
     pinDirectory: flags.bpfDirectory,
     socketPath: flags.socket,
     log,
@@ -129,27 +122,53 @@ async function runAgent(flags: Flags): Promise<void> {
     observeOnly: flags.observeOnly === true,
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
-    ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flags.flowCapacity }),
+    ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flowCapacity(flags.flowCapacity) }),
     socketRedirect: {
-      scope: flags.observeOnly === true ? 'off' : socketScope(flags.socketRedirect),
+      scope: flags.observeOnly === true ? 'off' : scope,
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
     },
     hookOrder: oneOf('--hook-order', HOOK_ORDERS, flags.hookOrder),
     delivery: oneOf('--delivery', DELIVERIES, flags.delivery),
     redirectPermission: oneOf('--redirect-permission', PERMISSIONS, flags.redirectPermission),
-    addressAllowList: (flags.addressMatcherCidrs ?? []).map(prefix),
-    policyNamespaces: flags.policyNamespaces ?? [],
+    addressAllowList: limit('--address-matcher-cidrs', flags.addressMatcherCidrs).map(prefix),
+    policyNamespaces: limit('--policy-namespaces', flags.policyNamespaces).map(namespaceName),
   });
   keepSmall();
   log.info(`ends after ${await ended}: kernel programs stay, packets keep their way`);
   await agent.close();
 }
 
-function socketScope(text: string): 'host' | 'all' | 'off' {
-  if (text === 'host' || text === 'all' || text === 'off') return text;
-  throw invalid('--socket-redirect', 'it is host, all or off', text);
+function kubeSource({ apiServer, kubeconfig, context }: Flags): AgentOptions['kube'] {
+  if (context !== undefined && kubeconfig === undefined)
+    throw invalid('--context', 'it is of a kubeconfig, and --kubeconfig names none', context);
+  if (apiServer !== undefined && kubeconfig !== undefined)
+    throw invalid('--api-server', 'the kubeconfig says it too: give one of the two', apiServer);
+  if (kubeconfig !== undefined)
+    return { kubeconfig: { file: kubeconfig, ...(context === undefined ? {} : { context }) } };
+  return apiServer === undefined ? {} : { endpoint: apiServer };
 }
 
+/** RFC 1123, as the API server has the names of nodes and namespaces. */
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+function namespaceName(text: string): string {
+  if (!OBJECT_NAME.test(text)) throw invalid('--policy-namespaces', 'no namespace can have this name', text);
+  return text;
+}
+
+/** A limit that names nothing would be none at all: `--policy-namespaces "$UNSET"` must not open what it was to close. */
+function limit(flag: string, parts: readonly string[] | undefined): readonly string[] {
+  if (parts?.length === 0) throw invalid(flag, 'it names nothing; leave the flag out for no limit', '');
+  return parts ?? [];
+}
+
+function flowCapacity(count: number): number {
+  if (count < 1 || count > MAX_RING_CAPACITY)
+    throw invalid('--flow-capacity', `it is from 1 to ${MAX_RING_CAPACITY}`, String(count));
+  return count;
+}
+
+const SOCKET_SCOPES = ['host', 'all', 'off'] as const;
 const HOOK_ORDERS = ['last', 'first'] as const;
 const DELIVERIES = ['auto', 'direct', 'stack'] as const;
 const PERMISSIONS = ['annotated', 'all'] as const;
