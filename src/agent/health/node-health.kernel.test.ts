@@ -209,11 +209,12 @@ describe('a cache that beats', () => {
     await serve(pods.cache, LOCAL, { more: ['-takeover', 'auto'] });
     await ended;
     children.delete(old);
-    expect(rowOfCache()?.seat).not.toBe(before);
+    await expect.poll(() => rowOfCache()?.seat, PATIENTLY).not.toBe(before);
     const redirected = datapath.counters().redirected;
     await expect.poll(() => datapath.counters().redirected - redirected > 1000n, PATIENTLY).toBe(true);
     await expect.poll(() => health.report().caches, PATIENTLY).toHaveLength(1);
-    expect(rowOfCache()).toMatchObject({ seat: health.report().caches[0]?.seat });
+    const [cache] = health.report().caches;
+    await expect.poll(rowOfCache, PATIENTLY).toMatchObject({ seat: cache?.seat });
     expect(rowOfCache()?.down).toBeUndefined();
     await expectNothingLost(pump);
   });
