@@ -110,13 +110,13 @@ function globalsOf({ eventPorts, delivery, beatDeadlineMs }: DatapathOptions): R
   return { ...constants, beat_deadline_ns: deadline };
 }
 
-/** Of pods with an interface; one that has just gone is told of again by the next change. */
-function podNetnsIds(places: PodPlaces, rows: readonly InterfaceRow[]): ReadonlySet<number> {
-  const ids = new Set<number>();
-  for (const { address } of rows) {
+/** Of pods with an interface, whether they are redirected; one that has just gone is told of again by the next change. */
+function podNetnsIds(places: PodPlaces, rows: readonly InterfaceRow[]): ReadonlyMap<number, boolean> {
+  const ids = new Map<number, boolean>();
+  for (const { address, redirects } of rows) {
     try {
       const { netnsId } = places.find(address);
-      if (netnsId >= 0) ids.add(netnsId);
+      if (netnsId >= 0) ids.set(netnsId, redirects && ids.get(netnsId) !== false);
     } catch {
       // Its row says what is the matter.
     }

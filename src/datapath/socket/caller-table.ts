@@ -47,26 +47,28 @@ export class CallerTable {
   }
 
   /**
-   * Makes the table hold the node's own namespace and those that it knows by `podIds`, and with `mayPrune` no others.
+   * Makes the table hold the node's own namespace and those that it knows by `podIds` as served, and with `mayPrune` no
+   * others. What sockets of one that is not served any more were redirected to may still go, so it stays among `namespaces`.
    * Returns the ids that were found nowhere, as of a pod whose processes have not started. `own` is false when the own
    * cookie cannot be told.
    */
   write(
-    podIds: ReadonlySet<number>,
+    podIds: ReadonlyMap<number, boolean>,
     mayPrune: boolean,
   ): { readonly missing: ReadonlySet<number>; readonly own: boolean } {
     const own = this.#options.readCookie();
-    const missing = new Set(podIds);
+    const missing = new Set(podIds.keys());
     const wanted = new Map<bigint, number>();
     const namespaces = [ownNamespace()];
     if (own !== undefined) wanted.set(own, OWN_ID);
     for (const namespace of podIds.size === 0 ? [] : listNamespaces()) {
       const id = namespaceId(namespace);
-      if (id === undefined || !podIds.has(id)) continue;
+      const served = id === undefined ? undefined : podIds.get(id);
+      if (id === undefined || served === undefined) continue;
       const cookie = insideNamespace(namespace, this.#options.readCookie);
       if (cookie === undefined) continue;
       missing.delete(id);
-      wanted.set(cookie, id);
+      if (served) wanted.set(cookie, id);
       namespaces.push(namespace);
     }
     this.#namespaces = namespaces;

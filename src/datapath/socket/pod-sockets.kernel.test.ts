@@ -174,6 +174,23 @@ test('a backend that goes: connected sockets in a pod are ended', async () => {
   expect(await client.do({ do: 'ask', socket: 'anew' })).toEqual({ answer: BY_CLUSTER, from: VIP, port: 53 });
 });
 
+test('a pod that says no is not redirected at its sockets either, even if it is the last one', async () => {
+  beat();
+  const denied = PODS.map((each) => ({ ...each, observeOnly: true }));
+  await rig.datapath.apply({ ...spec(), pods: denied });
+  await expect.poll(() => rig.datapath.socketPath().callers).toBe(1);
+  const before = counters();
+  await client.do({ do: 'open', socket: 'denied', kind: 'udp4', to: VIP });
+  expect(await client.do({ do: 'ask', socket: 'denied' })).toEqual({
+    answer: BY_CLUSTER,
+    from: VIP,
+    port: 53,
+  });
+  expect(counters()).toEqual(before);
+  await rig.datapath.apply(spec());
+  await expect.poll(() => rig.datapath.socketPath().callers).toBe(1 + PODS.length);
+});
+
 test('an agent that starts again serves the pods it has not been told of yet', async () => {
   rig.open('all');
   expect(rig.datapath.socketPath().callers).toBe(1 + PODS.length);

@@ -37,8 +37,11 @@ export interface SocketPathOptions {
   readonly pins: { readonly maps: string; readonly links: string };
   /** Those of the packet programs: frontends, slots, backends, health, beats; they stay the caller's. */
   readonly maps: ReadonlyMap<string, BpfMap>;
-  /** How the node's namespace knows those of its pods. Asked only in scope `all`, once a second. */
-  readonly podNetnsIds: () => ReadonlySet<number>;
+  /**
+   * How the node's namespace knows those of its pods, and whether their packets are redirected: sockets of those whose
+   * are not are left alone, too. Asked only in scope `all`, once a second.
+   */
+  readonly podNetnsIds: () => ReadonlyMap<number, boolean>;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
   readonly random: () => number;
@@ -66,7 +69,7 @@ export class SocketPath {
   /** An agent before us served more namespaces than we do: their sockets are still theirs to be ended. */
   readonly #everywhere: boolean;
   readonly #problems = new Map<string, string>();
-  #podIds: ReadonlySet<number> = new Set();
+  #podIds: ReadonlyMap<number, boolean> = new Map();
   #missing = false;
   #ended = 0;
   #ticks = 0;
@@ -231,7 +234,9 @@ export class SocketPath {
     }
     const before = this.#podIds;
     this.#podIds = this.#options.podNetnsIds();
-    const changed = before.size !== this.#podIds.size || [...this.#podIds].some((id) => !before.has(id));
+    const changed =
+      before.size !== this.#podIds.size ||
+      [...this.#podIds].some(([id, served]) => before.get(id) !== served);
     if (changed || this.#missing || this.#ticks % REWRITE_TICKS === 0) this.#writeCallers();
   }
 
