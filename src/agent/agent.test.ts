@@ -178,8 +178,8 @@ describe('the agent', () => {
     expect(status.counters.fellBack['no-socket']).toBe('0');
   });
 
-  it('gives its socket to root and its group only', () => {
-    expect(statSync(bench.socketPath).mode & 0o777).toBe(0o660);
+  it('gives its socket to its own user only: group 0 is what many containers run with', () => {
+    expect(statSync(bench.socketPath).mode & 0o777).toBe(0o600);
   });
 });
 

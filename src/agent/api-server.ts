@@ -1,5 +1,5 @@
 /**
- * The agent's API on a unix socket, mode 0660: names that pods ask for are personal data. Answers are made from what the
+ * The agent's API on a unix socket, mode 0600: names that pods ask for are personal data. Answers are made from what the
  * given functions return at that moment; a stream of flows is written no faster than its reader takes it, and a reader
  * that leaves ends it. Bodies are bounded; a bad request gets a problem, never a crash.
  */
@@ -37,7 +37,7 @@ export interface ApiServer {
 }
 
 const MAX_BODY_BYTES = 1 << 20;
-const SOCKET_MODE = 0o660;
+const SOCKET_MODE = 0o600;
 
 /** Throws `AppError` AGENT_SOCKET_TAKEN or AGENT_SOCKET_UNUSABLE. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
@@ -205,7 +205,7 @@ function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.on('error', (error) => reject(unusable(path, 'the socket cannot be made', error)));
     // Narrow from its first moment: chmod alone would leave it open to all in between.
-    const before = process.umask(0o117);
+    const before = process.umask(0o177);
     server.listen(path, () => {
       chmodSync(path, SOCKET_MODE);
       resolve();

@@ -5,8 +5,8 @@ export const AGENT_ERRORS = {
     cure: 'Start one (zerohop agent --node-name NODE) or the lab (zerohop lab up), or name its socket with --server.',
   },
   AGENT_FORBIDDEN: {
-    cause: "The agent's socket belongs to root and its group, because DNS names are personal data.",
-    cure: "Run the command as root or as a member of the socket's group.",
+    cause: "The agent's socket is its user's alone, mostly root's, because DNS names are personal data.",
+    cure: "Run the command as root.",
   },
   AGENT_NODE_UNKNOWN: {
     cause: 'None of the agents found serves the node that was asked for.',
