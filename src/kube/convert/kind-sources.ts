@@ -18,6 +18,8 @@ export interface KindSource<Row> {
   readonly convert: (object: unknown) => Conversion<Row>;
   /** What the server is to leave out before anybody's own selector. */
   readonly labelSelector?: string;
+  /** Its definition can be taken away, and everything of the kind with it. */
+  readonly mayGo?: boolean;
 }
 
 export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> } = {
@@ -41,6 +43,7 @@ export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> }
     kind: 'CiliumLocalRedirectPolicy',
     path: '/apis/cilium.io/v2/ciliumlocalredirectpolicies',
     convert: convertLocalRedirectPolicy,
+    mayGo: true,
   },
   serviceImports: {
     resource: 'serviceimports.multicluster.x-k8s.io',

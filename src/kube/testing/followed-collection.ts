@@ -58,7 +58,10 @@ export const listing =
 /** A watch on which nothing ever comes. */
 export const quiet: Scene = (_req, res) => res.flushHeaders();
 
-export type FollowOptions = Pick<ListWatchSpec<ObjectRow>, 'kind' | 'fieldSelector' | 'fromCache' | 'pollMs'>;
+export type FollowOptions = Pick<
+  ListWatchSpec<ObjectRow>,
+  'kind' | 'fieldSelector' | 'fromCache' | 'pollMs' | 'mayGo'
+>;
 
 export interface Followed {
   readonly server: ScriptedServer;

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   event,
   type Followed,
+  type FollowOptions,
   followCollection,
   listing,
   quiet,
@@ -19,8 +20,8 @@ afterEach(async () => {
   for (const followed of opened.splice(0)) await followed.close();
 });
 
-async function follow(scene: Scene): Promise<Followed> {
-  const followed = await followCollection(scene);
+async function follow(scene: Scene, options: FollowOptions = {}): Promise<Followed> {
+  const followed = await followCollection(scene, options);
   opened.push(followed);
   return followed;
 }
@@ -178,6 +179,22 @@ describe('startListWatch', () => {
     await see('the kind', () => state.has('ns/a'));
     expect(missing).toEqual([true, false]);
     expect(log.lines.filter((line) => line.includes('not known')).length).toBe(1);
+  });
+
+  it.each([
+    { name: 'forgets a custom kind whose definition stays away', mayGo: true, left: 0 },
+    { name: 'keeps what it knows of any other', mayGo: false, left: 1 },
+  ])('$name', async ({ mayGo, left }) => {
+    const absent: Scene = (_req, res) => res.writeHead(404).end('{"code":404,"reason":"NotFound"}');
+    const forget: Scene = (_req, res) =>
+      res.end(event('ERROR', { kind: 'Status', code: 410, reason: 'Expired' }));
+    const scene = sequence([listing('a'), absent], [forget]);
+    const { state, see, server, missing } = await follow(scene, { mayGo });
+    await see('the list', () => state.size === 1);
+    await see('a refusal', () => missing.length === 1);
+    expect(state.size).toBe(1);
+    await see('half a minute of refusals', () => server.requests.length >= 12);
+    expect([state.size, missing]).toEqual([left, [true]]);
   });
 
   it('leaves no timer and no request behind when closed', async () => {

@@ -23,6 +23,8 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 30_000;
 /** A kind that does not exist yet costs one small request per node; five seconds is how long a new one may go unseen. */
 const MISSING_RETRY_MS = 5_000;
+/** So many refusals one after the other, half a minute of them, before a collection that may go is believed to be gone. */
+const GONE_AFTER = 6;
 
 export interface ListWatchStats {
   /** Completed lists. */
@@ -65,6 +67,11 @@ export interface ListWatchSpec<Row> {
   readonly onMissing: (missing: boolean) => void;
   /** Silence after which a watch is given up, in milliseconds. */
   readonly stallMs?: number;
+  /**
+   * A custom resource: its definition can be taken away, and its objects with it. One that the server goes on not knowing
+   * then counts as an empty list. Else what is known stays in force.
+   */
+  readonly mayGo?: boolean;
   /** List from the server's cache: for a field selector that leaves little of a big collection. */
   readonly fromCache?: boolean;
   /** Milliseconds until the next list, given the number of rows; then nothing is watched. */
@@ -110,13 +117,15 @@ interface Position {
   rows: number;
   /** A consistent read is due: what the cache says has been wrong. */
   doubt: boolean;
+  /** How often in a row the server has not known the collection. */
+  unknown: number;
 }
 
 async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: spec.random });
   const skipped = { ...spec, log: createLineLimit(spec.log, spec.clock) };
   const convert = (object: unknown) => convertNamed(skipped, tally, object);
-  const at: Position = { next: undefined, seen: undefined, rows: 0, doubt: false };
+  const at: Position = { next: undefined, seen: undefined, rows: 0, doubt: false, unknown: 0 };
   const onOpen = (): void => {
     tally.watches++;
     noteSuccess(spec, tally);
@@ -128,7 +137,7 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
         if (signal.aborted) return;
         tally.lists++;
         Object.assign(at, { next: list.resourceVersion, seen: list.resourceVersion });
-        Object.assign(at, { rows: list.rows.size, doubt: false });
+        Object.assign(at, { rows: list.rows.size, doubt: false, unknown: 0 });
         noteSuccess(spec, tally);
         spec.onList(list.rows);
       }
@@ -150,9 +159,18 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
     } catch (error) {
       if (signal.aborted) return;
       const waitMs = noteFailure(spec, tally, error) ?? backoff.nextMs();
+      at.unknown = errorCode(error) === 'KUBE_NOT_FOUND' ? at.unknown + 1 : 0;
+      if (at.unknown === GONE_AFTER && spec.mayGo === true) forgetAll(spec, at);
       await pause(spec.clock, waitMs, signal);
     }
   }
+}
+
+/** Also of a collection that was never listed: what an agent before this one made of it is then taken back. */
+function forgetAll<Row>(spec: ListWatchSpec<Row>, at: Position): void {
+  Object.assign(at, { next: undefined, seen: undefined, rows: 0 });
+  spec.log.info(`${spec.resource} is still not known to the API server: there are none`);
+  spec.onList(new Map());
 }
 
 interface ListTools<Row> {
