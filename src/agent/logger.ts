@@ -1,5 +1,9 @@
-/** The agent's log: JSON lines on standard output. The one user of pino; the rest sees the plain `Log`. */
+/**
+ * The agent's log: JSON lines on standard output, in which what strangers wrote steers no terminal. The one user of pino; the
+ * rest sees the plain `Log`.
+ */
 import { pino } from 'pino';
+import { escapeSteering } from '../flow/json.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -14,12 +18,12 @@ export interface LoggerOptions {
 export function createLogger({ level, nodeName }: LoggerOptions): Log {
   const logger = pino({ level, base: { node: nodeName } }, pino.destination({ dest: 1, sync: true }));
   return {
-    debug: (text) => logger.debug(text),
-    info: (text) => logger.info(text),
-    warning: (text) => logger.warn(text),
-    error: (text) => logger.error(text),
+    debug: (text) => logger.debug(escapeSteering(text)),
+    info: (text) => logger.info(escapeSteering(text)),
+    warning: (text) => logger.warn(escapeSteering(text)),
+    error: (text) => logger.error(escapeSteering(text)),
     fatal(text) {
-      logger.fatal(text);
+      logger.fatal(escapeSteering(text));
       process.exit(1);
     },
   };

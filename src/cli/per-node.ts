@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import type { AgentClient } from '../agent/client.ts';
 import type { DiscoveredAgent } from '../agent/discover.ts';
 import { AppError } from '../fault/app-error.ts';
+import { escapeSteering } from '../flow/json.ts';
 import { endOnClosedPipe, print } from './program.ts';
 
 export interface ListFlags {
@@ -42,5 +43,13 @@ export async function printPerNode<T>({ output }: ListFlags, list: PerNode<T>): 
   const value = one
     ? list.json(first[1])
     : Object.fromEntries(answers.map(([node, a]) => [node, list.json(a)]));
-  await print(output === 'yaml' ? stringify(value) : `${JSON.stringify(value, null, 2)}\n`);
+  await print(output === 'yaml' ? formatYaml(value) : `${escapeSteering(JSON.stringify(value, null, 2))}\n`);
+}
+
+/** Plain where it can be; in quotes, which escapes need, where somebody has written what steers a terminal. */
+function formatYaml(value: unknown): string {
+  const plain = stringify(value);
+  if (plain === escapeSteering(plain)) return plain;
+  const quoted = { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'QUOTE_DOUBLE' } as const;
+  return escapeSteering(stringify(value, quoted));
 }

@@ -5,6 +5,7 @@
 import { type DiscoverOptions, discoverAgents } from '../agent/discover.ts';
 import { whyNotReady } from '../agent/readiness.ts';
 import type { AgentStatus } from '../agent/wire.ts';
+import { printable } from '../policy/printable.ts';
 import { hookRows } from './hook-rows.ts';
 import type { Command } from './main.ts';
 import { type ListFlags, printPerNode } from './per-node.ts';
@@ -65,7 +66,7 @@ function formatStatus(status: AgentStatus): string {
       flows.recording ? `seen ${flows.seen}, kept ${flows.kept} of ${flows.capacity}` : 'not recorded',
     ],
   ];
-  return rows.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+  return rows.map(([name, text]) => `${name.padEnd(12)}${printable(text)}\n`).join('');
 }
 
 function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string, string])[] {

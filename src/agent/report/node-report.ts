@@ -128,9 +128,9 @@ function policyOf(item: unknown): PolicyReport | undefined {
   };
 }
 
-/** One line without control characters, cut with an ellipsis: it ends up in conditions, events and terminals. */
+/** One line without control and format characters, cut with an ellipsis: it ends up in conditions, events and terminals. */
 export function clean(text: string, maxCharacters: number): string {
-  const line = text.replace(/[\p{Cc}\p{Cs}\s]+/gu, ' ').trim();
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim();
   return line.length <= maxCharacters ? line : `${line.slice(0, maxCharacters - 1).toWellFormed()}…`;
 }
 
