@@ -24,3 +24,12 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timer) };
   },
 };
+
+/**
+ * How long to wait for the next multiple of `periodMs`: whoever looks for something again and again does so together with
+ * the others, because waking the process up costs more than the look. At least a quarter of the period, at most five.
+ */
+export function untilTick(clock: Pick<Clock, 'monotonicMs'>, periodMs: number): number {
+  const leftMs = periodMs - (clock.monotonicMs() % periodMs);
+  return Math.ceil(leftMs < periodMs / 4 ? leftMs + periodMs : leftMs);
+}

@@ -16,7 +16,7 @@ import {
   type DescriptorChannel,
   listenForDescriptors,
 } from '../../sys/descriptor-channel.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from '../errors.ts';
 import type { SeatTable } from './seat-table.ts';
@@ -104,7 +104,7 @@ export class CacheDesk {
       this.#admit(channel);
     }
     for (const client of this.#clients) this.#listen(client);
-    this.#timer = clock.after(LOOK_MS, () => this.#look());
+    this.#timer = clock.after(untilTick(clock, LOOK_MS), () => this.#look());
   }
 
   #admit(channel: DescriptorChannel): void {

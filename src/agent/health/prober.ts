@@ -4,7 +4,7 @@
  * nothing answered; time in which the agent itself did not run does not count, and what has arrived is read before.
  */
 import type { FrontendRow } from '../../datapath/datapath.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Place } from './health-rows.ts';
 import { HASTY, PATIENT, type Pace, TcpState, UdpState } from './probe-state.ts';
 import type { ProbeWire } from './probe-wire.ts';
@@ -116,7 +116,7 @@ export class Prober {
     this.#follow();
     for (const probed of this.#probed.values()) this.#ask(probed);
     afterReading(() => this.#judge());
-    this.#timer = clock.after(LOOK_MS, () => this.#look());
+    this.#timer = clock.after(untilTick(clock, LOOK_MS), () => this.#look());
   }
 
   /** What is redirected has changed. */

@@ -8,7 +8,7 @@ import { hookChangeIfindex } from '../../sys/hook/filters.ts';
 import { hasTcx, programId } from '../../sys/hook/tcx.ts';
 import { decodeLink, findLink, RTM_DELLINK } from '../../sys/netlink/links.ts';
 import { NetlinkWatch, RTNETLINK_GROUP } from '../../sys/netlink/watch.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { HookKind, HookOrder, HookSet, HookStatus } from './hook-set.ts';
 import { type DirectionSpec, readChain, removeAll, settle, tcxSignature } from './hooked-direction.ts';
@@ -139,7 +139,8 @@ class KernelHookSet implements HookSet {
   }
 
   #tick(): void {
-    this.#timer = this.#options.clock.after(TICK_MS, () => {
+    const { clock } = this.#options;
+    this.#timer = clock.after(untilTick(clock, TICK_MS), () => {
       if (this.#closed) return;
       this.#look();
       this.#tick();

@@ -4,7 +4,7 @@
  */
 import { errorText } from '../../fault/app-error.ts';
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { PacketEvent } from '../datapath.ts';
 import { encodeConfig } from './abi.gen.ts';
@@ -22,9 +22,12 @@ export interface EventReaderOptions {
   readonly countLost: () => bigint;
 }
 
-const POLL_MS = 10;
+/** While events come, and while none do: each look wakes the process up. */
+const POLL_MS = { busy: 10, quiet: 50 } as const;
 /** Enough for 200 000 events a second, and no more than some milliseconds of the main thread at a time. */
 const MOST_PER_POLL = 2000;
+/** In one look. A ring of some 3,000 that holds fewer does not fill up until the next quiet one. */
+const BUSY_EVENTS = 100;
 
 export class EventReader {
   readonly #options: EventReaderOptions;
@@ -32,6 +35,7 @@ export class EventReader {
   #timer: Timer | undefined;
   #listener: EventListener | undefined;
   #lostSoFar = 0n;
+  #isBusy = false;
 
   /** Tells the programs that nobody listens, whatever a crashed process left behind. */
   constructor(options: EventReaderOptions) {
@@ -60,9 +64,10 @@ export class EventReader {
   }
 
   #schedule(): void {
-    this.#timer = this.#options.clock.after(POLL_MS, () => {
+    const { clock } = this.#options;
+    this.#timer = clock.after(untilTick(clock, this.#isBusy ? POLL_MS.busy : POLL_MS.quiet), () => {
       try {
-        this.#poll();
+        this.#isBusy = this.#poll() > BUSY_EVENTS;
       } catch (error) {
         // Whatever a packet made the listener do wrong, the next packet is another one.
         this.#options.log.error(`datapath: the listener failed on an event: ${errorText(error)}`);
@@ -72,15 +77,17 @@ export class EventReader {
     });
   }
 
-  #poll(): void {
+  /** How many there were. */
+  #poll(): number {
     let lost = -1;
-    this.#ring?.drain((record) => {
+    const drained = this.#ring?.drain((record) => {
       const event = toPacketEvent(record);
       if (event === undefined) return;
       if (lost < 0) lost = this.#newlyLost();
       this.#listener?.(event, lost);
       lost = 0;
     }, MOST_PER_POLL);
+    return drained ?? 0;
   }
 
   #newlyLost(): number {

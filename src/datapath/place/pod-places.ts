@@ -19,7 +19,7 @@ import {
   RTM_NEWLINK,
 } from '../../sys/netlink/links.ts';
 import { NetlinkWatch, RTNETLINK_GROUP } from '../../sys/netlink/watch.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { AddressIndex } from './address-index.ts';
 import { locateByRoute, routedInterface } from './by-route.ts';
@@ -44,7 +44,7 @@ export function openPodPlaces(options: PodPlacesOptions): PodPlaces {
 }
 
 /** How long a change can lie in the socket. */
-const TICK_MS = 10;
+const TICK_MS = 50;
 /** An address nobody has is looked for everywhere again, but not more often than this. */
 const RESCAN_MS = { told: 5000, untold: 1000 } as const;
 
@@ -118,7 +118,8 @@ class KernelPodPlaces implements PodPlaces {
   }
 
   #tick(): void {
-    this.#timer = this.#options.clock.after(TICK_MS, () => {
+    const { clock } = this.#options;
+    this.#timer = clock.after(untilTick(clock, TICK_MS), () => {
       if (this.#closed) return;
       this.#refresh();
       this.#tick();
