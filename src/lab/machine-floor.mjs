@@ -1,7 +1,7 @@
 // What no installation can mend: the system, the user, the kernel. Plain JavaScript, because it is asked before there
 // is anything that could run TypeScript, and by the lab itself afterwards.
 
-/** TCX links, which the datapath attaches by, came with Linux 6.6. */
+/** The lab shows TCX links; the agent itself runs from 5.10 on (docs/kernels.md). */
 const MINIMUM_KERNEL = [6, 6];
 
 /**
