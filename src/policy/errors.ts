@@ -30,6 +30,10 @@ export const POLICY_ERRORS = {
       'A port is not a decimal number from 1 to 65535 without leading zeros, or its protocol is not TCP or UDP.',
     cure: 'Correct the port or protocol that the reason names.',
   },
+  POLICY_TOO_MANY_PORTS: {
+    cause: 'A list of ports is so long that one policy would fill the table that the kernel has for all.',
+    cure: 'Leave out toPorts of a serviceMatcher for all ports of the service, or make several policies.',
+  },
   POLICY_BAD_PORT_NAME: {
     cause:
       'A port of a list with several ports has no name, or its name is not 1 to 15 letters, digits and single inner hyphens with at least one letter.',

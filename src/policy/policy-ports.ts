@@ -24,10 +24,17 @@ export interface PolicyPorts {
 const SERVICE_NAME = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 const MAX_SERVICE_NAME_LENGTH = 15;
 
+/** The kernel's table has 4096 rows for all policies of a node; nobody who may write one may take them all. */
+const MAX_PORTS = 128;
+
 export function parsePolicyPorts(
   frontendInfos: readonly PortInfo[],
   backendInfos: readonly PortInfo[],
 ): Result<PolicyPorts> {
+  const most = Math.max(frontendInfos.length, backendInfos.length);
+  if (most > MAX_PORTS) {
+    return refuse('POLICY_TOO_MANY_PORTS', `a list of ports has ${most} entries, the most are ${MAX_PORTS}`);
+  }
   const several = frontendInfos.length > 1;
   const frontend = parseList('frontend', frontendInfos, several);
   if (!frontend.ok) return frontend;
