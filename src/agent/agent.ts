@@ -11,7 +11,7 @@ import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
 import { createKubeClient } from '../kube/client.ts';
-import { startClusterWatch } from '../kube/cluster-watch.ts';
+import { type ClusterWatch, startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
 import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
 import type { Ip } from '../net/ip.ts';
@@ -130,6 +130,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const node = await startNode({
       ...options,
       ...{ datapath, snapshot, missing, clock, remotePod: remotePods.find, chosenDelivery: delivery },
+      failing: () => failingKinds(watch),
       ...(reportStatus ? { startReport } : {}),
     });
     log.info(`agent of ${options.nodeName} serves ${options.socketPath}, watches ${client.server}`);
@@ -140,6 +141,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
+function failingKinds(watch: ClusterWatch): readonly KindName[] {
+  return [...watch.stats()].flatMap(([kind, { failing, missing }]) => (failing && !missing ? [kind] : []));
+}
+
 export interface NodeOptions
   extends Omit<AgentOptions, 'kube' | 'pinDirectory' | 'reportStatus' | 'namespace'> {
   /** For the status; absent where nothing is delivered. */
@@ -147,6 +152,8 @@ export interface NodeOptions
   readonly datapath: Datapath;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
+  /** Kinds that cannot be followed at the moment; absent: none. */
+  readonly failing?: () => readonly KindName[];
   readonly clock: Clock;
   /** What is known of a pod of another node; absent: its name alone, if it is behind a service. */
   readonly remotePod?: (address: Ip) => PodRow | undefined;
@@ -181,6 +188,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     missing,
     loop,
     kinds: KINDS,
+    failing: options.failing ?? (() => []),
   };
   let report: StatusReport | undefined;
   let health: NodeHealth | undefined;

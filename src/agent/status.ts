@@ -19,6 +19,8 @@ export interface StatusInput {
   readonly missing: Readable<ReadonlySet<KindName>>;
   /** Kinds that are watched. */
   readonly kinds: readonly KindName[];
+  /** Those of them that cannot be followed now. */
+  readonly failing: () => readonly KindName[];
   readonly loop: PolicyLoop;
   readonly followers: number;
 }
@@ -38,6 +40,7 @@ export function describeStatus(input: StatusInput): AgentStatus {
     synced: [...synced].sort(),
     missing: [...missing].sort(),
     waitingFor: input.kinds.filter((kind) => !synced.has(kind) && !missing.has(kind)).sort(),
+    failing: input.failing(),
     policies: realisations(loop.table, datapath.frontends()),
     interfaces: datapath.interfaces(),
     counters: {

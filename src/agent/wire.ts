@@ -101,6 +101,8 @@ export interface AgentStatus {
   readonly missing: readonly KindName[];
   /** Kinds that are neither: until then nothing is pruned, and the agent is not ready. */
   readonly waitingFor: readonly KindName[];
+  /** Kinds that cannot be followed at the moment (no server, no right): what was known of them last stays in force. */
+  readonly failing?: readonly KindName[];
   readonly policies: readonly Realisation[];
   readonly interfaces: readonly InterfaceJson[];
   readonly counters: {

@@ -39,7 +39,7 @@ export const run: Command = async (args) => {
 
 /** Ends with a newline. */
 function formatStatus(status: AgentStatus): string {
-  const { counters, flows, missing } = status;
+  const { counters, flows, missing, failing = [] } = status;
   const reason = whyNotReady(status);
   const fellBack = Object.entries(counters.fellBack).filter(([, count]) => count !== '0');
   const total = fellBack.reduce((sum, [, count]) => sum + BigInt(count), 0n);
@@ -54,6 +54,11 @@ function formatStatus(status: AgentStatus): string {
     ...(missing.length === 0
       ? []
       : ([['Missing', `${missing.join(', ')}: not known to the API server`]] as const)),
+    ...(failing.length === 0
+      ? []
+      : ([
+          ['Stale', `${failing.join(', ')}: the API server gives none, the last ones known stay in force`],
+        ] as const)),
     ['Policies', tally(status.policies.map(({ state }) => state))],
     ['Interfaces', tally(status.interfaces.map(({ status: { state } }) => state))],
     ...hookRows(status),

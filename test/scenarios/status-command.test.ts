@@ -43,18 +43,19 @@ const ALL: readonly KindName[] = [
 interface Given {
   readonly synced: readonly KindName[];
   readonly missing?: readonly KindName[];
+  readonly failing?: readonly KindName[];
 }
 
 let count = 0;
 
 /** The socket of an agent that knows this much. */
-async function agentThatKnows({ synced, missing = [] }: Given): Promise<string> {
+async function agentThatKnows({ synced, missing = [], failing = [] }: Given): Promise<string> {
   const datapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
   const snapshot = createStore<ClusterSnapshot>({ ...SAMPLE_CLUSTER, synced: new Set(synced) });
   const socketPath = join(home, `${count++}.sock`);
   const agent: Agent = await startNode({
     ...{ nodeName: 'k8s-w1', snapshot, missing: createStore(new Set(missing)), datapath },
-    ...{ socketPath, log, clock: systemClock },
+    ...{ socketPath, log, clock: systemClock, failing: () => failing },
   });
   closing.push(
     () => agent.close(),
@@ -84,6 +85,13 @@ describe('zerohop status', { timeout: 120_000 }, () => {
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('k8s-w1') });
     expect(stdout).toMatch(/^Ready +yes$/m);
     expect(stdout).toMatch(/^Packets +redirected 0, restored 0, fell back 0$/m);
+  });
+
+  it('stays ready when a kind cannot be followed any more, and names it', async () => {
+    const socket = await agentThatKnows({ synced: ALL, failing: ['pods', 'services'] });
+    const { code, stdout } = await status('--server', socket);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Stale +pods, services: .*stay in force$/m);
   });
 
   it('ends with 1 while a kind is not listed, and names it', async () => {
