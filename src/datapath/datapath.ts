@@ -158,7 +158,10 @@ export interface PacketEvent {
 }
 
 export interface Datapath {
-  /** Brings the kernel to `spec`; resolves when every row is done or has an error. Calls are serialised. */
+  /**
+   * Brings the kernel to `spec`; resolves when every row is done or has an error. Calls are serialised. Interfaces that
+   * take the kernel more than seconds to attach to follow after that, so that the next call does not wait for them.
+   */
   apply(spec: DatapathSpec): Promise<void>;
   frontends(): readonly FrontendRow[];
   /**

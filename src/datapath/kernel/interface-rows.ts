@@ -23,6 +23,19 @@ export interface InterfaceParts {
   readonly now: () => number;
 }
 
+export interface LookOptions {
+  /** Interfaces, or who else hangs on them, may have changed. */
+  readonly recheck: boolean;
+  /** Asked after each interface that was attached to: from then on nothing may be touched. */
+  readonly isClosed: () => boolean;
+  /** Asked there, too: the rest can be left to the next time. Default: never. */
+  readonly isEnough?: () => boolean;
+  /** Addresses of pods that come first, and are not left to the next time. Default: none. */
+  readonly urgent?: ReadonlySet<Ip>;
+  /** Called when those are done. */
+  readonly afterUrgent?: () => void;
+}
+
 interface Entry {
   pod: LocalPod;
   /** Absent for pods without an address or an interface of their own. */
@@ -33,6 +46,8 @@ export class InterfaceRows {
   readonly #parts: InterfaceParts;
   readonly #entries = new Map<ObjectKey, Entry>();
   #rows: readonly InterfaceRow[] = [];
+  /** Since they were put together. */
+  #changed = false;
   /** Both programs hang there, as we last saw. */
   #attached = new Set<number>();
   /** What is not asked for any more has not been taken away yet. */
@@ -47,22 +62,42 @@ export class InterfaceRows {
     return this.#rows;
   }
 
-  /** `recheck`: interfaces, or who else hangs on them, may have changed. Stops where `isStopped` says so. */
-  async apply(pods: readonly LocalPod[], recheck: boolean, isStopped: () => boolean): Promise<void> {
+  /** False when it was stopped: there are pods that have not been looked at. */
+  async apply(pods: readonly LocalPod[], options: LookOptions): Promise<boolean> {
+    const { recheck, isClosed, isEnough = () => false, urgent = NOBODY } = options;
     if (recheck) this.#attached = new Set(this.#parts.hooks.sweep());
-    let changed = this.#forgetAllBut(pods);
-    for (const pod of pods) {
+    this.#changed = this.#forgetAllBut(pods) || this.#changed;
+    const isUrgent = ({ addresses }: LocalPod) => addresses.some((address) => urgent.has(address));
+    await this.#lookAtAll(pods.filter(isUrgent), recheck, isClosed);
+    if (isClosed()) return false;
+    this.#tellRows();
+    options.afterUrgent?.();
+    const others = pods.filter((pod) => !isUrgent(pod));
+    const whole = await this.#lookAtAll(others, recheck, () => isClosed() || isEnough());
+    this.#tellRows();
+    return whole;
+  }
+
+  /** False when it was stopped before the last one. */
+  async #lookAtAll(pods: readonly LocalPod[], recheck: boolean, isStopped: () => boolean): Promise<boolean> {
+    for (const [i, pod] of pods.entries()) {
       const entry = this.#entries.get(pod.pod);
       if (entry !== undefined && !recheck && isSettled(entry, pod)) {
         entry.pod = pod;
         continue;
       }
       const before = this.#attached.size;
-      changed = this.#look(pod, entry) || changed;
-      if (this.#attached.size > before) await setImmediate();
-      if (isStopped()) return;
+      this.#changed = this.#look(pod, entry) || this.#changed;
+      if (this.#attached.size === before) continue;
+      await setImmediate();
+      if (isStopped()) return i === pods.length - 1;
     }
-    if (!changed) return;
+    return true;
+  }
+
+  #tellRows(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
     const rows = [...this.#entries.values()].flatMap(({ row }) => (row === undefined ? [] : [row]));
     this.#rows = rows.sort((a, b) => (a.pod < b.pod ? -1 : 1));
   }
@@ -123,6 +158,8 @@ export class InterfaceRows {
     }
   }
 }
+
+const NOBODY: ReadonlySet<Ip> = new Set();
 
 function isSettled({ pod: known, row }: Entry, pod: LocalPod): boolean {
   if (row?.status.state === 'error') return false;

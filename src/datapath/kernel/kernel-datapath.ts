@@ -1,7 +1,7 @@
 /**
  * The datapath in the kernel: a reconciler that brings maps and links to the wanted state, row by row, and keeps
  * trying what failed. Rows carry their own errors; nobody upstream could do anything about them.
- * Interfaces come before frontends, so that a redirected query finds its way back already in place.
+ * Interfaces of backends come before frontends, so that a redirected query finds its way back already in place.
  * What is asked for again and did not change costs no system call. What changes on the node (interfaces, other programs
  * on them) is told by those who watch it; a look at everything twice a minute is for what nobody told.
  * The thread must stay in the node's network namespace.
@@ -66,8 +66,15 @@ function linger(map: BpfMap): void {
   map.update(u32Bytes(0), new Uint8Array(until.buffer));
 }
 
+/**
+ * The kernel takes some 30 ms for each interface, so 250 pods on the first start take seconds. Those that serve come first,
+ * then the frontends, then the others for as long as this: whoever wants something else does not wait for all of them.
+ */
+const ATTACH_MS = 2000;
 /** How often everything is looked at without being told to. */
 const SWEEP_MS = 30_000;
+/** When it is all tried again after something failed that belongs to no row. */
+const FAILED_MS = 1000;
 
 export class KernelDatapath implements Datapath {
   readonly #parts: KernelParts;
@@ -196,7 +203,12 @@ export class KernelDatapath implements Datapath {
 
   /** What fails here fails the caller, but not those behind it in the queue. */
   #enqueue(run: () => Promise<void>): Promise<void> {
-    const result = this.#queue.then(run);
+    const result = this.#queue.then(run).catch((error: unknown) => {
+      // Half of it may not have been looked at.
+      this.#unchecked = true;
+      this.#wakeIn(FAILED_MS);
+      throw error;
+    });
     this.#queue = result.catch(() => undefined);
     return result;
   }
@@ -211,7 +223,6 @@ export class KernelDatapath implements Datapath {
       if (this.#spec !== undefined) await this.#reconcile(this.#spec);
     }).catch((error: unknown) => {
       this.#parts.log.error(`datapath: ${errorText(error)}`);
-      this.#scheduleNext();
     });
   }
 
@@ -220,23 +231,33 @@ export class KernelDatapath implements Datapath {
     const recheck = this.#unchecked;
     if (!recheck && spec === this.#applied && this.#failedRows().length === 0) return;
     this.#unchecked = false;
-    if (recheck) this.#checkedMs = this.#parts.clock.monotonicMs();
-    await this.#interfaceRows.apply(spec.pods, recheck, () => this.#closed);
-    if (this.#closed) return;
+    const { clock } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    if (recheck) this.#checkedMs = startedMs;
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
-    this.#frontendRows.apply(wanted, new Set(spec.skipPolicies ?? []), recheck);
+    const whole = await this.#interfaceRows.apply(spec.pods, {
+      recheck,
+      isClosed: () => this.#closed,
+      isEnough: () => clock.monotonicMs() - startedMs > ATTACH_MS,
+      urgent: new Set(wanted.flatMap(({ backends }) => backends.map(({ address }) => address))),
+      afterUrgent: () => this.#frontendRows.apply(wanted, new Set(spec.skipPolicies ?? []), recheck),
+    });
+    if (this.#closed) return;
     this.#applied = spec;
-    if (spec.mayPrune) {
-      // Frontends first: their packets must not lose the way back while they are still redirected.
-      const gone = this.#frontendRows.prune();
-      this.#interfaceRows.prune();
-      if (gone.length > 0) {
-        this.#tellGone(gone);
-        void this.#parts.socketPath.sweep();
-      }
-    }
+    if (spec.mayPrune) this.#prune(whole);
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleNext();
+    if (!whole) this.#refresh();
+  }
+
+  /** `whole`: all pods have been looked at; interfaces of others may be those of pods that have not. */
+  #prune(whole: boolean): void {
+    // Frontends first: their packets must not lose the way back while they are still redirected.
+    const gone = this.#frontendRows.prune();
+    if (whole) this.#interfaceRows.prune();
+    if (gone.length === 0) return;
+    this.#tellGone(gone);
+    void this.#parts.socketPath.sweep();
   }
 
   #failedRows(): readonly (FrontendRow | InterfaceRow)[] {
@@ -244,11 +265,14 @@ export class KernelDatapath implements Datapath {
   }
 
   #scheduleNext(): void {
-    this.#timer?.cancel();
     const delays = this.#failedRows().map((row) => retryDelayMs(row.status.attempts));
-    const { clock } = this.#parts;
-    const sweepMs = Math.max(0, this.#checkedMs + SWEEP_MS - clock.monotonicMs());
-    this.#timer = clock.after(Math.min(sweepMs, ...delays), () => this.#refresh());
+    const sweepMs = Math.max(0, this.#checkedMs + SWEEP_MS - this.#parts.clock.monotonicMs());
+    this.#wakeIn(Math.min(sweepMs, ...delays));
+  }
+
+  #wakeIn(delayMs: number): void {
+    this.#timer?.cancel();
+    if (!this.#closed) this.#timer = this.#parts.clock.after(delayMs, () => this.#refresh());
   }
 
   #map(name: string): BpfMap {

@@ -123,7 +123,7 @@ describe('250 pods', () => {
   const calls = () => endpointMap.calls + hooks.calls;
   const apply = async (recheck = false) => {
     const before = calls();
-    await rows.apply(pods, recheck, () => false);
+    await rows.apply(pods, { recheck, isClosed: () => false });
     rows.prune();
     return calls() - before;
   };
@@ -184,6 +184,57 @@ describe('250 pods', () => {
     hooks.attached.set(10, { kind: 'tcx', order: 'after', others: [{ ...other, ahead: true }] });
     await apply(true);
     expect(rows.rows()[0]).toMatchObject({ redirects: true, permitted: false });
+  });
+
+  test('those that serve come first and before the frontends, and the rest may be left to the next time', async () => {
+    const others = new FakeHooks();
+    const anew = new InterfaceRows({
+      places,
+      hooks: others,
+      endpoints: new EndpointTable(endpointMap),
+      log,
+      now,
+    });
+    const urgent = new Set([address(1, 240), address(1, 249)]);
+    let attachedBefore: readonly number[] = [];
+    const afterUrgent = () => {
+      attachedBefore = others.ifindexes();
+    };
+    const options = { recheck: false, isClosed: () => false, urgent, afterUrgent };
+    expect(await anew.apply(pods, { ...options, isEnough: () => others.attached.size === 5 })).toBe(false);
+    expect(attachedBefore).toEqual([250, 259]);
+    expect(anew.rows()).toHaveLength(5);
+    expect(await anew.apply(pods, { ...options, isEnough: () => others.attached.size === 5 })).toBe(true);
+    expect(anew.rows()).toHaveLength(250);
+  });
+
+  test('nothing is touched any more after the end', async () => {
+    const others = new FakeHooks();
+    const anew = new InterfaceRows({
+      places,
+      hooks: others,
+      endpoints: new EndpointTable(endpointMap),
+      log,
+      now,
+    });
+    const afterUrgent = () => expect.fail('it has ended');
+    const urgent = new Set([address(1, 240)]);
+    expect(await anew.apply(pods, { recheck: false, isClosed: () => true, urgent, afterUrgent })).toBe(false);
+    expect(others.ifindexes()).toEqual([250]);
+  });
+
+  test('thousands that come and go leave nothing behind', async () => {
+    const before = [hooks.attached.size, endpointMap.size, rows.rows().length];
+    for (let i = 0; i < 3000; i++) {
+      const one = address(4, i);
+      places.put(one, 10_000 + i);
+      pods.push(pod(1000 + i, { addresses: [one] }));
+      if (pods.length > 255) places.locations.delete(pods.splice(250, 1)[0]?.addresses[0] ?? one);
+      await apply(i % 100 === 0);
+    }
+    pods.length = 250;
+    await apply();
+    expect([hooks.attached.size, endpointMap.size, rows.rows().length]).toEqual(before);
   });
 
   test('one whose interface is not there yet is an error that goes when it comes', async () => {
