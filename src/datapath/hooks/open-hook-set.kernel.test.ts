@@ -1,5 +1,5 @@
 /** Our programs among others on an interface, by both ways, through restarts and removals. Needs root. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeDirectory } from '../../sys/bpffs.ts';
@@ -300,4 +300,21 @@ describe('removeFilters', () => {
     removeFilters(directory);
     expect(listHookQdiscs().map((row) => row.ifindex)).not.toContain(ifindex);
   });
+});
+
+test('what the kernel refuses in between is told, and the other interfaces are looked after as before', async () => {
+  const said: string[] = [];
+  const set = open({ only: 'tcx', log: { ...silentLog, error: (text) => said.push(text) } });
+  set.attach(ifindex);
+  const other = network.addPod('beside', '172.20.1.10');
+  const beside = findInterface(other.ifname)?.ifindex ?? 0;
+  set.attach(beside);
+  const pin = join(directory, `${ifindex}-in`);
+  unlinkSync(pin);
+  mkdirSync(pin);
+  network.inNode('ip', 'link', 'del', ifname);
+  await expect.poll(() => said.length, { timeout: 30_000 }).toBe(1);
+  rmdirSync(pin);
+  network.inNode('ip', 'link', 'del', other.ifname);
+  await expect.poll(() => set.ifindexes(), { timeout: 30_000 }).not.toContain(beside);
 });

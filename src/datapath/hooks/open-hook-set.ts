@@ -66,6 +66,7 @@ class KernelHookSet implements HookSet {
   readonly #hooked = new Map<number, Hooked>();
   #listeners: readonly ((ifindexes: readonly number[]) => void)[] = [];
   #timer: Timer | undefined;
+  #error: string | undefined;
   #closed = false;
 
   constructor(options: HookSetOptions) {
@@ -142,9 +143,23 @@ class KernelHookSet implements HookSet {
     const { clock } = this.#options;
     this.#timer = clock.after(untilTick(clock, TICK_MS), () => {
       if (this.#closed) return;
-      this.#look();
       this.#tick();
+      this.#lookOrTell();
     });
+  }
+
+  /** The kernel may refuse once (no memory, no descriptor): said once, and tried again at the next tick. */
+  #lookOrTell(): void {
+    try {
+      this.#look();
+      this.#error = undefined;
+    } catch (error) {
+      const text = errorText(error);
+      if (this.#error !== text) this.#options.log.error(`datapath: ${text}`);
+      this.#error = text;
+      // Of what was told, the rest has gone with the attempt.
+      for (const hooked of this.#hooked.values()) hooked.dirty = true;
+    }
   }
 
   #look(): void {

@@ -7,6 +7,7 @@
  * that one thing is to be asked again, so lost order and reused namespace ids do no harm; lost events mean a whole look.
  * The sockets are read, not waited for, at a tick and before every `find`.
  */
+import { errorText } from '../../fault/app-error.ts';
 import type { Ip } from '../../net/ip.ts';
 import { namespaceAddresses, RTM_DELADDR, RTM_NEWADDR } from '../../sys/netlink/addresses.ts';
 import { DumpSocket, type NetlinkMessage } from '../../sys/netlink/exchange.ts';
@@ -62,6 +63,9 @@ class KernelPodPlaces implements PodPlaces {
   #listeners: readonly (() => void)[] = [];
   #linksChanged = false;
   #changed = false;
+  /** Something was not read to its end: only a whole look tells what is true. */
+  #stale = false;
+  #error: string | undefined;
   #rescanNotBeforeMs = 0;
   #timer: Timer | undefined;
   #closed = false;
@@ -121,8 +125,8 @@ class KernelPodPlaces implements PodPlaces {
     const { clock } = this.#options;
     this.#timer = clock.after(untilTick(clock, TICK_MS), () => {
       if (this.#closed) return;
-      this.#refresh();
       this.#tick();
+      this.#refreshOrTell();
       if (!this.#changed) return;
       this.#changed = false;
       for (const listener of this.#listeners) listener();
@@ -143,14 +147,29 @@ class KernelPodPlaces implements PodPlaces {
     return { ifindex, ifname, netnsId };
   }
 
+  /** The kernel may refuse once (no memory, no descriptor): said once, and tried again at the next tick. */
+  #refreshOrTell(): void {
+    try {
+      this.#refresh();
+      this.#error = undefined;
+    } catch (error) {
+      const text = errorText(error);
+      if (this.#error !== text) this.#options.log.error(`datapath: ${text}`);
+      this.#error = text;
+    }
+  }
+
   #refresh(): void {
     if (this.#closed) return;
+    const wasStale = this.#stale;
+    this.#stale = true;
     const addressesComplete = this.#addressWatch.drain((message, netnsId) =>
       this.#hearAddress(message, netnsId),
     );
     const linksComplete = this.#linkWatch.drain((message) => this.#hearLink(message));
-    if (!addressesComplete || !linksComplete) this.#rescan();
+    if (wasStale || !addressesComplete || !linksComplete) this.#rescan();
     else this.#readDirty();
+    this.#stale = false;
   }
 
   #hearAddress({ type }: NetlinkMessage, netnsId: number | undefined): void {
