@@ -167,7 +167,7 @@ function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
 /** A socket that a killed agent left behind is removed; one that answers is somebody's. */
 async function makeRoom(path: string): Promise<void> {
   try {
-    makeDirectory(dirname(path), 0o755);
+    makeDirectory(dirname(path), { mode: 0o755 });
     if (!lstatSync(path).isSocket()) throw unusable(path, 'a file of another kind has this name');
     if (await answers(path)) {
       const code: AgentErrorCode = 'AGENT_SOCKET_TAKEN';

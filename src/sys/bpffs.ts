@@ -8,6 +8,10 @@ import { openLibc } from './libc.ts';
 /** BPF_FS_MAGIC of linux/magic.h. */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
+/** In sysfs nobody can make a directory: what systemd mounts there is missing on a machine or in a container. */
+const MOUNT_FIRST =
+  'Run as root. Where no bpffs is mounted on /sys/fs/bpf: mount -t bpf bpf /sys/fs/bpf, or name a directory elsewhere';
+
 export function isBpffs(directory: string): boolean {
   return statfsSync(directory).type >>> 0 === BPF_FS_MAGIC;
 }
@@ -17,7 +21,7 @@ export function isBpffs(directory: string): boolean {
  * Needs CAP_SYS_ADMIN only when it must mount.
  */
 export function ensureBpffs(directory: string): void {
-  makeDirectory(directory);
+  makeDirectory(directory, { hint: MOUNT_FIRST });
   if (isBpffs(directory)) return;
   checkCall(`mount a bpffs on ${directory}`, openLibc().mount('bpf', directory, 'bpf'));
 }
@@ -26,12 +30,15 @@ export function ensureBpffs(directory: string): void {
  * Makes a directory and those above it, by default for its owner only; throws `SYS_CALL_FAILED`. Level by level: asked to do it all,
  * Node 26 never comes back from a place like /proc, where making a directory fails with ENOENT though its parent is there.
  */
-export function makeDirectory(directory: string, mode = 0o700): void {
+export function makeDirectory(
+  directory: string,
+  { mode = 0o700, hint = SYS_ERRORS.SYS_CALL_FAILED.cure as string } = {},
+): void {
   try {
     makeMissing(resolve(directory), mode);
   } catch (error) {
     const message = `Cannot make the directory ${directory}: ${errorCode(error) ?? errorText(error)}`;
-    throw new AppError('SYS_CALL_FAILED', message, { cause: error, hint: SYS_ERRORS.SYS_CALL_FAILED.cure });
+    throw new AppError('SYS_CALL_FAILED', message, { cause: error, hint });
   }
 }
 

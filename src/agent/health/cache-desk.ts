@@ -223,7 +223,7 @@ function placesOf({ hello }: Client): string {
 /** What a killed agent left behind is removed; a socket that answers is somebody's. */
 function listenAt(path: string): ChannelListener {
   try {
-    makeDirectory(dirname(path), 0o700);
+    makeDirectory(dirname(path), { mode: 0o700 });
     if (isSocket(path)) removeDead(path);
     return listenForDescriptors(path, { backlog: MAX_CACHES });
   } catch (error) {
