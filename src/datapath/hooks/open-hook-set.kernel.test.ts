@@ -302,6 +302,19 @@ describe('removeFilters', () => {
   });
 });
 
+test('what could not be put right is put right once the reason has gone, without another change', async () => {
+  const said: string[] = [];
+  const set = open({ only: 'tcx', log: { ...silentLog, warning: (text) => said.push(text) } });
+  set.attach(ifindex);
+  const pin = join(directory, `${ifindex}-in`);
+  unlinkSync(pin);
+  mkdirSync(pin);
+  await expect.poll(() => said.length, { timeout: 30_000 }).toBe(1);
+  rmdirSync(pin);
+  await expect.poll(() => queryTcx(ifindex, 'in'), { timeout: 30_000 }).toHaveLength(1);
+  await expect.poll(() => set.status(ifindex)?.order, { timeout: 30_000 }).toBe('alone');
+});
+
 test('what the kernel refuses in between is told, and the other interfaces are looked after as before', async () => {
   const said: string[] = [];
   const set = open({ only: 'tcx', log: { ...silentLog, error: (text) => said.push(text) } });

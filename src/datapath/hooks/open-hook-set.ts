@@ -167,7 +167,7 @@ class KernelHookSet implements HookSet {
     const nowMs = this.#now();
     const changed: number[] = [];
     for (const [ifindex, hooked] of this.#hooked) {
-      if (hooked.status === undefined) continue;
+      if (hooked.status === undefined && hooked.error === undefined) continue;
       if (nowMs >= hooked.lookAtMs) this.#lookAtTcx(ifindex, hooked, nowMs);
       if (nowMs >= hooked.retryAtMs) hooked.dirty = true;
       if (hooked.dirty && this.#again(ifindex, hooked)) changed.push(ifindex);
@@ -180,7 +180,7 @@ class KernelHookSet implements HookSet {
     if (signatureOf(ifindex) !== hooked.signature) hooked.dirty = true;
   }
 
-  /** True when the status is another one now. What fails is told once, and tried again at the next change or attach. */
+  /** True when the status is another one now. What fails is told once, and tried again now and then. */
   #again(ifindex: number, hooked: Hooked): boolean {
     const before = hooked.status;
     try {
@@ -190,9 +190,19 @@ class KernelHookSet implements HookSet {
       if (hooked.error !== text) this.#options.log.warning(`datapath: interface ${ifindex}: ${text}`);
       hooked.error = text;
       hooked.dirty = false;
-      hooked.status = this.#statusNow(ifindex);
+      hooked.retryAtMs = this.#now() + LOOK_MS.old;
+      hooked.status = this.#statusIfTold(ifindex);
     }
     return hooked.status !== before;
+  }
+
+  #statusIfTold(ifindex: number): HookStatus | undefined {
+    try {
+      return this.#statusNow(ifindex);
+    } catch {
+      // Why has been said already, of the attempt to put it right.
+      return undefined;
+    }
   }
 
   #bring(ifindex: number, hooked: Hooked): void {
