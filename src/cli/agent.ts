@@ -52,8 +52,16 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     .option('--context <name>', 'of the kubeconfig')
     .option('--socket <path>', 'where observe, lrp and service find this agent', DEFAULT_SOCKET)
     .option('--bpf-directory <path>', "on a bpffs, this node's alone", '/sys/fs/bpf/zerohop')
-    .option('--address-matcher-cidrs <cidr>', 'addresses that address matchers may ask for (all)', collect)
-    .option('--policy-namespaces <name>', 'namespaces that may hold policies (all)', collect)
+    .option(
+      '--address-matcher-cidrs <cidr>',
+      'what address matchers may ask for; repeated or with commas (all)',
+      collect,
+    )
+    .option(
+      '--policy-namespaces <name>',
+      'namespaces that may hold policies; repeated or with commas (all)',
+      collect,
+    )
     .option(
       '--heartbeat-socket <path>',
       'where caches on this node find this agent and tell that they live; off: they are not listened for',
@@ -84,7 +92,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
       'where others run behind us: redirect pods with annotation zerohop.io/redirect=permit, or all but those with deny',
       'annotated',
     )
-    .option('--report-status', 'tell the cluster how its policies fare (the default)', true)
+    .option('--report-status', 'tell the cluster how its policies fare', true)
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--cleanup', 'take the kernel programs away and end');
