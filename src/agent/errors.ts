@@ -6,7 +6,7 @@ export const AGENT_ERRORS = {
   },
   AGENT_FORBIDDEN: {
     cause: "The agent's socket is its user's alone, mostly root's, because DNS names are personal data.",
-    cure: "Run the command as root.",
+    cure: 'Run the command as root.',
   },
   AGENT_NODE_UNKNOWN: {
     cause: 'None of the agents found serves the node that was asked for.',
