@@ -2,6 +2,7 @@
  * The hands of a trial: what can be done to the cluster, and the four clients that ask all the while. Everything happens
  * on the worker node; what a trial breaks it mends before it ends.
  */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../fault/app-error.ts';
 import { execInPod, podPid } from '../exec.ts';
@@ -232,7 +233,6 @@ async function startClient(pod: string, args: readonly string[]): Promise<{ end(
 
 /** Does a process in the pod have the DNS port open? Asked of the kernel, so that nothing is sent that would be counted. */
 async function answers(pod: string): Promise<boolean> {
-  const { readFile } = await import('node:fs/promises');
   const table = await readFile(`/proc/${podPid(pod)}/net/udp`, 'utf8');
   return /: [0-9A-F]{8}:0035 /.test(table);
 }
