@@ -1,7 +1,7 @@
 /**
- * `npm run kernels [-- VERSION…] [--full | --load] [--seed N] [--limit SECONDS] [--verbose]`: boots real Debian kernels in an emulated machine, one after the
- * other, and runs our datapath in each. A version is the beginning of one, as `6.1`, or `newest`. Exit code 0: all passed.
- * 1: one did not. 2: there was nothing to run with.
+ * `npm run kernels [-- VERSION…] [--full | --load] [--only TEXT] [--seed N] [--limit SECONDS] [--verbose]`: boots real
+ * Debian kernels in an emulated machine, one after the other, and runs our datapath in each. A version is the beginning of
+ * one, as `6.1`, or `newest`. Exit code 0: all passed. 1: one did not. 2: there was nothing to run with.
  */
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -38,6 +38,8 @@ interface Plan {
   readonly full: boolean;
   /** Nothing but loading programs and asking for features: what a change in bpf/ wants to know first. */
   readonly load: boolean;
+  /** Part of the path of the test files to run, or of `programs` and `features`. Empty: everything. */
+  readonly only: string;
   /** Of the fuzz; the same one gives the same packets. */
   readonly seed: number;
   readonly limitSeconds: number;
@@ -83,6 +85,7 @@ function readPlan(): Plan | undefined {
         full: { type: 'boolean', default: false },
         load: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
         seed: { type: 'string' },
         limit: { type: 'string' },
       },
@@ -93,6 +96,7 @@ function readPlan(): Plan | undefined {
       full,
       load,
       verbose,
+      only: readOnly(values.only),
       seed: readNumber('seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
       limitSeconds: readNumber('limit', values.limit, full ? FULL_LIMIT_SECONDS : LIMIT_SECONDS),
     };
@@ -100,6 +104,12 @@ function readPlan(): Plan | undefined {
     console.error(errorText(error));
     return undefined;
   }
+}
+
+/** It becomes a word of the kernel's command line. */
+function readOnly(text: string): string {
+  if (/^[\w./-]*$/.test(text)) return text;
+  throw new Error(`Cannot use --only: it is not a part of a path: received ${text}`);
 }
 
 function readNumber(name: string, text: string | undefined, otherwise: number): number {
@@ -119,14 +129,18 @@ async function runKernel(wanted: string, plan: Plan, { apt, userSpace }: Parts):
   const logFile = join(CACHE, `${wanted.replaceAll(/[^\w.]/g, '_')}.log`);
   say(`${wanted}: Debian ${kernel.version}, seed ${plan.seed}`);
   const extent = plan.load ? 'load' : plan.full ? 'full' : 'quick';
-  const parameters = [`zerohop.extent=${extent}`, `zerohop.seed=${plan.seed}`];
+  const parameters = [
+    `zerohop.extent=${extent}`,
+    `zerohop.seed=${plan.seed}`,
+    ...(plan.only === '' ? [] : [`zerohop.only=${plan.only}`]),
+  ];
   const limitMs = plan.limitSeconds * 1000;
   const hear = plan.verbose ? say : () => undefined;
   try {
     writeFileSync(initramfs, Buffer.concat(encodeCpio([...userSpace, ...moduleEntries(kernel)])));
     const outcome = await boot(
       wanted,
-      { image: kernel.image, initramfs, logFile, limitMs, parameters },
+      { image: kernel.image, version: kernel.version, initramfs, logFile, limitMs, parameters },
       hear,
     );
     if (outcome.passed) rmSync(logFile, { force: true });

@@ -1,6 +1,7 @@
 /**
  * The program of a guest: everything the matrix proves about a kernel. Every stage runs, whatever the ones before it
- * found. The kernel's command line chooses: `zerohop.extent=` `load`, `quick` or `full`, `zerohop.seed=N` for the fuzz.
+ * found. The kernel's command line chooses: `zerohop.extent=` `load`, `quick` or `full`, `zerohop.seed=N` for the fuzz,
+ * `zerohop.only=` a part of the path of a test file or of the words `programs` and `features`.
  */
 import { globSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { release } from 'node:os';
@@ -36,17 +37,19 @@ const tell = (line: GuestLine) => {
 };
 const commandLine = readFileSync('/proc/cmdline', 'utf8');
 const extent = /zerohop\.extent=(\w+)/.exec(commandLine)?.[1] ?? 'quick';
+const only = /zerohop\.only=(\S+)/.exec(commandLine)?.[1] ?? '';
+const isChosen = (stage: string) => stage.includes(only);
 const full = extent === 'full';
 fc.configureGlobal({ seed: Number(/zerohop\.seed=(\d+)/.exec(commandLine)?.[1] ?? 1) });
 
 tell({ kind: 'kernel', release: release() });
-await loadObjects(tell);
-await askFeatures(tell);
+if (isChosen('programs')) await loadObjects(tell);
+if (isChosen('features')) await askFeatures(tell);
 const present = globSync('src/{datapath,sys}/**/*.kernel.test.ts', { cwd: ROOT }).sort();
 const files = full
   ? present
   : Object.keys(QUICK).filter((file) => present.includes(file) && extent !== 'load');
-for (const file of files) {
+for (const file of files.filter(isChosen)) {
   const names = full ? EVERYTHING : (QUICK[file] ?? EVERYTHING);
   const isWanted = (name: string) => names.test(name) && !TIMED.test(name);
   await runFile(pathToFileURL(join(ROOT, file)).href, isWanted, ({ name, ms, error }) =>
