@@ -7,6 +7,8 @@ export interface KernelFeature {
   readonly name: string;
   /** First kernel that has it, `major.minor`. */
   readonly since: string;
+  /** First release of each older stable series that got it, too, `major.minor.patch`. */
+  readonly backports?: readonly string[];
   readonly use: string;
   readonly without: string;
   /** Asked in the guest under this name; absent where nothing but a load failure could tell. */
@@ -84,22 +86,43 @@ export const OPTIONAL: readonly KernelFeature[] = [
   {
     name: 'ordered links on a cgroup',
     since: '6.17',
+    // By ChangeLog-6.12.110; 6.1.192 and 5.10.262 are without.
+    backports: ['6.12.110'],
     use: 'our socket programs run before those of others',
     without: 'order of attaching; status names who is ahead',
     probe: 'ordered-cgroup-links',
   },
 ];
 
+/** Releases of Debian before 13 are all patch 0 by their name, so a backport to their series could not be told. */
+export function hasFeature(
+  release: string,
+  { since, backports = [] }: Pick<KernelFeature, 'since' | 'backports'>,
+): boolean {
+  return isAtLeast(release, since) || backports.some((first) => isLaterOfSeries(release, first));
+}
+
+function isLaterOfSeries(release: string, first: string): boolean {
+  const [major, minor, patch = 0] = numbersOf(release);
+  const [firstMajor, firstMinor, firstPatch = 0] = numbersOf(first);
+  return major === firstMajor && minor === firstMinor && patch >= firstPatch;
+}
+
 /** `6.12.117+deb13-cloud-amd64` is at least `6.6`. */
 export function isAtLeast(release: string, since: string): boolean {
-  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
-  const [sinceMajor = 0, sinceMinor = 0] = since.split('.').map(Number);
+  const [major = 0, minor = 0] = numbersOf(release);
+  const [sinceMajor = 0, sinceMinor = 0] = numbersOf(since);
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+}
+
+function numbersOf(release: string): readonly number[] {
+  return release.split('.').map((part) => Number.parseInt(part, 10));
 }
 
 export function featureTable(features: readonly KernelFeature[]): string {
   const rows = features.map(
-    ({ name, since, use, without }) => `| ${name} | ${since} | ${use} | ${without} |`,
+    ({ name, since, backports = [], use, without }) =>
+      `| ${name} | ${[since, ...backports].join(', ')} | ${use} | ${without} |`,
   );
   return ['| Feature | Since | What for | Without it |', '|---|---|---|---|', ...rows].join('\n');
 }

@@ -2,7 +2,14 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { featureTable, isAtLeast, OLDEST_KERNEL, OPTIONAL, REQUIRED } from '../../test/kernels/features.ts';
+import {
+  featureTable,
+  hasFeature,
+  isAtLeast,
+  OLDEST_KERNEL,
+  OPTIONAL,
+  REQUIRED,
+} from '../../test/kernels/features.ts';
 import { OBJECTS } from '../../test/kernels/guest/load-objects.ts';
 import { librariesOf } from './user-space.ts';
 
@@ -45,6 +52,19 @@ test.each([
   { release: '6.6-rc1', since: '6.6', expected: true },
 ])('a kernel $release has what came with $since: $expected', ({ release, since, expected }) => {
   expect(isAtLeast(release, since)).toBe(expected);
+});
+
+test.each([
+  { release: '6.12.117+deb13-cloud-amd64', expected: true },
+  { release: '6.12.110', expected: true },
+  { release: '6.12.109', expected: false },
+  { release: '6.12-rc7', expected: false },
+  { release: '6.13.200', expected: false },
+  { release: '6.1.192', expected: false },
+  { release: '6.17.0', expected: true },
+  { release: '7.3-cloud-amd64', expected: true },
+])('a kernel $release has what came with 6.17 and 6.12.110: $expected', ({ release, expected }) => {
+  expect(hasFeature(release, { since: '6.17', backports: ['6.12.110'] })).toBe(expected);
 });
 
 test('librariesOf reads what ldd prints', () => {

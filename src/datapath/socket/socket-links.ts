@@ -1,6 +1,6 @@
 /**
  * Our programs on the cgroup: links, pinned beside the other pins, so that they outlive the process; the next process
- * swaps the programs in them. Where the kernel can order (6.17) we come first: the address a process wrote is ours to
+ * swaps the programs in them. Where the kernel can order (6.17, 6.12.110) we come first: the address a process wrote is ours to
  * see, before another load balancer has made something else of it. Elsewhere whoever came first is first, and it is said.
  */
 import { existsSync, readdirSync } from 'node:fs';

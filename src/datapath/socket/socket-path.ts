@@ -176,7 +176,10 @@ export class SocketPath {
     if (ahead.length === 0) this.#problems.delete('ahead');
     else {
       const names = ahead.map((other) => `${other.name} at ${other.hook}`).join(', ');
-      this.#problem('ahead', `what others translate first is never seen (order needs Linux 6.17): ${names}`);
+      this.#problem(
+        'ahead',
+        `what others translate first is never seen (order needs Linux 6.17 or 6.12.110): ${names}`,
+      );
     }
   }
 

@@ -21,7 +21,7 @@ export const CGROUP_ATTACH_TYPES = {
 } as const;
 export type CgroupHook = keyof typeof CGROUP_ATTACH_TYPES;
 
-/** Ahead of all that is there; for cgroups Linux 6.17. */
+/** Ahead of all that is there; for cgroups Linux 6.17, and 6.12.110 of its series. */
 const BPF_F_BEFORE = 8;
 /** More than that on one hook of one cgroup are refused by the kernel (BPF_CGROUP_MAX_PROGS). */
 const MOST_PROGRAMS = 64;

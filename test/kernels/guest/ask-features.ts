@@ -16,7 +16,7 @@ import { namespaceCookie } from '../../../src/sys/netns/namespaces.ts';
 import { programStats } from '../../../src/sys/program-stats.ts';
 import { linkToCgroup } from '../../../src/sys/socket-programs/cgroup-link.ts';
 import { systemClock } from '../../../src/telemetry/clock.ts';
-import { isAtLeast, OPTIONAL, type ProbeName } from '../features.ts';
+import { hasFeature, OPTIONAL, type ProbeName } from '../features.ts';
 import { withProgram } from './load-objects.ts';
 import type { GuestLine } from './report.ts';
 
@@ -37,10 +37,11 @@ export async function askFeatures(tell: (line: GuestLine) => void): Promise<void
     network.addPod('a', POD);
     const directory = network.mountBpffs();
     network.enterNode();
-    for (const { name, since, probe } of OPTIONAL) {
+    for (const feature of OPTIONAL) {
+      const { name, probe } = feature;
       if (probe === undefined) continue;
       const answer = await PROBES[probe](join(directory, probe)).catch(failed);
-      tell({ kind: 'feature', name, expected: isAtLeast(release(), since), ...answer });
+      tell({ kind: 'feature', name, expected: hasFeature(release(), feature), ...answer });
     }
   } finally {
     await network.close();
