@@ -79,6 +79,12 @@ test.each([
     end: 'time-limit' as const,
     says: 'reached its time limit',
   },
+  {
+    name: 'of which nothing was asked',
+    lines: [START, END],
+    end: 'off' as const,
+    says: 'nothing was asked',
+  },
 ])('a guest $name has failed', ({ lines, end, says }) => {
   const outcome = summarise('6.1', lines, end);
   expect(outcome.passed).toBe(false);

@@ -16,10 +16,15 @@ export function summarise(wanted: string, lines: readonly GuestLine[], end: Mach
   const failures = lines.flatMap(failureOf);
   const done = lines.some((line) => line.kind === 'end');
   if (!done || end !== 'off') failures.push(`the guest ${ENDS[end]}${done ? '' : ' before its last line'}`);
+  if (done && !lines.some(({ kind }) => PROOFS.includes(kind)))
+    failures.push('nothing was asked of the guest');
   const passed = failures.length === 0;
   const verdict = `${wanted}: ${passed ? 'PASSED' : 'FAILED'} (${release}): ${countsOf(lines)}`;
   return { passed, lines: [...lines.flatMap(factOf), ...failures.map((text) => `FAILED ${text}`), verdict] };
 }
+
+/** A name that matches nothing must not look like success. */
+const PROOFS: readonly GuestLine['kind'][] = ['program', 'feature', 'test'];
 
 const ENDS: Readonly<Record<MachineEnd, string>> = {
   off: 'powered off',
