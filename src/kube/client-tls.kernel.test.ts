@@ -1,6 +1,4 @@
-/** The client's TLS, with certificates made on the spot. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,39 +7,12 @@ import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKubeClient } from './client.ts';
 import type { KubeTls } from './config/config.ts';
+import { makeCertificate } from './testing/certificate.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-tls-'));
 
-function makeCertificate(name: string): { cert: string; key: string } {
-  const cert = join(directory, `${name}.crt`);
-  const key = join(directory, `${name}.key`);
-  const made = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-  ];
-  const named = [
-    '-subj',
-    `/CN=${name}`,
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-  ];
-  execFileSync('openssl', [...made, ...named], { stdio: 'pipe' });
-  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
-}
-
-const api = makeCertificate('api');
-const user = makeCertificate('user');
+const api = makeCertificate(directory, 'api');
+const user = makeCertificate(directory, 'user');
 const server = createServer(
   { ...api, ca: user.cert, requestCert: true, rejectUnauthorized: false },
   (req, res) => {

@@ -1,6 +1,4 @@
-/** Credentials that change under our feet, over TLS: certificates, authorities and tokens made on the spot. */
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +8,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { errorCode } from '../fault/app-error.ts';
 import { createKubeClient, type KubeClient } from './client.ts';
 import { loadKubeConfig } from './config/load-kube-config.ts';
+import { makeCertificate } from './testing/certificate.ts';
 import { createManualClock } from './testing/manual-clock.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-rotation-'));
@@ -20,33 +19,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Self-signed, so that it is its own authority. */
-function certificate(name: string): { readonly cert: string; readonly key: string } {
-  const [cert, key] = [at(`${name}.crt`), at(`${name}.key`)];
-  const kind = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-  ];
-  const named = [
-    '-subj',
-    `/CN=${name}`,
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-  ];
-  execFileSync('openssl', [...kind, ...named], { stdio: 'pipe' });
-  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
-}
+const certificate = (name: string) => makeCertificate(directory, name);
 
 interface Endpoint {
   readonly url: string;
