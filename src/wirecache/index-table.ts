@@ -2,10 +2,19 @@
  * Where the entries of a hash are, on the writer's side. A name has sixteen places, all in one cache line; a slot holds
  * some bits of the hash and a chunk number, and is written whole, so that a reader finds the old entry or the new one.
  * Taken places of a set are never followed by free ones that matter: a reader may stop at the first zero. When four
- * places of a set are taken on average, the table doubles into memory of its own, and readers change over at their next
- * look-up.
+ * places of a set are taken on average, or two and a set is full, the table doubles into memory of its own, and readers
+ * change over at their next look-up.
  */
-import { GROW_AT, HEAD, MIN_LEVEL, SET_SLOTS, SIDE, SIDE_WORDS, tableOffset } from './layout.ts';
+import {
+  GROW_AT,
+  GROW_EARLY_AT,
+  HEAD,
+  MIN_LEVEL,
+  SET_SLOTS,
+  SIDE,
+  SIDE_WORDS,
+  tableOffset,
+} from './layout.ts';
 import type { Memory } from './memory.ts';
 
 /** Whether an entry, by its first chunk, is the one that is looked for. */
@@ -79,8 +88,13 @@ export class IndexTable {
     this.#taken--;
   }
 
-  get isCrowded(): boolean {
-    return this.#level < this.#memory.geometry.maxLevel && this.#taken >= GROW_AT * (1 << this.#level);
+  /**
+   * Whether the table should double before this hash is added. By chance alone one set among some thousands fills up
+   * before the average says so, and nothing should have to go for it; names chosen to fill one set buy no memory.
+   */
+  isCrowdedFor(hash: number): boolean {
+    if (this.#level >= this.#memory.geometry.maxLevel) return false;
+    return this.#taken >= (this.hasRoom(hash) ? GROW_AT : GROW_EARLY_AT) * (1 << this.#level);
   }
 
   /** Doubles. `entries` are all there are; one that finds no place in the new table must go, and is told to `drop`. */

@@ -41,6 +41,8 @@ export const COUNTER_WORDS = 128;
 /** One cache line of slots: sixteen places for a name, of which four are taken on average before the table grows. */
 export const SET_SLOTS = 16;
 export const GROW_AT = 4;
+/** The average at which one full set makes the table grow: below it names were chosen to collide. */
+export const GROW_EARLY_AT = 2;
 export const MIN_LEVEL = 6;
 
 /**

@@ -181,7 +181,7 @@ export class Vault {
   }
 
   #enter(hash: number, entry: number): void {
-    if (this.#index.isCrowded) {
+    if (this.#index.isCrowdedFor(hash)) {
       this.#index.grow(this.#entries(), (homeless) => {
         const owner = this.#ownerOf(homeless);
         owner.onEvicted(shareOf(this.memory, homeless));
