@@ -3,12 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { createAnswerCache } from './answer-cache.ts';
 import { addresses, key, name, packet } from './testing/answers.ts';
-import type { ReadingOrder, ReadingResult } from './testing/reading-worker.ts';
+import { CONTROL, CONTROL_WORDS, type ReadingOrder, type ReadingResult } from './testing/reading-control.ts';
 
 const NAMES = 300;
 const INSERTIONS = 8000;
 /** Insertions between two looks at the other threads' messages. */
 const SLICE = 500;
+/** A reader that the machine gives no time to has heard nothing yet: it gets as many more as it takes. */
+const MOST_INSERTIONS = 100 * INSERTIONS;
 
 it('gives readers in other threads no torn and no foreign answer, however fast entries are replaced', async () => {
   // Small enough that memory is used again all the time.
@@ -28,10 +30,12 @@ it('gives readers in other threads no torn and no foreign answer, however fast e
     ],
   ]);
   const texts = Array.from({ length: NAMES }, (_, i) => `n${i}.${'x'.repeat(i % 40)}y.example.`);
-  const stop = new SharedArrayBuffer(4);
-  const readers = [0, 1].map(() => startReader({ cache, texts, stop }));
+  const control = new SharedArrayBuffer(4 * CONTROL_WORDS);
+  const words = new Int32Array(control);
+  const readers = [0, 1].map(() => startReader({ cache, texts, control }));
   await Promise.all(readers.map(({ ready }) => ready));
-  for (let i = 0; i < INSERTIONS; i++) {
+  const haveAllHit = () => readers.every(({ seat }) => Atomics.load(words, CONTROL.HAS_HIT + seat) !== 0);
+  for (let i = 0; i < INSERTIONS || (i < MOST_INSERTIONS && !haveAllHit()); i++) {
     const index = (i * 31) % NAMES;
     const text = texts[index] ?? '';
     const version = i & 0xffff;
@@ -39,7 +43,7 @@ it('gives readers in other threads no torn and no foreign answer, however fast e
     partition.insert(key(text), 'success', addresses(text, (version % 12) + 1, rdata));
     if (i % SLICE === 0) await new Promise(setImmediate);
   }
-  Atomics.store(new Int32Array(stop), 0, 1);
+  Atomics.store(words, CONTROL.STOP, 1);
   const results = await Promise.all(readers.map(({ result }) => result));
   for (const { hits, wrong } of results) {
     expect(wrong).toBe(0);
@@ -50,16 +54,16 @@ it('gives readers in other threads no torn and no foreign answer, however fast e
 function startReader({
   cache,
   texts,
-  stop,
+  control,
 }: {
   cache: ReturnType<typeof createAnswerCache>;
   texts: readonly string[];
-  stop: SharedArrayBuffer;
+  control: SharedArrayBuffer;
 }) {
   const seat = cache.openSeat();
   if (seat === undefined) throw new Error('no seat');
   const packets = texts.map((text) => packet(text));
-  const workerData: ReadingOrder = { shared: cache.shared, seat: seat.number, packets, stop };
+  const workerData: ReadingOrder = { shared: cache.shared, seat: seat.number, packets, control };
   const worker = new Worker(new URL('./testing/reading-worker.ts', import.meta.url), { workerData });
   const ready = once(worker, 'message');
   const result = ready.then(async (): Promise<ReadingResult> => {
@@ -67,5 +71,5 @@ function startReader({
     seat.close();
     return counted;
   });
-  return { ready, result };
+  return { seat: seat.number, ready, result };
 }

@@ -5,30 +5,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PACKET_SLOT_BYTES } from '../contract.ts';
 import { createPacketAnswerer } from '../packet-answerer.ts';
-
-export interface ReadingOrder {
-  readonly shared: SharedArrayBuffer;
-  readonly seat: number;
-  readonly packets: readonly Uint8Array[];
-  /** The first word becomes 1 when it is enough. */
-  readonly stop: SharedArrayBuffer;
-}
-
-export interface ReadingResult {
-  readonly hits: number;
-  readonly misses: number;
-  readonly wrong: number;
-}
+import { CONTROL, type ReadingOrder, type ReadingResult } from './reading-control.ts';
 
 const BATCH = 16;
 
-function read({ shared, seat, packets, stop }: ReadingOrder): ReadingResult {
+function read({ shared, seat, packets, control }: ReadingOrder): ReadingResult {
   const memory = new ArrayBuffer(BATCH * PACKET_SLOT_BYTES);
   const bytes = new Uint8Array(memory);
   const reader = createPacketAnswerer(shared, { seat, packets: memory });
-  const stopped = new Int32Array(stop);
+  const words = new Int32Array(control);
   const result = { hits: 0, misses: 0, wrong: 0 };
-  for (let round = seat; Atomics.load(stopped, 0) === 0; round++) {
+  for (let round = seat; Atomics.load(words, CONTROL.STOP) === 0; round++) {
     reader.begin();
     for (let i = 0; i < BATCH; i++) {
       const index = (round * 7 + i * 13) % packets.length;
@@ -41,6 +28,7 @@ function read({ shared, seat, packets, stop }: ReadingOrder): ReadingResult {
       } else result.wrong++;
     }
     reader.end(0);
+    if (result.hits > 0) Atomics.store(words, CONTROL.HAS_HIT + seat, 1);
   }
   return result;
 }
