@@ -72,8 +72,7 @@ class Bench {
 
   /** Waits for the kernel, which a change reaches within the loop's pause. */
   async until(condition: () => boolean): Promise<void> {
-    for (let left = 400; left > 0 && !condition(); left--) await new Promise((go) => setTimeout(go, 5));
-    expect(condition()).toBe(true);
+    await expect.poll(condition, { interval: 5 }).toBe(true);
   }
 }
 

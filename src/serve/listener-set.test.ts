@@ -24,6 +24,7 @@ const plan = (server: string): ListenerPlan => ({
 /** Its first socket has a query already, and tells what becomes of it; there is no second one. */
 function transport() {
   const events: string[] = [];
+  const left = Promise.withResolvers<void>();
   const open: UdpTransport['open'] = async ({ local }, onArrival) => {
     if (events.length > 0) throw new Error('no second socket');
     const bytes = encodeMessage(ask('a.test.').message);
@@ -35,17 +36,15 @@ function transport() {
     return {
       local,
       stopTaking: async () => void events.push('refuses more'),
-      letGo: async () => void events.push('leaves more to the other process'),
+      async letGo() {
+        events.push('leaves more to the other process');
+        left.resolve();
+      },
       close: async () => void events.push('closed'),
     };
   };
-  return { events, udp: { open } };
+  return { events, udp: { open }, left: left.promise };
 }
-
-const slowly: Handler = async (query) => {
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  return { rcode: 0, message: replyTo(query.message, {}) };
-};
 
 it.each([
   {
@@ -59,7 +58,11 @@ it.each([
     expected: ['asked', 'leaves more to the other process', 'answered', 'closed'],
   },
 ])('sockets $what', async ({ inherited, expected }) => {
-  const { events, udp } = transport();
+  const { events, udp, left } = transport();
+  const slowly: Handler = async (query) => {
+    await left;
+    return { rcode: 0, message: replyTo(query.message, {}) };
+  };
   const set = new ListenerSet({
     log: memoryLog(),
     clock: systemClock,

@@ -109,11 +109,7 @@ function applyCachePod(address: string, ready: boolean): void {
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 400; left > 0; left--) {
-    if (await condition()) return;
-    await sleep(5);
-  }
-  expect(await condition()).toBe(true);
+  await expect.poll(condition, { interval: 5 }).toBe(true);
 }
 
 it('redirects from kubectl apply on, follows the pod, and lets go with kubectl delete', async () => {

@@ -147,8 +147,9 @@ class Node {
       const found = ids.slice(0, count).map((id) => backends.lookup(u32Bytes(id)));
       const addresses = found.map((row) => row && ipFromBytes(decodeBackend(row).address));
       const name = ipFromBytes(decodeFrontendKey(new DataView(key.buffer)).address);
-      expect(count).toBeGreaterThan(0);
-      for (const address of addresses) expect(this.#allowed.get(name)).toContain(address);
+      // After each write of thousands of lives: `expect` itself would be most of the work.
+      const isAllowed = addresses.every((address) => address && this.#allowed.get(name)?.has(address));
+      if (count === 0 || !isAllowed) expect.fail(`${name} leads to ${addresses}`);
     }
     for (const { address, down } of backends.keys().map((key) => this.#healthOf(key)))
       if (down !== 0) expect(this.#sick).toContain(address);
@@ -175,7 +176,7 @@ const wanted: fc.Arbitrary<Wanted> = fc.dictionary(
   fc.uniqueArray(fc.integer({ min: 0, max: PLACES - 1 }), { minLength: 1, maxLength: 4 }),
 );
 
-test('an agent may be killed between any two writes, and so may the next', () => {
+test('an agent may be killed between any two writes, and so may the next', { timeout: 60_000 }, () => {
   const life = fc.tuple(fc.array(wanted, { minLength: 1, maxLength: 3 }), fc.integer({ min: 0, max: 25 }));
   fc.assert(
     fc.property(fc.array(life, { minLength: 1, maxLength: 4 }), wanted, (lives, last) => {

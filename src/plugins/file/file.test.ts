@@ -12,6 +12,8 @@ import { type FakeHost, type FakeHostOptions, fakeHost, name, setUp } from '../f
 import { ask, record } from '../fake-query.ts';
 import { setup } from './setup.ts';
 
+/** Files and packets on a machine that may be busy. */
+const PATIENTLY = { timeout: 15_000 };
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-file-'));
 const started: PluginInstance[] = [];
 afterEach(async () => {
@@ -136,10 +138,10 @@ describe('a zone file', () => {
     ]);
     expect(await run(ask('ns.example.test'))).toBe(RCODE.SERVFAIL);
     host.clock.pass(30_000);
-    await vi.waitFor(() => expect(host.clock.pending).toBe(1));
+    await vi.waitFor(() => expect(host.clock.pending).toBe(1), PATIENTLY);
     write(zone(1), 'later');
     host.clock.pass(30_000);
-    await vi.waitFor(() => expect(host.changed).toEqual(['example.test.']));
+    await vi.waitFor(() => expect(host.changed).toEqual(['example.test.']), PATIENTLY);
     expect(answers(await run(ask('ns.example.test')))).toEqual(['ns.example.test. 60 IN A 192.0.2.53']);
     expect(host.lines).toHaveLength(2);
     expect(host.lines.at(-1)).toMatch(
@@ -153,9 +155,9 @@ describe('a zone file', () => {
     for (const serial of [6, 4]) {
       write(zone(serial, `s${serial} A 192.0.2.1`), file);
       host.clock.pass(60_000);
-      await vi.waitFor(() => expect(host.lines.at(-1)).toContain(`with ${serial} SOA serial`));
+      await vi.waitFor(() => expect(host.lines.at(-1)).toContain(`with ${serial} SOA serial`), PATIENTLY);
       expect(answers(await run(ask(`s${serial}.example.test`)))).toHaveLength(1);
-      await vi.waitFor(() => expect(host.clock.pending).toBe(1));
+      await vi.waitFor(() => expect(host.clock.pending).toBe(1), PATIENTLY);
     }
     expect(host.changed).toHaveLength(3);
   });
@@ -166,7 +168,7 @@ describe('a zone file', () => {
     const look = async () => {
       const before = host.clock.started;
       host.clock.pass(60_000);
-      await vi.waitFor(() => expect(host.clock.started).toBe(before + 1));
+      await vi.waitFor(() => expect(host.clock.started).toBe(before + 1), PATIENTLY);
     };
     write(zone(2, 'x A y'), file);
     await look();
@@ -198,7 +200,7 @@ describe('a zone file', () => {
     );
     write('b A 192.0.2.2', 'parts/one');
     host.clock.pass(60_000);
-    await vi.waitFor(() => expect(host.changed).toHaveLength(2));
+    await vi.waitFor(() => expect(host.changed).toHaveLength(2), PATIENTLY);
     expect(answers(await run(ask('b.example.test')))).toEqual(['b.example.test. 60 IN A 192.0.2.2']);
   });
 

@@ -36,8 +36,7 @@ function byTcp(server: FakeUpstream, lines = ''): { host: FakeHost; run(query: Q
 }
 
 async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  if (!reached()) throw new Error('what the test waits for did not happen');
+  await expect.poll(reached, { interval: 1 }).toBe(true);
 }
 
 const addressOf = ({ message }: Reply) => message?.answers[0] && recordAddress(message.answers[0]);

@@ -10,6 +10,8 @@ import { type FakeHost, fakeHost, name, setUp } from '../fake-host.ts';
 import { type AskOptions, ask } from '../fake-query.ts';
 import { setup } from './setup.ts';
 
+/** Files and packets on a machine that may be busy. */
+const PATIENTLY = { timeout: 15_000 };
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-hosts-'));
 const FILE = join(directory, 'hosts');
 const FILE_TEXT = `
@@ -221,7 +223,7 @@ describe('hosts reads its file again', () => {
     host.clock.pass(14_999);
     expect(await answers(handler, 'a')).toEqual(['10.0.0.1']);
     host.clock.pass(1);
-    await vi.waitFor(async () => expect(await answers(handler, 'a')).toEqual(['10.0.0.2']));
+    await vi.waitFor(async () => expect(await answers(handler, 'a')).toEqual(['10.0.0.2']), PATIENTLY);
     const reverse = ['1.0.0.10.in-addr.arpa.', '2.0.0.10.in-addr.arpa.'].map(name);
     expect([...host.changed].sort()).toEqual([...reverse, 'a.', 'new.', 'w.']);
     expect(await host.metric(`coredns_hosts_entries{hostsfile="${path}"}`)).toBe(7);
@@ -229,7 +231,7 @@ describe('hosts reads its file again', () => {
     await vi.waitFor(async () => {
       host.clock.pass(15_000);
       expect(await host.metric('coredns_hosts_reload_timestamp_seconds')).toBe(1_000_000);
-    });
+    }, PATIENTLY);
   });
 
   it('keeps what it has when the file goes, and says so once', async () => {
@@ -242,7 +244,7 @@ describe('hosts reads its file again', () => {
       expect(host.lines.filter((line) => line.startsWith('[WARNING]'))).toEqual([
         `[WARNING] File does not exist: ${path}`,
       ]);
-    });
+    }, PATIENTLY);
     expect(await answers(handler, 'a')).toEqual(['10.0.0.1']);
   });
 
@@ -267,5 +269,5 @@ describe('hosts reads its file again', () => {
     const handler = await start('hosts NodeHosts');
     expect(await answers(handler, 'ads99999.example')).toEqual(['0.0.0.0']);
     expect(await answers(handler, '0.0.0.0.in-addr.arpa', 'PTR')).toHaveLength(4095);
-  });
+  }, 60_000);
 });

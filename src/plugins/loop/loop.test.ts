@@ -36,8 +36,7 @@ async function listener(answers = true): Promise<Listener> {
 }
 
 async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !reached(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  if (!reached()) throw new Error('what the test waits for did not happen');
+  await expect.poll(reached, { interval: 1 }).toBe(true);
 }
 
 function started(port: number, zone = '.'): { host: FakeHost; handler: Handler } {

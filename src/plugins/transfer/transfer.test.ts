@@ -13,6 +13,8 @@ import { ask, ip, record } from '../fake-query.ts';
 import { ATTEMPTS } from './notifier.ts';
 import { setup } from './setup.ts';
 
+/** Files and packets on a machine that may be busy. */
+const PATIENTLY = { timeout: 15_000 };
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
@@ -178,7 +180,7 @@ describe('secondaries', () => {
     instance.onStarted?.(listeners);
     host.recordsChanged([name('Example.test.')]);
     host.clock.pass(1000);
-    await vi.waitFor(() => expect(host.clock.pending).toBe(0));
+    await vi.waitFor(() => expect(host.clock.pending).toBe(0), PATIENTLY);
     expect(heard).toHaveLength(1);
     expect(heard[0]).toMatchObject({
       opcode: OPCODE.NOTIFY,
@@ -187,7 +189,7 @@ describe('secondaries', () => {
     });
     host.recordsChanged([name('example.test.')]);
     host.clock.pass(1000);
-    await vi.waitFor(() => expect(heard).toHaveLength(2));
+    await vi.waitFor(() => expect(heard).toHaveLength(2), PATIENTLY);
   });
 
   it('are asked again a few times when they are silent', async () => {
@@ -197,7 +199,7 @@ describe('secondaries', () => {
     host.recordsChanged([name('example.test.')]);
     host.clock.pass(1000);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      await vi.waitFor(() => expect(heard).toHaveLength(attempt));
+      await vi.waitFor(() => expect(heard).toHaveLength(attempt), PATIENTLY);
       host.clock.pass(2000 * 2 ** (attempt - 1));
     }
     expect(host.clock.pending).toBe(0);
@@ -212,7 +214,10 @@ describe('secondaries', () => {
     instance.onStarted?.(listeners);
     host.recordsChanged([name('example.test.')]);
     host.clock.pass(1000);
-    await vi.waitFor(() => expect(host.lines).toEqual([expect.stringContaining('rcode was REFUSED')]));
+    await vi.waitFor(
+      () => expect(host.lines).toEqual([expect.stringContaining('rcode was REFUSED')]),
+      PATIENTLY,
+    );
     expect(host.clock.pending).toBe(0);
   });
 

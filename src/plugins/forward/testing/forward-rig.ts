@@ -14,7 +14,7 @@ export interface Forwarder {
   run(query: Query): Promise<Reply>;
 }
 
-const WAIT_MS = 4000;
+const WAIT_MS = 15_000;
 
 const nothingBehind: Handler = () => ({ rcode: RCODE.NXDOMAIN });
 
