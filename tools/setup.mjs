@@ -21,6 +21,8 @@ export const TEST_TOOLS = [
   ...STORY_TOOLS,
   ['kubectl', 'kubernetes-client', "talks to the lab's API server as users do"],
   ['kdig', 'knot-dnsutils', 'asks over TLS'],
+  ['sysctl', 'procps', 'makes routers of the namespaces of tests'],
+  ['gcc', 'gcc', 'compiles for musl-gcc'],
   ['musl-gcc', 'musl-tools', 'brings the resolver that programs in Alpine images have'],
   ['unbound', 'unbound', 'is the upstream whose answers are not ours'],
   ['nsd', 'nsd', 'serves the same zone files, as judge of our answers, and takes zones from us'],

@@ -133,7 +133,7 @@ describe('an agent with the capabilities of its manifest', () => {
   it('gets ready, and hangs its programs on the interface of a pod', async () => {
     const agent = startAgent('granted', granted);
     await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Interfaces +1: 1 done$/m);
-    expect(await agent.status()).toMatch(/^Ready +yes$/m);
+    await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Ready +yes$/m);
     expect(await agent.status()).toMatch(/^Delivery +stack: .*Calico/m);
     expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
   });

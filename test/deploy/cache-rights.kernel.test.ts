@@ -32,9 +32,12 @@ cache=$!
 trap 'kill $cache' TERM
 until sh -c "$PROBE" > /dev/null 2>&1; do kill -0 $cache || exit 3; sleep 0.2; done
 echo "== ready"
-dig +tries=1 +time=5 @$ADDRESS chaos.invalid | grep -o 'status: [A-Z]*'
+dig +tries=1 +time=15 @$ADDRESS chaos.invalid | grep -o 'status: [A-Z]*'
 ip -oneline address show dev nodelocaldns 2>&1 | grep -o 'inet [0-9./]*'
-iptables-save 2>/dev/null | grep -c NodeLocal
+# They come once it serves, which the probe may see before.
+rules() { iptables-save 2>/dev/null | grep -c NodeLocal; }
+for look in $(seq 150); do [ "$(rules)" = "$RULES" ] && break; sleep 0.2; done
+rules
 kill $cache
 wait $cache
 echo "== ended $?"
@@ -61,7 +64,16 @@ interface Ran {
   readonly log: string;
 }
 
-async function runCache(name: string, objects: readonly Manifest[], address: string): Promise<Ran> {
+interface Wanted {
+  readonly name: string;
+  readonly objects: readonly Manifest[];
+  /** Asked for a name. */
+  readonly address: string;
+  /** Waited for, then counted. */
+  readonly rules: number;
+}
+
+async function runCache({ name, objects, address, rules }: Wanted): Promise<Ran> {
   const daemonSet = find(objects, 'DaemonSet', 'node-local-dns');
   const container = firstContainer(daemonSet);
   const { securityContext } = podSpec(daemonSet);
@@ -90,6 +102,7 @@ async function runCache(name: string, objects: readonly Manifest[], address: str
         SYSCTL: sysctls.map((each) => `${each.name}=${each.value}`).join(''),
         PROBE: probeCommand(container.readinessProbe as Probe),
         ADDRESS: address,
+        RULES: String(rules),
         LOG: join(directory, 'log'),
       },
       stdio: 'pipe',
@@ -112,22 +125,24 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 describe('a cache with the rights of its manifest', { timeout: 120_000 }, () => {
   it('in the host network makes interface and rules, answers, and takes them down', async () => {
-    const { output, log } = await runCache('host', kustomize('overlays/cache-only'), '169.254.20.10');
+    const objects = kustomize('overlays/cache-only');
     // Twelve rules for each address.
+    const { output, log } = await runCache({ name: 'host', objects, address: '169.254.20.10', rules: 24 });
     const made = 'inet 169.254.20.10/32\ninet 10.96.0.10/32\n24\n';
     expect(output, log).toBe(`== ready\nstatus: SERVFAIL\n${made}== ended 0\n`);
     expect(log).not.toMatch(/EPERM|EACCES|ermission denied/);
   });
 
   it('of the whole answers on port 53 as root with one capability', async () => {
-    const { output, log } = await runCache('root', kustomize('overlays/cache-and-agent'), '127.0.0.1');
+    const objects = kustomize('overlays/cache-and-agent');
+    const { output, log } = await runCache({ name: 'root', objects, address: '127.0.0.1', rules: 0 });
     expect(output, log).toBe('== ready\nstatus: SERVFAIL\n0\n== ended 0\n');
     expect(log).not.toMatch(/EPERM|EACCES|ermission denied/);
   });
 
   it('without heartbeat answers on port 53 as nobody with none', async () => {
     const { objects } = renderChart({ cache: { heartbeat: false } });
-    const { output, log } = await runCache('nobody', objects, '127.0.0.1');
+    const { output, log } = await runCache({ name: 'nobody', objects, address: '127.0.0.1', rules: 0 });
     expect(output, log).toBe('== ready\nstatus: SERVFAIL\n0\n== ended 0\n');
     expect(log).not.toMatch(/EPERM|EACCES|ermission denied/);
   });

@@ -14,6 +14,8 @@ import { idOf, rcodeOf } from '../fuzz/wire/wire-fields.ts';
 /** Names that are in the cache before the flood begins. */
 const CACHED = 100;
 const PACED_MS = 5;
+/** As long as a resolver waits. */
+const LAST_ANSWERS_MS = 5000;
 /** A sender that was kept from the processor makes up for some of it: what a socket's buffer holds, not more. */
 const MAX_BURST = 300;
 const BUFFER_BYTES = 4 << 20;
@@ -219,7 +221,8 @@ export async function underFlood(program: RealProgram, flood: Flood): Promise<Fl
     while (client.asked < ms / PACED_MS) client.ask(cachedName(client.asked));
     await pause(PACED_MS);
   }
-  for (let i = 0; i < 200 && client.answered < client.asked; i++) await pause(PACED_MS);
+  for (let waited = 0; waited < LAST_ANSWERS_MS && client.answered < client.asked; waited += PACED_MS)
+    await pause(PACED_MS);
   const grownMb = (program.residentBytes() - before) / 1_048_576;
   client.close();
   const { asked: cachedAsked, answered: cachedAnswered, faults } = client;

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
@@ -55,7 +56,7 @@ it.each([
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
-  await once(child.stdout, 'data');
+  for await (const line of createInterface(child.stdout)) if (line.startsWith('CoreDNS-')) break;
   await once(await dial(port, QUERY), 'data');
   const before = residentKb(child.pid);
   for (let i = 0; i < HOARD; i += AT_ONCE)

@@ -257,8 +257,8 @@ describe('one process taking over from another', { timeout: 300_000 }, () => {
     const old = await started(text);
     const next = await started(text, '-takeover', 'auto');
     expect(await old.ended).toBe(0);
-    const page = execFileSync('curl', ['-s', `http://127.0.0.1:${health}/health`], { encoding: 'utf8' });
-    expect(page).toBe('OK');
+    const page = await fetch(`http://127.0.0.1:${health}/health`);
+    expect(await page.text()).toBe('OK');
     expect(next.child.exitCode).toBeNull();
   });
 });
