@@ -1,6 +1,6 @@
 /** The real process: what it prints, how it ends. One process per case; each chooses its own ports. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,12 @@ afterEach(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const COREFILE = '.:0 {\n  bind 127.0.0.1\n  reload 2s 0\n  whoami\n}\n';
+
+/** Whole or not at all, for one who reads it at any moment. */
+function replace(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
 
 interface Run {
   readonly child: ChildProcess;
@@ -71,13 +77,14 @@ describe('zerohop dns', { timeout: 60_000 }, () => {
   });
 
   it('reloads on SIGUSR1, keeps serving with a bad file, and quits on SIGQUIT', async () => {
-    const run = start(COREFILE, '-quiet');
+    // At first it does not look by itself, so that the signal is what it reloads for.
+    const run = start(COREFILE.replace('2s', '1h'), '-quiet');
     await run.says(/SHA512/);
-    writeFileSync(run.conf, COREFILE.replace('whoami', 'log\n  whoami'));
+    replace(run.conf, COREFILE.replace('whoami', 'log\n  whoami'));
     run.child.kill('SIGUSR1');
     await run.says(/\[INFO\] Reloading complete\n/);
     expect(run.output()).toContain('[INFO] SIGUSR1: Reloading\n[INFO] Reloading\n');
-    writeFileSync(run.conf, COREFILE.replace('whoami', 'health nonsense'));
+    replace(run.conf, COREFILE.replace('whoami', 'health nonsense'));
     await run.says(/plugin\/reload: Corefile changed but reload failed/);
     expect(run.output()).toMatch(/\[ERROR\] Restart failed: plugin\/health: .*:4 - /);
     run.child.kill('SIGQUIT');

@@ -266,7 +266,6 @@ class ServerLife {
   /** Throws when the new configuration cannot be put into force; everything is logged already then. */
   async #reload(corefile: Corefile): Promise<void> {
     const log = this.#options.environment.log('');
-    const watched = this.#server.current.uses('reload');
     log.info('Reloading');
     try {
       await this.#server.apply(corefile);
@@ -279,8 +278,8 @@ class ServerLife {
     this.#heartbeat?.announce();
     this.#printHash();
     log.info('Reloading complete');
-    // A watch that runs re-reads its period by itself; a file that did not say `reload` before has none.
-    if (!watched) this.#watch();
+    // Anew, since the file may say another period: the next look of the old one may be an hour away.
+    this.#watch();
   }
 
   #printHash(): void {
