@@ -3,7 +3,7 @@
  * of things returns a negated errno; the rest throws an `AppError` that names the thing.
  */
 import { rmSync } from 'node:fs';
-import { checkCall } from './errors.ts';
+import { checkCall, errnoName } from './errors.ts';
 import { openLibc } from './libc.ts';
 import { encodeStruct, type FieldValues, readField, type StructLayout } from './struct.ts';
 import { BPF_ATTR, BPF_LINK_INFO, BPF_MAP_INFO } from './uapi.gen.ts';
@@ -41,6 +41,19 @@ export type BpfAttr = FieldValues<typeof BPF_ATTR>;
 /** Returns a negated errno on failure. The buffers in `values` are reachable through it until the call returns. */
 export function callBpf(command: number, values: BpfAttr): number {
   return callWithAttr(command, values).result;
+}
+
+const LOAD_TRIES = 5;
+
+/**
+ * PROG_LOAD: a descriptor or a negated errno. The verifier gives EAGAIN when a signal is pending, whatever the program is;
+ * the signal is delivered before the next attempt.
+ */
+export function callProgramLoad(values: BpfAttr): number {
+  for (let attempt = 1; ; attempt++) {
+    const result = callBpf(BPF_COMMAND.PROG_LOAD, values);
+    if (errnoName(result) !== 'EAGAIN' || attempt === LOAD_TRIES) return result;
+  }
 }
 
 /** For commands that answer in the attribute itself. */

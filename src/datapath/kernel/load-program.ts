@@ -10,6 +10,7 @@ import {
   BPF_PROG_TYPE_SCHED_CLS,
   type BpfAttr,
   callBpf,
+  callProgramLoad,
   objectName,
 } from '../../sys/bpf.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
@@ -28,8 +29,6 @@ const LOG_LINES_SHOWN = 12;
 /** Counts alone, Linux 5.2. */
 const BPF_LOG_STATS = 4;
 const STATISTICS_BYTES = 4096;
-/** PROG_LOAD gives EAGAIN when a signal is pending. */
-const LOAD_TRIES = 5;
 
 /** Helpers that a kernel may lack, by their number, which is all that an old verifier says of them. */
 const HELPERS: Readonly<Record<string, { readonly name: string; readonly since: string }>> = {
@@ -100,22 +99,14 @@ function loadProgram(name: string, program: ProgramSpec, rodata: number, input: 
     license: new TextEncoder().encode(`${input.object.license}\0`),
     prog_name: objectName(`zh_${name}`),
   };
-  for (let attempt = 1; ; attempt++) {
-    const statistics = input.onVerified === undefined ? undefined : new Uint8Array(STATISTICS_BYTES);
-    const result = callBpf(BPF_COMMAND.PROG_LOAD, { ...attr, ...wanting(statistics) });
-    if (statistics !== undefined && result >= 0) input.onVerified?.(name, logText(statistics));
-    if (result >= 0) return result;
-    if (errnoName(result) === 'EAGAIN' && attempt < LOAD_TRIES) continue;
-    const log = new Uint8Array(LOG_BYTES);
-    const again = callBpf(BPF_COMMAND.PROG_LOAD, {
-      ...attr,
-      log_level: 1,
-      log_buf: log,
-      log_size: log.length,
-    });
-    if (again >= 0) return again;
-    throw refusal(`load program ${name}`, result, logText(log));
-  }
+  const statistics = input.onVerified === undefined ? undefined : new Uint8Array(STATISTICS_BYTES);
+  const result = callProgramLoad({ ...attr, ...wanting(statistics) });
+  if (statistics !== undefined && result >= 0) input.onVerified?.(name, logText(statistics));
+  if (result >= 0) return result;
+  const log = new Uint8Array(LOG_BYTES);
+  const again = callProgramLoad({ ...attr, log_level: 1, log_buf: log, log_size: log.length });
+  if (again >= 0) return again;
+  throw refusal(`load program ${name}`, result, logText(log));
 }
 
 function wanting(statistics: Uint8Array | undefined): BpfAttr {

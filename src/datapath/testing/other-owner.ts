@@ -2,7 +2,7 @@
  * Test support: a program of somebody else at an interface, which returns one verdict for every packet: what the CNI's, or
  * another agent's, looks like to us.
  */
-import { BPF_COMMAND, BPF_PROG_TYPE_SCHED_CLS, callBpf, objectName } from '../../sys/bpf.ts';
+import { BPF_PROG_TYPE_SCHED_CLS, callProgramLoad, objectName } from '../../sys/bpf.ts';
 import { checkCall } from '../../sys/errors.ts';
 import { addClsact, type FilterKey, replaceFilter } from '../../sys/hook/filters.ts';
 import { createTcxLink } from '../../sys/hook/tcx.ts';
@@ -30,7 +30,7 @@ export function loadVerdict(name: string, verdict: number): number {
     license: new TextEncoder().encode('GPL\0'),
     prog_name: objectName(name),
   };
-  return checkCall(`load ${name}`, callBpf(BPF_COMMAND.PROG_LOAD, attr));
+  return checkCall(`load ${name}`, callProgramLoad(attr));
 }
 
 export interface OtherOwner {
