@@ -189,7 +189,7 @@ describe('converters and derivation', () => {
       }),
       { numRuns: 3_000 },
     );
-  });
+  }, 60_000);
 
   it('take garbage that is no object at all', () => {
     fc.assert(
