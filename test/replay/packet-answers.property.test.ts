@@ -80,8 +80,8 @@ describe('createPacketAnswerer', () => {
       ),
       { numRuns: 25 },
     );
-    // Not a proof of nothing: many are hits that need no help.
-    expect(answered).toBeGreaterThan(asked / 20);
+    // Not a proof of nothing: some are hits that need no help. On average one in ten, and one sample in 300 has half of that.
+    expect(answered).toBeGreaterThan(asked / 50);
   });
 });
 
