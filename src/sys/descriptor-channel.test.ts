@@ -69,7 +69,10 @@ describe('a channel for descriptors', () => {
 
   it('says so when nobody is there', () => {
     expect(() => connectForDescriptors(join(scratch, 'nobody'))).toThrow('ENOENT');
-    expect(() => listenForDescriptors(join(scratch, 'x'.repeat(120)))).toThrow('ENAMETOOLONG');
+    const [tooLong, mask] = [join(scratch, 'x'.repeat(120)), process.umask()];
+    expect(() => listenForDescriptors(tooLong)).toThrow('ENAMETOOLONG');
+    expect(() => connectForDescriptors(tooLong)).toThrow('ENAMETOOLONG');
+    expect(process.umask()).toBe(mask);
     const { here, there } = channel('gone');
     there.close();
     expect(() => here.send(Uint8Array.of(1))).toThrow('EPIPE');

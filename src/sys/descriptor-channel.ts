@@ -122,9 +122,11 @@ export interface ChannelListener {
 /** Makes the file, which the caller removes. Throws SYS_LIBC_UNAVAILABLE and SYS_CALL_FAILED. */
 export function listenForDescriptors(path: string, { backlog = 1 } = {}): ChannelListener {
   const libc = openLibc();
+  // May throw: before there is a descriptor to close and a mask to restore.
+  const address = unixAddress(path);
   const fd = openSeqpacket(`listen at ${path}`);
   const mask = process.umask(0o177);
-  const bound = libc.bind(fd, unixAddress(path));
+  const bound = libc.bind(fd, address);
   process.umask(mask);
   const result = bound < 0 ? bound : libc.listen(fd, backlog);
   if (result < 0) libc.close(fd);
@@ -141,8 +143,9 @@ export function listenForDescriptors(path: string, { backlog = 1 } = {}): Channe
 /** Throws SYS_LIBC_UNAVAILABLE and SYS_CALL_FAILED. */
 export function connectForDescriptors(path: string): DescriptorChannel {
   const libc = openLibc();
+  const address = unixAddress(path);
   const fd = openSeqpacket(`connect to ${path}`);
-  const result = libc.connect(fd, unixAddress(path));
+  const result = libc.connect(fd, address);
   if (result < 0) libc.close(fd);
   checkCall(`connect to ${path}`, result);
   return new DescriptorChannel(fd);
