@@ -42,7 +42,9 @@ async function endOf(program: string): Promise<string> {
   }
 }
 
-test('a process ends with its own exit code, however far a worker that nobody took has come', async () => {
+test('a process ends with its own exit code, however far a worker that nobody took has come', {
+  timeout: 180_000,
+}, async () => {
   const ends = new Set<string>();
   for (let step = 0; step < STEPS; step += AT_ONCE) {
     const programs = Array.from(
