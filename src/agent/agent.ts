@@ -28,6 +28,7 @@ import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
 import { chooseDelivery, type Delivery, type DeliveryWish } from './redirect/delivery.ts';
+import { otherBackends } from './redirect/other-backends.ts';
 import type { RedirectPermission } from './redirect/permission.ts';
 import { findPolicyEngines } from './redirect/policy-engines.ts';
 import { createRemotePods } from './remote-pods.ts';
@@ -59,6 +60,8 @@ export interface AgentOptions {
   readonly observeOnly?: boolean;
   /** Whose sockets are redirected, beside the packets of pods. Absent: nobody's. */
   readonly socketRedirect?: SocketRedirect;
+  /** End connected UDP sockets that bypass a redirect when it becomes active, so that they connect anew. Default: false. */
+  readonly moveSockets?: boolean;
   /** Where our programs hang among others on a pod's interface. Default: `last`. */
   readonly hookOrder?: HookOrder;
   /** How redirected packets get to their pod. Default: `auto`. */
@@ -103,7 +106,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     clock,
     delivery: delivery.mode,
     ...(options.hookOrder === undefined ? {} : { hookOrder: options.hookOrder }),
-    ...(options.socketRedirect === undefined ? {} : { socketRedirect: options.socketRedirect }),
+    ...(options.socketRedirect && {
+      socketRedirect: {
+        ...options.socketRedirect,
+        // Asked by a timer, when there is a snapshot.
+        ...(options.moveSockets === true && { moveFrom: (place) => otherBackends(snapshot.get(), place) }),
+      },
+    }),
   });
   const watch = startClusterWatch({
     ...{ client, kinds: KINDS, log, clock, random: Math.random },

@@ -27,6 +27,7 @@ interface Flags {
   readonly reportStatus: boolean;
   readonly socketRedirect: string;
   readonly cgroupRoot?: string;
+  readonly moveSockets?: boolean;
   readonly hookOrder: string;
   readonly delivery: string;
   readonly redirectPermission: string;
@@ -76,6 +77,10 @@ export function agentProgram(): ReturnType<typeof createProgram> {
       'whose sockets are redirected: of processes in the network of the host, of pods as well, of nobody',
       'host',
     )
+    .option(
+      '--move-sockets',
+      'when a local backend appears, end connected UDP sockets that bypass it: they see ECONNABORTED, and connect anew',
+    )
     .option('--cgroup-root <path>', "the host's cgroup v2 root; else it is looked for")
     .option(
       '--hook-order <last|first>',
@@ -113,6 +118,8 @@ async function runAgent(flags: Flags): Promise<void> {
   if (nodeName === '') throw invalid('--node-name', 'it must say which node this is', nodeName);
   if (!OBJECT_NAME.test(nodeName)) throw invalid('--node-name', 'no node can have this name', nodeName);
   const scope = oneOf('--socket-redirect', SOCKET_SCOPES, flags.socketRedirect);
+  if (flags.moveSockets === true && scope === 'off')
+    throw invalid('--move-sockets', 'with --socket-redirect off no socket is redirected', 'off');
   const ended = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
   });
@@ -135,6 +142,7 @@ async function runAgent(flags: Flags): Promise<void> {
       scope: flags.observeOnly === true ? 'off' : scope,
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
     },
+    moveSockets: flags.moveSockets === true,
     hookOrder: oneOf('--hook-order', HOOK_ORDERS, flags.hookOrder),
     delivery: oneOf('--delivery', DELIVERIES, flags.delivery),
     redirectPermission: oneOf('--redirect-permission', PERMISSIONS, flags.redirectPermission),

@@ -76,7 +76,7 @@ function formatStatus(status: AgentStatus): string {
 
 function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string, string])[] {
   if (path === undefined) return [];
-  const { scope, cgroup, callers, counters, ended, problems, others } = path;
+  const { scope, cgroup, callers, counters, ended, moved, problems, others } = path;
   if (scope === 'off') return [['Sockets', 'not redirected']];
   const fellBack = Object.entries(counters?.fellBack ?? {}).filter(([, count]) => count !== '0');
   const counted =
@@ -84,7 +84,7 @@ function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string
       ? []
       : [
           `redirected ${counters.tcp} TCP, ${counters.connected} connected UDP, ${counters.datagrams} datagrams`,
-          `ended ${ended}`,
+          moved === undefined ? `ended ${ended}` : `ended ${ended}, to be redirected ${moved}`,
           ...fellBack.map(([why, count]) => `fell back ${count}: ${why}`),
         ];
   const named = others.map(({ name, ahead }) => {

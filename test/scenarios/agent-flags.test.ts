@@ -27,6 +27,7 @@ it.each([
     flag: '--socket-redirect',
     reason: 'host, all, off',
   },
+  { flags: ['--move-sockets', '--socket-redirect', 'off'], flag: '--move-sockets', reason: 'no socket' },
   { flags: ['--probe', 'maybe'], flag: '--probe', reason: 'it is on or off' },
   { flags: ['--hook-order', 'middle'], flag: '--hook-order', reason: 'last, first' },
   { flags: ['--delivery', 'post'], flag: '--delivery', reason: 'auto, direct, stack' },

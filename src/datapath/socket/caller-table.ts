@@ -23,10 +23,20 @@ export interface CallerTableOptions {
   readonly readCookie: () => bigint | undefined;
 }
 
+/** A namespace whose sockets are redirected. */
+export interface ServedNamespace {
+  readonly namespace: NetNamespace;
+  /** As programs have it. */
+  readonly cookie: bigint;
+  /** As the node's own namespace knows it; negative: the node's own. */
+  readonly netnsId: number;
+}
+
 export class CallerTable {
   readonly #options: CallerTableOptions;
   readonly #written = new Map<bigint, number>();
   #namespaces: readonly NetNamespace[] = [];
+  #served: readonly ServedNamespace[] = [];
 
   /** Reads what an earlier agent wrote. */
   constructor(options: CallerTableOptions) {
@@ -46,6 +56,11 @@ export class CallerTable {
     return this.#namespaces;
   }
 
+  /** Of the callers, those that are served now. */
+  get served(): readonly ServedNamespace[] {
+    return this.#served;
+  }
+
   /**
    * Makes the table hold the node's own namespace and those that it knows by `podIds` as served, and with `mayPrune` no
    * others. What sockets of one that is not served any more were redirected to may still go, so it stays among `namespaces`.
@@ -60,7 +75,11 @@ export class CallerTable {
     const missing = new Set(podIds.keys());
     const wanted = new Map<bigint, number>();
     const namespaces = [ownNamespace()];
-    if (own !== undefined) wanted.set(own, OWN_ID);
+    const servedNow: ServedNamespace[] = [];
+    if (own !== undefined) {
+      wanted.set(own, OWN_ID);
+      servedNow.push({ namespace: ownNamespace(), cookie: own, netnsId: OWN_ID });
+    }
     for (const namespace of podIds.size === 0 ? [] : listNamespaces()) {
       const id = namespaceId(namespace);
       const served = id === undefined ? undefined : podIds.get(id);
@@ -68,10 +87,14 @@ export class CallerTable {
       const cookie = insideNamespace(namespace, this.#options.readCookie);
       if (cookie === undefined) continue;
       missing.delete(id);
-      if (served) wanted.set(cookie, id);
+      if (served) {
+        wanted.set(cookie, id);
+        servedNow.push({ namespace, cookie, netnsId: id });
+      }
       namespaces.push(namespace);
     }
     this.#namespaces = namespaces;
+    this.#served = servedNow;
     if (mayPrune) this.#prune(wanted);
     this.#add(wanted);
     return { missing, own: own !== undefined };

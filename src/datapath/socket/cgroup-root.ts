@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   statfsSync,
@@ -45,6 +46,22 @@ export function withCgroupRoot<T>(path: string | undefined, use: (root: CgroupRo
   const whole = mounted.find(isWhole);
   if (whole !== undefined) return useDirectory(whole, whole, use);
   return withOwnView(use, mounted[0]);
+}
+
+/** Of the directory and all below it, as sockets tell them. One that goes meanwhile is left out. */
+export function cgroupsBelow(directory: string): ReadonlySet<bigint> {
+  const found = new Set<bigint>();
+  const waiting = [directory];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    try {
+      found.add(statSync(next, { bigint: true }).ino);
+      for (const entry of readdirSync(next, { withFileTypes: true }))
+        if (entry.isDirectory()) waiting.push(join(next, entry.name));
+    } catch {
+      // Its last process ended, and whoever made it took it away.
+    }
+  }
+  return found;
 }
 
 /** Exported for tests. `text` is that of /proc/self/mounts, where blanks in names are octal. */

@@ -1,6 +1,7 @@
 /** The socket path as the datapath holds it: open, switched off, or not to be had on this machine. */
 import { join } from 'node:path';
 import { errorText } from '../../fault/app-error.ts';
+import type { OtherBackends } from './other-backends.ts';
 import { retireSocketPath } from './retire.ts';
 import { SocketPath, type SocketPathOptions } from './socket-path.ts';
 import { SOCKET_PATH_OFF, type SocketPathStatus, type SocketScope } from './socket-status.ts';
@@ -9,6 +10,8 @@ export interface SocketRedirect {
   readonly scope: SocketScope | 'off';
   /** A directory of cgroup v2; absent: the root is looked for. */
   readonly cgroupRoot?: string;
+  /** Connected UDP sockets that bypass a redirect when it becomes active are ended. Absent: they stay. */
+  readonly moveFrom?: OtherBackends;
 }
 
 export interface SocketPathHandle {
@@ -21,7 +24,8 @@ export interface SocketPathHandle {
   remove(): void;
 }
 
-export interface OpenSocketPathOptions extends Omit<SocketPathOptions, 'scope' | 'cgroupRoot' | 'pins'> {
+export interface OpenSocketPathOptions
+  extends Omit<SocketPathOptions, 'scope' | 'cgroupRoot' | 'moveFrom' | 'pins'> {
   readonly redirect: SocketRedirect;
   /** Directories on a bpffs; links of the socket path get one beside that of the others. */
   readonly pins: { readonly maps: string; readonly links: string };
@@ -30,7 +34,7 @@ export interface OpenSocketPathOptions extends Omit<SocketPathOptions, 'scope' |
 /** Never throws: without this path the packet path works alone, and the status says what is missing. */
 export function openSocketPath({ redirect, pins, ...rest }: OpenSocketPathOptions): SocketPathHandle {
   const own = { maps: pins.maps, links: join(pins.links, '..', 'sockets') };
-  const { scope, cgroupRoot } = redirect;
+  const { scope, ...wishes } = redirect;
   try {
     if (scope === 'off') {
       retireSocketPath(own);
@@ -38,8 +42,8 @@ export function openSocketPath({ redirect, pins, ...rest }: OpenSocketPathOption
     }
     return new SocketPath({
       ...rest,
+      ...wishes,
       scope,
-      ...(cgroupRoot === undefined ? {} : { cgroupRoot }),
       pins: own,
     });
   } catch (error) {

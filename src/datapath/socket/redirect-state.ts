@@ -5,6 +5,7 @@
 
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import {
+  type Backend,
   decodeBackend,
   decodeBeat,
   decodeFrontend,
@@ -31,21 +32,32 @@ export const LATE_NS = 2_000_000_000n;
 /** False when the frontend does not lead to that backend any more, or the backend is known not to serve. */
 export function stillHolds(maps: RedirectMaps, pair: SocketPair, nowNs: bigint): boolean {
   const key = { address: pair.frontend, port: pair.frontendPort, protocol: pair.protocol };
-  const frontend = maps.frontends.lookup(encodeFrontendKey(key));
-  if (frontend === undefined) return false;
-  const slots = maps.slots.lookup(u32Bytes(decodeFrontend(frontend).id));
-  if (slots === undefined) return false;
-  const { count, backends } = decodeFrontendSlots(slots);
-  return backends.slice(0, count).some((id) => {
-    const value = maps.backends.lookup(u32Bytes(id));
-    if (value === undefined) return false;
-    const { address, port, health } = decodeBackend(value);
+  return backendsOf(maps, encodeFrontendKey(key)).some(({ address, port, health }) => {
     const same = port === pair.backendPort && Buffer.compare(address, pair.backend) === 0;
     return same && isServing(maps, health, nowNs);
   });
 }
 
-function isServing(maps: RedirectMaps, row: number, nowNs: bigint): boolean {
+/** Where this frontend leads; nowhere when it is not redirected. */
+export function backendsOf(maps: RedirectMaps, frontendKey: Uint8Array): readonly Backend[] {
+  const frontend = maps.frontends.lookup(frontendKey);
+  const slots = frontend && maps.slots.lookup(u32Bytes(decodeFrontend(frontend).id));
+  if (slots === undefined) return [];
+  const { count, backends } = decodeFrontendSlots(slots);
+  return backends.slice(0, count).flatMap((id) => {
+    const value = maps.backends.lookup(u32Bytes(id));
+    return value === undefined ? [] : [decodeBackend(value)];
+  });
+}
+
+/** By the row of its health: it is asked for one, in time or late. */
+export function hasHeartbeat(maps: RedirectMaps, row: number): boolean {
+  const value = row === 0 ? undefined : maps.health.lookup(u32Bytes(row));
+  return value !== undefined && decodeHealth(value).seat !== 0;
+}
+
+/** By the row of its health: nothing is known against it. */
+export function isServing(maps: RedirectMaps, row: number, nowNs: bigint): boolean {
   const value = row === 0 ? undefined : maps.health.lookup(u32Bytes(row));
   if (value === undefined) return true;
   const { seat, down } = decodeHealth(value);

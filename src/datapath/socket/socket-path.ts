@@ -18,14 +18,17 @@ import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { loadPrograms } from '../kernel/load-program.ts';
 import { CallerTable } from './caller-table.ts';
-import { type CgroupRoot, withCgroupRoot } from './cgroup-root.ts';
+import { type CgroupRoot, cgroupsBelow, withCgroupRoot } from './cgroup-root.ts';
 import { readCookie } from './cookie.ts';
+import type { OtherBackends } from './other-backends.ts';
 import { SOCKET_OBJECT } from './programs.gen.ts';
+import type { RedirectMaps } from './redirect-state.ts';
 import { retireSocketPath } from './retire.ts';
 import { ServerTable } from './server-table.ts';
 import { SocketCounterTable } from './socket-counters.ts';
 import { SOCKET_HOOKS, SocketLinks } from './socket-links.ts';
 import { openSocketMaps } from './socket-maps.ts';
+import { SocketMover } from './socket-mover.ts';
 import type { SocketHookOwner, SocketPathStatus, SocketScope } from './socket-status.ts';
 import { endStaleSockets } from './stale-sockets.ts';
 
@@ -33,6 +36,8 @@ export interface SocketPathOptions {
   readonly scope: SocketScope;
   /** What the operator says; else it is looked for. */
   readonly cgroupRoot?: string;
+  /** Connected UDP sockets that bypass a redirect when it becomes active are ended. Absent: they stay. */
+  readonly moveFrom?: OtherBackends;
   /** Directories on a bpffs: of the maps and of the links of this path. */
   readonly pins: { readonly maps: string; readonly links: string };
   /** Those of the packet programs: frontends, slots, backends, health, beats; they stay the caller's. */
@@ -64,6 +69,8 @@ export class SocketPath {
   readonly #servers: ServerTable;
   readonly #counters: SocketCounterTable;
   readonly #links: SocketLinks;
+  readonly #mover: SocketMover | undefined;
+  #moved = 0;
   #root: Pick<CgroupRoot, 'path' | 'whole'> = { path: '', whole: false };
   #others: readonly SocketHookOwner[] = [];
   /** An agent before us served more namespaces than we do: their sockets are still theirs to be ended. */
@@ -91,6 +98,7 @@ export class SocketPath {
       this.#everywhere = options.scope === 'host' && this.#callers.size > 1;
       this.#counters = new SocketCounterTable(this.#map('socket_counters'));
       this.#links = new SocketLinks(options.pins.links);
+      this.#mover = options.moveFrom && this.#createMover(options.moveFrom);
       this.#attach();
       this.#writeCallers();
       this.#servers.write();
@@ -110,6 +118,7 @@ export class SocketPath {
       callers: this.#callers.size,
       ...(this.#closed ? {} : { counters: this.#counters.read() }),
       ended: this.#ended,
+      ...(this.#mover === undefined ? {} : { moved: this.#moved }),
       problems: [...this.#problems.values()],
     };
   }
@@ -248,7 +257,8 @@ export class SocketPath {
     do {
       this.#sweepAgain = false;
       try {
-        await this.#sweepOnce();
+        await this.#endStale();
+        await this.#moveBypassing();
         this.#problems.delete('sweep');
       } catch (error) {
         this.#problem('sweep', `connected UDP sockets cannot be looked after: ${errorText(error)}`);
@@ -256,18 +266,35 @@ export class SocketPath {
     } while (this.#sweepAgain && !this.#closed);
   }
 
-  async #sweepOnce(): Promise<void> {
+  #createMover(otherBackends: OtherBackends): SocketMover {
+    return new SocketMover({
+      maps: this.#sharedMaps(),
+      connections: this.#map('connections'),
+      servers: this.#map('servers'),
+      served: () => this.#callers.served,
+      hasTranslators: () => this.#others.some(({ hook }) => hook === 'connect4' || hook === 'connect6'),
+      otherBackends,
+      reached: () => (this.#root.whole ? undefined : cgroupsBelow(this.#root.path)),
+      isClosed: () => this.#closed,
+      nowNs: () => process.hrtime.bigint(),
+    });
+  }
+
+  #sharedMaps(): RedirectMaps {
+    const shared = (name: string) => required(this.#options.maps, name);
+    return {
+      frontends: shared('frontends'),
+      slots: shared('slots'),
+      backends: shared('backends'),
+      health: shared('health'),
+      beats: shared('beats'),
+    };
+  }
+
+  async #endStale(): Promise<void> {
     if (this.#closed) return;
-    const { maps } = this.#options;
-    const shared = (name: string) => required(maps, name);
     const { ended, refused } = await endStaleSockets({
-      maps: {
-        frontends: shared('frontends'),
-        slots: shared('slots'),
-        backends: shared('backends'),
-        health: shared('health'),
-        beats: shared('beats'),
-      },
+      maps: this.#sharedMaps(),
       connections: this.#map('connections'),
       namespaces: () => (this.#everywhere ? listNamespaces() : this.#callers.namespaces),
       isClosed: () => this.#closed,
@@ -281,6 +308,22 @@ export class SocketPath {
       this.#problem(
         'end',
         `connected UDP sockets whose backend is gone cannot be ended: ${refused.map(explain).join(', ')}`,
+      );
+  }
+
+  async #moveBypassing(): Promise<void> {
+    if (this.#closed || this.#mover === undefined) return;
+    // A server that was replaced since the last tick has another cgroup, and must not lose its own sockets.
+    this.#servers.write();
+    const { moved, refused } = await this.#mover.look();
+    this.#moved += moved;
+    if (moved > 0)
+      this.#options.log.info(`socket path: ${moved} connected UDP sockets ended that went past a redirect`);
+    if (refused.length === 0) this.#problems.delete('move');
+    else
+      this.#problem(
+        'move',
+        `connected UDP sockets that go past a redirect cannot be ended: ${refused.map(explain).join(', ')}`,
       );
   }
 

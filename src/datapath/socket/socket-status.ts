@@ -49,6 +49,8 @@ export interface SocketPathStatus {
   readonly counters?: SocketCounters;
   /** Connected UDP sockets that were ended because their backend was gone. */
   readonly ended: number;
+  /** Those that were ended because they went past a redirect that had come later; absent where they stay. */
+  readonly moved?: number;
   /** What does not work, and what it would need. */
   readonly problems: readonly string[];
 }

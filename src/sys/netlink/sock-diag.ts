@@ -40,6 +40,8 @@ export interface ConnectedSocket {
   readonly peerPort: number;
   /** As programs have it; no later socket gets it again. */
   readonly cookie: bigint;
+  /** Of its process when it was opened; 0 where the kernel (before 5.8) does not tell. */
+  readonly cgroupId: bigint;
   /** `struct inet_diag_sockid`, the cookie included. */
   readonly id: Uint8Array;
 }
@@ -147,18 +149,23 @@ function decodeConnected(payload: Uint8Array): ConnectedSocket {
     peer: addressAt(payload, 'id.idiag_dst'),
     peerPort: view.getUint16(FIELDS['id.idiag_dport'][0], false),
     cookie: view.getBigUint64(cookieAt, true),
+    cgroupId: cgroupOf(payload),
     id: payload.slice(FIELDS['id.idiag_sport'][0], cookieAt + cookieBytes),
   };
 }
 
 function decodeServing(payload: Uint8Array, protocol: 'udp' | 'tcp'): ServingSocket {
-  const cgroup = decodeAttributes(payload.subarray(INET_DIAG_MSG.size)).get(INET_DIAG_CGROUP_ID);
   return {
     protocol,
     address: addressAt(payload, 'id.idiag_src'),
     port: viewOf(payload).getUint16(FIELDS['id.idiag_sport'][0], false),
-    cgroupId: cgroup === undefined || cgroup.length < 8 ? 0n : viewOf(cgroup).getBigUint64(0, true),
+    cgroupId: cgroupOf(payload),
   };
+}
+
+function cgroupOf(payload: Uint8Array): bigint {
+  const cgroup = decodeAttributes(payload.subarray(INET_DIAG_MSG.size)).get(INET_DIAG_CGROUP_ID);
+  return cgroup === undefined || cgroup.length < 8 ? 0n : viewOf(cgroup).getBigUint64(0, true);
 }
 
 function send(fd: number, type: number, flags: number, parts: readonly Uint8Array[]): void {

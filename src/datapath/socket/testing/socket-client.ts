@@ -12,8 +12,10 @@ export interface ClientCommand {
   /** Names a socket of this process. */
   readonly socket: string;
   readonly kind?: 'udp4' | 'udp6' | 'tcp';
-  /** open, connect: connects there, port 53; connect: after it has left its peer. ask: sends there, port 53; a connected socket needs none. */
+  /** open, connect: connects there, port 53 if not said; connect: after it has left its peer. ask: sends there, port 53; a connected socket needs none. */
   readonly to?: string;
+  /** open: of the peer. */
+  readonly port?: number;
   /** open: local port. */
   readonly bind?: number;
 }
@@ -46,11 +48,11 @@ function lastAddress(bytes: Buffer): string {
   return [...bytes.subarray(-4)].join('.');
 }
 
-function open({ socket, kind, to, bind }: ClientCommand): Promise<ClientResult> {
+function open({ socket, kind, to, port = 53, bind }: ClientCommand): Promise<ClientResult> {
   const errors: string[] = [];
   return new Promise((resolve) => {
     if (kind === 'tcp') {
-      const tcp = connect(53, to ?? '');
+      const tcp = connect(port, to ?? '');
       held.set(socket, { tcp, errors });
       tcp.on('error', (error) => {
         errors.push(codeOf(error));
@@ -64,7 +66,7 @@ function open({ socket, kind, to, bind }: ClientCommand): Promise<ClientResult> 
     udp.on('error', (error) => errors.push(codeOf(error)));
     udp.bind(bind ?? 0, () => {
       if (to === undefined) resolve({});
-      else udp.connect(53, to, () => resolve({}));
+      else udp.connect(port, to, () => resolve({}));
     });
   });
 }

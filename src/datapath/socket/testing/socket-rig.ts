@@ -16,6 +16,7 @@ import type { Datapath, DatapathSpec } from '../../datapath.ts';
 import { openDatapath } from '../../open-datapath.ts';
 import { silentLog, TestNetwork, type TestPod } from '../../testing/test-network.ts';
 import { mountedCgroups } from '../cgroup-root.ts';
+import type { OtherBackends } from '../other-backends.ts';
 import type { SocketScope } from '../socket-status.ts';
 import type { ClientCommand, ClientResult } from './socket-client.ts';
 
@@ -29,7 +30,7 @@ export const CACHE6 = 'fd00::2';
 /** What the cache and the cluster's DNS answer: tells who it was. */
 export const BY_CACHE = '192.0.2.1';
 export const BY_CLUSTER = '192.0.2.99';
-const CLUSTER = '172.20.0.3';
+export const CLUSTER = '172.20.0.3';
 const CLUSTER6 = 'fd00::3';
 
 /** A process that does what it is told. */
@@ -74,14 +75,15 @@ export class SocketRig {
   readonly #root: string;
   #datapath: Datapath | undefined;
 
-  constructor(label: string) {
+  /** `inside`: this process is one of the cgroup, as an agent is, and so are those it starts. */
+  constructor(label: string, place: 'inside' | 'outside' = 'outside') {
     const [root] = mountedCgroups(readFileSync('/proc/self/mounts', 'utf8'));
     if (root === undefined)
       throw new Error('cgroup v2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup/unified');
     this.cgroup = join(root, `zh-test-${process.pid}-${label}`);
     mkdirSync(this.cgroup, { recursive: true });
     // Before Linux 5.14 the agent's own programs tell it the cookie, which they can only below their cgroup.
-    this.#root = namespaceCookie() === undefined ? root : '';
+    this.#root = place === 'inside' || namespaceCookie() === undefined ? root : '';
     if (this.#root !== '') writeFileSync(join(this.cgroup, 'cgroup.procs'), String(process.pid));
     this.network = new TestNetwork(label);
     this.cache = this.network.addPod('cache', CACHE);
@@ -113,13 +115,13 @@ export class SocketRig {
     ]);
   }
 
-  open(scope: SocketScope | 'off' = 'host'): Datapath {
+  open(scope: SocketScope | 'off' = 'host', moveFrom?: OtherBackends): Datapath {
     this.#datapath?.close();
     this.#datapath = openDatapath({
       pinDirectory: this.pins,
       log: silentLog,
       clock: systemClock,
-      socketRedirect: { scope, cgroupRoot: this.cgroup },
+      socketRedirect: { scope, cgroupRoot: this.cgroup, ...(moveFrom && { moveFrom }) },
     });
     return this.#datapath;
   }
@@ -134,11 +136,11 @@ export class SocketRig {
     });
   }
 
-  /** In the cgroup of the test, or a new one in it; in the node's namespace or a pod's. */
+  /** In the cgroup of the test, a new one in it, or with `..` outside of it; in the node's namespace or a pod's. */
   client(netns = this.network.node, inner = '.'): SocketClient {
     const cgroup = join(this.cgroup, inner);
     mkdirSync(cgroup, { recursive: true });
-    if (inner !== '.') this.#inner.push(cgroup);
+    if (inner !== '.' && inner !== '..') this.#inner.push(cgroup);
     const enter = `echo $$ > ${cgroup}/cgroup.procs && exec "$0" "$@"`;
     const child = this.network.spawn(netns, 'sh', '-c', enter, process.execPath, CLIENT);
     const client = new SocketClient(child);
