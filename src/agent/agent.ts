@@ -36,6 +36,7 @@ import { type NodeReport, reportOf } from './report/node-report.ts';
 import { type StatusReport, startStatusReport } from './report/status-report.ts';
 import { describeStatus } from './status.ts';
 import { PROGRAM_VERSION } from './version.ts';
+import { POLICY_NEEDS } from './wanted-state.ts';
 import type { LrpListing } from './wire.ts';
 
 export interface AgentOptions {
@@ -87,9 +88,6 @@ const KINDS: readonly KindName[] = [
   'namespaces',
   'localRedirectPolicies',
 ];
-
-/** Before these are known, what could be told of a policy would be an alarm about nothing. */
-const REPORT_NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
 
 const DELIVERED = { direct: 'past the stack', stack: 'through the stack' } as const;
 
@@ -240,7 +238,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
   loop.start();
   const ready = () =>
-    REPORT_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
+    POLICY_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
   report = options.startReport?.(() => (ready() ? reportOf(listing()) : undefined));
   return {
     async close() {

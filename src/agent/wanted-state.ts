@@ -9,6 +9,13 @@ import type { DatapathSpec, LocalPod } from '../datapath/datapath.ts';
 import type { ServiceTable } from '../policy/table.ts';
 import { permissionOf, type RedirectPermission } from './redirect/permission.ts';
 
+/** What says which frontends are redirected and to whom: before all of it is listed, a policy looks as if it did nothing. */
+export const POLICY_NEEDS: readonly KindName[] = [
+  'services',
+  'endpointSlices',
+  'pods',
+  'localRedirectPolicies',
+];
 /** Design invariant 3: nothing is taken away before each of these has been listed once. */
 const PRUNE_NEEDS: readonly KindName[] = ['services', 'pods', 'namespaces', 'localRedirectPolicies'];
 

@@ -79,7 +79,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option(
       '--move-sockets',
-      'when a local backend appears, end connected UDP sockets that bypass it: they see ECONNABORTED, and connect anew',
+      'when a local backend appears, end connected UDP sockets that bypass it: their processes see an error and connect anew',
     )
     .option('--cgroup-root <path>', "the host's cgroup v2 root; else it is looked for")
     .option(

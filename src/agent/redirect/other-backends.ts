@@ -3,19 +3,18 @@
  * every endpoint of the service, ready or not, on any node. Looked up only when a redirect becomes active.
  */
 import { objectKey } from '../../cluster/rows.ts';
-import type { ClusterSnapshot, KindName } from '../../cluster/snapshot.ts';
+import type { ClusterSnapshot } from '../../cluster/snapshot.ts';
 import type { SocketPlace } from '../../datapath/socket/other-backends.ts';
 import { ipFamily } from '../../net/ip.ts';
-
-/** A redirect that an earlier agent left may be wanted no more: what wants it must be known before it costs sockets. */
-const NEEDS: readonly KindName[] = ['services', 'endpointSlices', 'pods', 'localRedirectPolicies'];
+import { POLICY_NEEDS } from '../wanted-state.ts';
 
 /** None for an address that is no service's; undefined while not all that it takes has been listed. */
 export function otherBackends(
   snapshot: ClusterSnapshot,
   { address, port }: SocketPlace,
 ): readonly SocketPlace[] | undefined {
-  if (!NEEDS.every((kind) => snapshot.synced.has(kind))) return undefined;
+  // A redirect that an earlier agent left may be wanted no more: what wants it must be known before it costs sockets.
+  if (!POLICY_NEEDS.every((kind) => snapshot.synced.has(kind))) return undefined;
   const found: SocketPlace[] = [];
   for (const service of snapshot.services.values()) {
     if (service.headless || !service.clusterIPs.includes(address)) continue;

@@ -1,7 +1,7 @@
 /**
  * Ends connected UDP sockets that a redirect has come too late for, so that their processes connect again and are
  * redirected: what was connected to the service's address before there was a local backend, or before our programs, asks
- * the service for as long as it lives. Only on request, because the process sees an error for it (ECONNABORTED).
+ * the service for as long as it lives. Only on request, because the process sees an error for it.
  * Must stay true: it happens once, when the redirect becomes active in a namespace, and only after a connect of our own
  * there has been redirected; whoever serves is left alone (a cache that asks the service's other backends must not lose
  * its questions to them), and so is everything that is not a connected UDP socket.
@@ -33,6 +33,8 @@ export interface SocketMoverOptions {
   readonly connections: BpfMap;
   /** Who serves in the node's own network, by cgroup. */
   readonly servers: BpfMap;
+  /** Brings `servers` up to date: one that was replaced a moment ago has another cgroup, and must not lose its sockets. */
+  readonly refreshServers: () => void;
   readonly served: () => readonly ServedNamespace[];
   /** Whether others have programs at connect: without any, a socket is connected to where its process wanted it. */
   readonly hasTranslators: () => boolean;
@@ -139,12 +141,16 @@ export class SocketMover {
     }
     if (wanted.size + translated.size === 0) return { done, ended: [] };
     const reached = this.#options.reached();
+    const serving = translated.size === 0 ? [] : servingSockets();
     const bypassing = connectedUdpSockets().filter((socket) => {
       if (servers.has(socket.cgroupId) || this.#isRedirected(socket)) return false;
       if (reached?.has(socket.cgroupId) === false) return false;
       const peer = placeName({ address: socket.peer, port: socket.peerPort });
       const frontend = translated.get(peer);
-      return wanted.has(peer) || (frontend !== undefined && !isServer(caller, socket, frontend.port));
+      return (
+        wanted.has(peer) ||
+        (frontend !== undefined && !isServer(serving, { caller, socket, port: frontend.port }))
+      );
     });
     return { done, ended: bypassing.map(endUdpSocket) };
   }
@@ -161,7 +167,8 @@ export class SocketMover {
    * is not known by its cgroup, so that anybody here might be one.
    */
   #serversIn({ netnsId }: ServedNamespace): ReadonlySet<bigint> | undefined {
-    const { maps, servers } = this.#options;
+    const { maps, servers, refreshServers } = this.#options;
+    refreshServers();
     const known = servers.keys().map((key) => decodeServerKey(new DataView(key.buffer)));
     const names = new Set(
       known.map(({ address, port, protocol }) => `${protocol} ${ipFromBytes(address)} ${port}`),
@@ -188,13 +195,20 @@ const NOTHING: Moves = { done: new Set(), ended: [] };
  * Is the socket of somebody who answers DNS, too? Such a one (a cache that is ready later or leaves, CoreDNS) mostly
  * wants the backend that it is connected to. In a pod all processes are taken for one.
  */
-function isServer({ netnsId }: ServedNamespace, socket: ConnectedSocket, frontendPort: number): boolean {
-  return servingSockets().some(
-    ({ protocol, port, cgroupId }) =>
-      protocol === 'udp' &&
-      (port === frontendPort || port === socket.peerPort) &&
-      (netnsId >= 0 || cgroupId === socket.cgroupId),
+function isServer(serving: ReturnType<typeof servingSockets>, { caller, socket, port }: Asker): boolean {
+  return serving.some(
+    (each) =>
+      each.protocol === 'udp' &&
+      (each.port === port || each.port === socket.peerPort) &&
+      (caller.netnsId >= 0 || each.cgroupId === socket.cgroupId),
   );
+}
+
+interface Asker {
+  readonly caller: ServedNamespace;
+  readonly socket: ConnectedSocket;
+  /** Of the frontend. */
+  readonly port: number;
 }
 
 function placeName({ address, port }: { readonly address: Ip; readonly port: number }): string {

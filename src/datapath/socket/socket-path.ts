@@ -271,6 +271,7 @@ export class SocketPath {
       maps: this.#sharedMaps(),
       connections: this.#map('connections'),
       servers: this.#map('servers'),
+      refreshServers: () => this.#servers.write(),
       served: () => this.#callers.served,
       hasTranslators: () => this.#others.some(({ hook }) => hook === 'connect4' || hook === 'connect6'),
       otherBackends,
@@ -313,8 +314,6 @@ export class SocketPath {
 
   async #moveBypassing(): Promise<void> {
     if (this.#closed || this.#mover === undefined) return;
-    // A server that was replaced since the last tick has another cgroup, and must not lose its own sockets.
-    this.#servers.write();
     const { moved, refused } = await this.#mover.look();
     this.#moved += moved;
     if (moved > 0)
