@@ -41,29 +41,22 @@ static __always_inline int is_event_port(__be16 port)
 	return 0;
 }
 
-static __always_inline int is_wanted(const struct packet *packet)
+static __always_inline int is_wanted(const struct packet *packet, const struct outcome *outcome)
 {
 	__u32 zero = 0;
 	struct config *settings = bpf_map_lookup_elem(&config, &zero);
 
 	if (!settings || !settings->listening)
 		return 0;
-	return is_event_port(packet->source_port) || is_event_port(packet->destination_port);
+	/* A backend may serve at another port than its frontend has. */
+	return is_event_port(packet->source_port) || is_event_port(packet->destination_port) ||
+	       is_event_port(outcome->translated_port);
 }
 
-/* Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. */
-static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
+/* All but the payload. */
+static __always_inline void describe(struct packet_event *event, const struct __sk_buff *skb,
+				     const struct packet *packet, const struct outcome *outcome)
 {
-	struct packet_event *event;
-	__u64 length;
-
-	if (!is_wanted(packet))
-		return;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count(COUNTER_EVENTS_LOST);
-		return;
-	}
 	event->time_ns = bpf_ktime_get_ns();
 	event->ifindex = skb->ifindex;
 	event->delivered_ifindex = outcome->delivered_ifindex;
@@ -81,18 +74,48 @@ static __always_inline void tell(struct __sk_buff *skb, const struct packet *pac
 	event->pad = 0;
 	event->payload_length = packet->payload_length;
 	event->captured_length = 0;
-	length = packet->payload_length;
-	if (length > EVENT_PAYLOAD_BYTES)
-		length = EVENT_PAYLOAD_BYTES;
+}
+
+/* An event with room for `room` bytes of payload, a power of two; the compiler knows it. 0: the ring is full. */
+static __always_inline int tell_in(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome,
+				   const __u32 room)
+{
+	struct packet_event *event;
+	__u64 length = packet->payload_length;
+
+	event = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct packet_event, payload) + room, 0);
+	if (!event)
+		return 0;
+	describe(event, skb, packet, outcome);
+	if (length > room)
+		length = room;
 	if (length > 0) {
-		/* 1 to 512, in a form that every verifier since 5.10 believes. */
+		/* 1 to `room`, in a form that every verifier since 5.10 believes. */
 		length -= 1;
-		asm volatile("%0 &= 0x1ff" : "+r"(length));
+		asm volatile("%0 &= %1" : "+r"(length) : "i"(room - 1));
 		length += 1;
 		if (bpf_skb_load_bytes(skb, packet->payload_offset, event->payload, length) == 0)
 			event->captured_length = length;
 	}
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return 1;
+}
+
+/* Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. */
+static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
+{
+	int told;
+
+	if (!is_wanted(packet, outcome))
+		return;
+	if (packet->payload_length <= EVENT_SMALL_BYTES)
+		told = tell_in(skb, packet, outcome, EVENT_SMALL_BYTES);
+	else if (packet->payload_length <= EVENT_MEDIUM_BYTES)
+		told = tell_in(skb, packet, outcome, EVENT_MEDIUM_BYTES);
+	else
+		told = tell_in(skb, packet, outcome, EVENT_PAYLOAD_BYTES);
+	if (!told)
+		count(COUNTER_EVENTS_LOST);
 }
 
 #endif

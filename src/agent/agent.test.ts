@@ -60,7 +60,7 @@ class Bench {
     this.agent = await startNode({
       ...{ nodeName: 'k8s-w1', snapshot, missing, datapath, socketPath, log: QUIET },
       clock: systemClock,
-      ringCapacity: 255,
+      flowCapacity: 255,
     });
   }
 

@@ -5,11 +5,14 @@
  */
 import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
-import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
+import type { Datapath } from '../datapath/datapath.ts';
 import type { HookOrder } from '../datapath/hooks/hook-set.ts';
 import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
-import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
+import { PacketLog } from '../flow/capture/packet-log.ts';
+import { NO_FLOWS } from '../flow/flow-log.ts';
+import { createFlowRecorder, type FlowRecorder } from '../flow/flow-recorder.ts';
+import { Turns } from '../flow/turns.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { type ClusterWatch, startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
@@ -22,7 +25,6 @@ import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import { startApiServer } from './api-server.ts';
-import { startFlowRecorder } from './flow-recorder.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
@@ -48,8 +50,8 @@ export interface AgentOptions {
   readonly log: Log;
   /** False: no packet events, no flows. Default: true. */
   readonly recordFlows?: boolean;
-  /** How many flows are kept; default 4095, at most 65535. */
-  readonly ringCapacity?: number;
+  /** How many flows are kept; default and most 65535. */
+  readonly flowCapacity?: number;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
   /** Namespaces whose policies count; absent or empty allows all. */
@@ -177,8 +179,7 @@ export interface NodeOptions
 export async function startNode(options: NodeOptions): Promise<Agent> {
   const { nodeName, datapath, snapshot, missing, clock, log } = options;
   const { addressAllowList = [], policyNamespaces = [] } = options;
-  const ring = new FlowRing(options.ringCapacity ?? DEFAULT_RING_CAPACITY);
-  const recording = options.recordFlows ?? true;
+  const packets = (options.recordFlows ?? true) ? new PacketLog(options.flowCapacity) : undefined;
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
     redirectPermission: options.redirectPermission ?? 'annotated',
@@ -190,8 +191,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const known = {
     nodeName,
     startedAtMs: clock.nowMs(),
-    recording,
-    ring,
+    packets,
     datapath,
     snapshot,
     missing,
@@ -201,13 +201,15 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   };
   let report: StatusReport | undefined;
   let health: NodeHealth | undefined;
+  let recorder: FlowRecorder | undefined;
   const listing = (): LrpListing => {
     const { table } = loop;
     return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
   };
   const reportStatus = () => (report === undefined ? {} : { report: report.status() });
   const api = await startApiServer({
-    ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
+    ...{ socketPath: options.socketPath, nodeName, clock, log, turns: new Turns() },
+    flows: () => recorder?.flows ?? NO_FLOWS,
     lrp: () => ({ ...listing(), ...reportStatus() }),
     lb: () => ({ node: nodeName, rows: datapath.dump() }),
     service: () => ({
@@ -232,12 +234,14 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     await api.close();
     throw error;
   }
-  const isOwn = (event: PacketEvent) => health?.isOwn(event) ?? false;
-  const recorder = {
-    ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock, isOwn },
-    ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
-  };
-  const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
+  if (packets !== undefined) {
+    recorder = createFlowRecorder({
+      ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
+      ...(health === undefined ? {} : { own: health.ownPackets }),
+      ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
+    });
+    recorder.start();
+  }
   loop.start();
   const ready = () =>
     REPORT_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
@@ -245,7 +249,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   return {
     async close() {
       loop.close();
-      stopRecorder();
+      recorder?.close();
       health?.close();
       await Promise.all([report?.close(), api.close()]);
       await loop.settled();

@@ -4,7 +4,7 @@ import { DEFAULT_SOCKET } from '../agent/discover.ts';
 import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
 import { AppError } from '../fault/app-error.ts';
-import { MAX_RING_CAPACITY } from '../flow/ring.ts';
+import { MAX_FLOW_CAPACITY } from '../flow/capture/packet-log.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { keepSmall } from '../serve/process/process-spare.ts';
 import type { Command } from './main.ts';
@@ -70,7 +70,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
-    .option('--flow-capacity <n>', 'how many flows are kept: 4095, from 1 to 65535', countFlag)
+    .option('--flow-capacity <n>', 'how many flows are kept: 65535, from 1 to 65535', countFlag)
     .option('--observe-only', 'redirect nothing, whatever policies say')
     .option(
       '--socket-redirect <host|all|off>',
@@ -137,7 +137,7 @@ async function runAgent(flags: Flags): Promise<void> {
     observeOnly: flags.observeOnly === true,
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
-    ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flowCapacity(flags.flowCapacity) }),
+    ...(flags.flowCapacity === undefined ? {} : { flowCapacity: flowCapacity(flags.flowCapacity) }),
     socketRedirect: {
       scope: flags.observeOnly === true ? 'off' : scope,
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
@@ -179,8 +179,8 @@ function limit(flag: string, parts: readonly string[] | undefined): readonly str
 }
 
 function flowCapacity(count: number): number {
-  if (count < 1 || count > MAX_RING_CAPACITY)
-    throw invalid('--flow-capacity', `it is from 1 to ${MAX_RING_CAPACITY}`, String(count));
+  if (count < 1 || count > MAX_FLOW_CAPACITY)
+    throw invalid('--flow-capacity', `it is from 1 to ${MAX_FLOW_CAPACITY}`, String(count));
   return count;
 }
 

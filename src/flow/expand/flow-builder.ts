@@ -3,7 +3,7 @@ import { type Ip, ipFamily } from '../../net/ip.ts';
 import type { Protocol } from '../../net/port.ts';
 import { EVENT_TYPES, type Flow, type Layer4, TRACE_POINTS, type Verdict, XLATE_POINTS } from '../api.ts';
 import type { DnsSighting } from '../dns-sighting.ts';
-import type { Enricher } from '../enrich.ts';
+import type { AddressInfo } from '../enrich.ts';
 import { dnsSummary, tcpFlagWords } from '../summary.ts';
 
 export interface Peer {
@@ -61,23 +61,25 @@ export interface FlowSubject {
   readonly time: string;
   /** Of the first DNS message in it. */
   readonly traceId: string | undefined;
-  /** Who the packet's addresses were when it was seen: no others are asked for. */
-  readonly owners: Enricher;
+  readonly owners: Owners;
 }
+
+/** Who had an address when the packet passed. */
+export type Owners = (address: Ip) => AddressInfo;
 
 export interface FlowBuilderOptions {
   readonly nodeName: string;
   readonly version: string;
-  readonly newUuid: () => string;
+  readonly uuid: string;
 }
 
 export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBuilderOptions): Flow {
-  const source = subject.owners.lookup(part.source.address);
-  const destination = subject.owners.lookup(part.destination.address);
+  const source = subject.owners(part.source.address);
+  const destination = subject.owners(part.destination.address);
   const traceId = part.kind === 'dns' ? part.traceId : subject.traceId;
   return {
     time: subject.time,
-    uuid: options.newUuid(),
+    uuid: options.uuid,
     IP: {
       source: part.source.address,
       destination: part.destination.address,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ipMappedBytes } from '../../net/ip.ts';
-import { toIp } from '../testing/conformance.ts';
-import { encodePacketEvent, PACKET_EVENT_SIZE, type PacketEvent as RawEvent } from './abi.gen.ts';
-import { toPacketEvent } from './packet-event.ts';
+import { ipMappedBytes } from '../net/ip.ts';
+import { encodePacketEvent, type PacketEvent as RawEvent } from './kernel/abi.gen.ts';
+import { PAYLOAD_AT, toPacketEvent } from './packet-record.ts';
+import { toIp } from './testing/conformance.ts';
 
 const RAW: RawEvent = {
   timeNs: 123_456_789_000n,
@@ -23,8 +23,19 @@ const RAW: RawEvent = {
   capturedLength: 3,
   payload: Uint8Array.of(1, 2, 3),
 };
-const decode = (over: Partial<RawEvent>) =>
-  toPacketEvent(new DataView(encodePacketEvent({ ...RAW, ...over }).buffer));
+const decode = (over: Partial<RawEvent>) => read(record(over));
+
+/** As the kernel would write it: the fields, then the payload. */
+function record(over: Partial<RawEvent> = {}): Uint8Array {
+  const raw = { ...RAW, ...over };
+  const bytes = new Uint8Array(PAYLOAD_AT + 128);
+  bytes.set(encodePacketEvent(raw).subarray(0, PAYLOAD_AT));
+  bytes.set(raw.payload, PAYLOAD_AT);
+  return bytes;
+}
+
+const read = (bytes: Uint8Array) =>
+  toPacketEvent({ bytes, words: new Int32Array(bytes.buffer) }, 0, bytes.length);
 
 test('toPacketEvent reads a redirected query', () => {
   expect(decode({})).toEqual({
@@ -44,8 +55,8 @@ test('toPacketEvent reads a redirected query', () => {
 });
 
 test('toPacketEvent keeps nothing of the memory it reads, which the kernel writes again', () => {
-  const bytes = encodePacketEvent(RAW);
-  const event = toPacketEvent(new DataView(bytes.buffer));
+  const bytes = record();
+  const event = read(bytes);
   bytes.fill(0xee);
   expect(event).toEqual(decode({}));
 });
@@ -82,6 +93,8 @@ describe('toPacketEvent shows nothing for', () => {
   });
 
   test('a record that is too short', () => {
-    expect(toPacketEvent(new DataView(new ArrayBuffer(PACKET_EVENT_SIZE - 1)))).toBeUndefined();
+    const words = new Int32Array(PAYLOAD_AT / 4);
+    const bytes = new Uint8Array(words.buffer);
+    expect(toPacketEvent({ bytes, words }, 0, PAYLOAD_AT - 1)).toBeUndefined();
   });
 });
