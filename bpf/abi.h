@@ -44,13 +44,7 @@ enum abi_limit {
 	/* A DNS client that asks two addresses within this from one port gets its answers told apart by message id. */
 	MIXED_SECONDS = 10,
 	EVENT_RING_BYTES = 4194304,
-	/*
-	 * An event has room for one of three lengths of payload: nearly all queries and most answers fit the first, what
-	 * UDP may carry without EDNS the second (RFC 1035), and what EDNS may the third. Powers of two: a length is bounded
-	 * with a mask, old verifiers lose other bounds.
-	 */
-	EVENT_SMALL_BYTES = 128,
-	EVENT_MEDIUM_BYTES = 512,
+	/* What EDNS lets UDP carry. A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
 	EVENT_PAYLOAD_BYTES = 2048,
 };
 
@@ -235,7 +229,7 @@ struct config {
 	__u32 listening;
 };
 
-/* As long as its payload's room: the ring's own header tells the length of each record. */
+/* As long as what it carries: the ring's own header tells the length of each record. */
 struct packet_event {
 	/* CLOCK_MONOTONIC */
 	__u64 time_ns;

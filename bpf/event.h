@@ -53,10 +53,21 @@ static __always_inline int is_wanted(const struct packet *packet, const struct o
 	       is_event_port(outcome->translated_port);
 }
 
-/* All but the payload. */
-static __always_inline void describe(struct packet_event *event, const struct __sk_buff *skb,
-				     const struct packet *packet, const struct outcome *outcome)
+/*
+ * Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. The draft is
+ * this processor's alone: nothing else of ours runs here before we are done.
+ */
+static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
 {
+	struct packet_event *event;
+	__u64 length = packet->payload_length;
+	__u32 zero = 0;
+
+	if (!is_wanted(packet, outcome))
+		return;
+	event = (struct packet_event *)bpf_map_lookup_elem(&drafts, &zero);
+	if (!event)
+		return;
 	event->time_ns = bpf_ktime_get_ns();
 	event->ifindex = skb->ifindex;
 	event->delivered_ifindex = outcome->delivered_ifindex;
@@ -74,47 +85,20 @@ static __always_inline void describe(struct packet_event *event, const struct __
 	event->pad = 0;
 	event->payload_length = packet->payload_length;
 	event->captured_length = 0;
-}
-
-/* An event with room for `room` bytes of payload, a power of two; the compiler knows it. 0: the ring is full. */
-static __always_inline int tell_in(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome,
-				   const __u32 room)
-{
-	struct packet_event *event;
-	__u64 length = packet->payload_length;
-
-	event = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct packet_event, payload) + room, 0);
-	if (!event)
-		return 0;
-	describe(event, skb, packet, outcome);
-	if (length > room)
-		length = room;
+	if (length > EVENT_PAYLOAD_BYTES)
+		length = EVENT_PAYLOAD_BYTES;
 	if (length > 0) {
-		/* 1 to `room`, in a form that every verifier since 5.10 believes. */
+		/* 1 to EVENT_PAYLOAD_BYTES, in a form that every verifier since 5.10 believes. */
 		length -= 1;
-		asm volatile("%0 &= %1" : "+r"(length) : "i"(room - 1));
+		asm volatile("%0 &= %1" : "+r"(length) : "i"(EVENT_PAYLOAD_BYTES - 1));
 		length += 1;
 		if (bpf_skb_load_bytes(skb, packet->payload_offset, event->payload, length) == 0)
 			event->captured_length = length;
+		else
+			length = 0;
 	}
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-	return 1;
-}
-
-/* Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. */
-static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
-{
-	int told;
-
-	if (!is_wanted(packet, outcome))
-		return;
-	if (packet->payload_length <= EVENT_SMALL_BYTES)
-		told = tell_in(skb, packet, outcome, EVENT_SMALL_BYTES);
-	else if (packet->payload_length <= EVENT_MEDIUM_BYTES)
-		told = tell_in(skb, packet, outcome, EVENT_MEDIUM_BYTES);
-	else
-		told = tell_in(skb, packet, outcome, EVENT_PAYLOAD_BYTES);
-	if (!told)
+	length += __builtin_offsetof(struct packet_event, payload);
+	if (bpf_ringbuf_output(&events, event, length, BPF_RB_NO_WAKEUP) < 0)
 		count(COUNTER_EVENTS_LOST);
 }
 

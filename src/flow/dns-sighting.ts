@@ -84,7 +84,7 @@ function incomplete(bytes: Uint8Array): DnsSighting | undefined {
   const record: DnsRecord = {
     query,
     qtypes: [hubbleTypeName(type)],
-    ...(header.rcode === 0 ? {} : { rcode: header.rcode }),
+    ...(header.flags.response && header.rcode !== 0 ? { rcode: header.rcode } : {}),
   };
   return { id: header.id, response: header.flags.response, complete: false, record };
 }

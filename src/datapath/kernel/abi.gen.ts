@@ -17,8 +17,6 @@ export const MAX_EVENT_PORTS = 8;
 export const UDP_FLOW_SECONDS = 120;
 export const MIXED_SECONDS = 10;
 export const EVENT_RING_BYTES = 4194304;
-export const EVENT_SMALL_BYTES = 128;
-export const EVENT_MEDIUM_BYTES = 512;
 export const EVENT_PAYLOAD_BYTES = 2048;
 
 export const FRONTEND_SKIP_FROM_BACKEND = 1;

@@ -43,10 +43,10 @@ export function scanDns(out: DnsScan, bytes: Uint8Array, at: number, end: number
   const flags = bytes[at + 2] ?? 0;
   if ((flags & OPCODE_MASK) !== 0 || u16(bytes, at + 4) !== 1) return false;
   const afterName = hashName(out, bytes, at + HEADER_BYTES, end);
-  if (afterName < 0 || afterName + 4 > end) return false;
+  if (afterName < 0 || afterName + 2 > end) return false;
   out.id = u16(bytes, at);
   out.isResponse = (flags & 0x80) !== 0;
-  out.rcode = (bytes[at + 3] ?? 0) & 0x0f;
+  out.rcode = out.isResponse ? (bytes[at + 3] ?? 0) & 0x0f : 0;
   out.qtype = u16(bytes, afterName);
   out.addresses = 0;
   out.typeCount = 0;
