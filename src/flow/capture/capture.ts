@@ -33,10 +33,15 @@ export interface CaptureOptions {
   readonly seed: number;
 }
 
-const { redirected: REDIRECTED, restored: RESTORED, 'fell-back': FELL_BACK } = VERDICT_NUMBERS;
+const {
+  forwarded: FORWARDED,
+  redirected: REDIRECTED,
+  restored: RESTORED,
+  'fell-back': FELL_BACK,
+} = VERDICT_NUMBERS;
 /** By the number of the verdict; without a translation a packet is one flow, two if it fell back. */
 const FLOWS = new Uint8Array(4);
-FLOWS[VERDICT_NUMBERS.forwarded] = 1;
+FLOWS[FORWARDED] = 1;
 FLOWS[REDIRECTED] = 4;
 FLOWS[RESTORED] = 3;
 FLOWS[FELL_BACK] = 2;
@@ -70,9 +75,10 @@ export class FlowCapture implements PacketSink {
     const verdict = bytes[at + RECORD_AT.verdict] ?? 0;
     const hook = bytes[at + RECORD_AT.hook] ?? 0;
     const isTranslated = port(bytes, at + RECORD_AT.translatedPort) !== 0;
-    const flows = isTranslated || verdict === FELL_BACK ? (FLOWS[verdict] ?? 1) : 1;
+    const kind = isTranslated || verdict === FELL_BACK ? verdict : FORWARDED;
+    const flows = FLOWS[kind] ?? 1;
     const toHost = isTranslated && memory.words[(at + RECORD_AT.deliveredIfindex) >> 2] === 0;
-    counters.packet(verdict, hook, bytes[at + RECORD_AT.protocol] ?? 0, toHost);
+    counters.packet(kind, hook, bytes[at + RECORD_AT.protocol] ?? 0, toHost);
     this.#latencyNs = -1;
     const messages = this.#carriesDns(bytes, at) ? this.#messages(memory, at, length) : 0;
     log.add(memory, at, length, { flows: flows + messages, latencyNs: this.#latencyNs });
