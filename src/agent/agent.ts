@@ -24,8 +24,10 @@ import { listFrontends } from '../policy/list-frontends.ts';
 import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { agentFamilies } from './agent-metrics.ts';
 import { startApiServer } from './api-server.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
+import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
@@ -52,6 +54,8 @@ export interface AgentOptions {
   readonly recordFlows?: boolean;
   /** How many flows are kept; default and most 65535. */
   readonly flowCapacity?: number;
+  /** Where metrics are served, `ADDRESS:PORT` or `:PORT`; absent: nowhere. */
+  readonly metricsAddress?: string;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
   /** Namespaces whose policies count; absent or empty allows all. */
@@ -202,6 +206,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   let report: StatusReport | undefined;
   let health: NodeHealth | undefined;
   let recorder: FlowRecorder | undefined;
+  let metrics: MetricsPage | undefined;
   const listing = (): LrpListing => {
     const { table } = loop;
     return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
@@ -230,7 +235,12 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   try {
     health =
       options.health && new NodeHealth({ ...options.health, datapath, clock, log, random: Math.random });
+    if (options.metricsAddress !== undefined) {
+      const families = () => agentFamilies({ datapath, recorder, packets });
+      metrics = await startMetricsPage({ address: options.metricsAddress, families, log });
+    }
   } catch (error) {
+    health?.close();
     await api.close();
     throw error;
   }
@@ -251,7 +261,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       loop.close();
       recorder?.close();
       health?.close();
-      await Promise.all([report?.close(), api.close()]);
+      await Promise.all([report?.close(), api.close(), metrics?.close()]);
       await loop.settled();
     },
   };

@@ -23,6 +23,7 @@ interface Flags {
   readonly probe: string;
   readonly flows: boolean;
   readonly flowCapacity?: number;
+  readonly metricsAddress?: string;
   readonly observeOnly?: boolean;
   readonly reportStatus: boolean;
   readonly socketRedirect: string;
@@ -70,6 +71,7 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
+    .option('--metrics-address <address>', 'serve metrics at ADDRESS:PORT or :PORT')
     .option('--flow-capacity <n>', 'how many flows are kept: 65535, from 1 to 65535', countFlag)
     .option('--observe-only', 'redirect nothing, whatever policies say')
     .option(
@@ -137,6 +139,7 @@ async function runAgent(flags: Flags): Promise<void> {
     observeOnly: flags.observeOnly === true,
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
+    ...(flags.metricsAddress === undefined ? {} : { metricsAddress: flags.metricsAddress }),
     ...(flags.flowCapacity === undefined ? {} : { flowCapacity: flowCapacity(flags.flowCapacity) }),
     socketRedirect: {
       scope: flags.observeOnly === true ? 'off' : scope,

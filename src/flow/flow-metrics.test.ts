@@ -45,7 +45,7 @@ describe('flowFamilies', () => {
 
   it('counts every flow there is, by what Hubble would call it', () => {
     const events = [redirected, answered(ANSWER, 1), fellBack, packet({ hook: 'to-endpoint' })];
-    expect(scrape(events, 'hubble_flows_processed_total').sort()).toEqual([
+    expect(scrape(events, 'hubble_flows_processed_total').toSorted()).toEqual([
       '{protocol=DNS,type=L7,subtype=DNS,verdict=FORWARDED} 3',
       '{protocol=UDP,type=Trace,subtype=from-endpoint,verdict=FORWARDED} 3',
       '{protocol=UDP,type=Trace,subtype=to-endpoint,verdict=FORWARDED} 3',

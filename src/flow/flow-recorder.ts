@@ -46,6 +46,8 @@ export interface FlowRecorder {
   readonly flows: FlowLog;
   readonly counters: FlowCounters;
   readonly clients: TopClients;
+  /** The pod that has the address now; both empty when it is none. */
+  podOf(client: { readonly address: Ip }): { readonly namespace: string; readonly pod: string };
   /** Tells the programs to tell of packets. */
   start(): void;
   /** Stops its timer; packets come until the datapath is closed. */
@@ -92,6 +94,10 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
       nowNs: () => time.monotonicNs(),
     }),
     ...{ counters, clients },
+    podOf({ address }) {
+      const { endpoint } = enricher.lookup(address);
+      return { namespace: endpoint.namespace ?? '', pod: endpoint.pod_name ?? '' };
+    },
     start() {
       datapath.onPackets(capture);
       refresh();
