@@ -12,10 +12,11 @@ import { FlowCounters } from './capture/flow-counters.ts';
 import type { PacketLog } from './capture/packet-log.ts';
 import { PodMemo } from './capture/pod-memo.ts';
 import { TopClients } from './capture/top-clients.ts';
-import { hasTypeWord } from './dns-sighting.ts';
+import { hasTypeWord, sightDns } from './dns-sighting.ts';
 import { createEnricher, isPod } from './enrich.ts';
 import { createExpander } from './expand/expand.ts';
 import { type FlowLog, RecordedFlows } from './flow-log.ts';
+import { LearnedNames } from './learned-names.ts';
 import { createWallTime, systemTimeSource, type TimeSource } from './time.ts';
 import { createFlowUuids } from './uuid.ts';
 
@@ -40,6 +41,11 @@ export interface FlowRecorderOptions {
   /** Milliseconds since the epoch, now; default: as precisely as it is known. */
   readonly startMs?: number;
   readonly own?: OwnPackets;
+  /**
+   * Remember what names were asked for, to tell them with packets to what was answered: of use where packets of other
+   * ports are told of. Default: false.
+   */
+  readonly learnNames?: boolean;
 }
 
 export interface FlowRecorder {
@@ -68,10 +74,12 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
     ...(remotePod === undefined ? {} : { remotePod }),
     nowNs: () => time.monotonicNs(),
   });
+  const names = new LearnedNames();
   const expand = createExpander({
     ...{ nodeName, version, enricher, dnsPorts: DNS_PORTS },
     newUuid: createFlowUuids(randomBytes(8)),
     interfaceName: createInterfaceNames(datapath, clock),
+    namesOf: (client, address) => names.namesOf(client, address),
   });
   const counters = new FlowCounters(hasTypeWord);
   const clients = new TopClients();
@@ -82,6 +90,9 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
     isPod: (words, at, hash) => memo.isPod(words, at, hash),
     isOwn: createOwnTest(options.own),
     seed: randomBytes(4).readInt32LE(),
+    ...(options.learnNames === true && {
+      onAnswer: (memory, at, length) => learn(names, toPacketEvent(memory, at, length)),
+    }),
   });
   let timer: Timer | undefined;
   const refresh = (): void => {
@@ -104,6 +115,13 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
     },
     close: () => timer?.cancel(),
   };
+}
+
+function learn(names: LearnedNames, event: PacketEvent | undefined): void {
+  if (event === undefined) return;
+  for (const { response, record } of sightDns(event))
+    if (response && record.ips !== undefined)
+      names.learn(event.destination.address, record.query, record.ips);
 }
 
 /** Ports first: they are there without making anything, and nearly always are nobody's. */

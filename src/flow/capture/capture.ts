@@ -29,6 +29,8 @@ export interface CaptureOptions {
   readonly isPod: (words: Int32Array, at: number, hash: number) => boolean;
   /** Whether a packet is the agent's own: nobody's flow. Asked once for each, so it must know at a glance. */
   readonly isOwn: (memory: RecordMemory, at: number, length: number) => boolean;
+  /** Called with answers that hold addresses, told here. */
+  readonly onAnswer?: (memory: RecordMemory, at: number, length: number) => void;
   /** Any 32 bits that pods do not know. */
   readonly seed: number;
 }
@@ -55,6 +57,7 @@ export class FlowCapture implements PacketSink {
   /** Packets that never came here, for want of room in the kernel's ring. */
   lostEver = 0;
   #latencyNs = -1;
+  #hasAddresses = false;
   /** Of the first packet, in the high word's units: differences of later ones are exact in a double. */
   #baseHigh: number | undefined;
 
@@ -80,7 +83,9 @@ export class FlowCapture implements PacketSink {
     const toHost = isTranslated && memory.words[(at + RECORD_AT.deliveredIfindex) >> 2] === 0;
     counters.packet(kind, hook, bytes[at + RECORD_AT.protocol] ?? 0, toHost);
     this.#latencyNs = -1;
+    this.#hasAddresses = false;
     const messages = this.#carriesDns(bytes, at) ? this.#messages(memory, at, length) : 0;
+    if (this.#hasAddresses) this.#options.onAnswer?.(memory, at, length);
     log.add(memory, at, length, { flows: flows + messages, latencyNs: this.#latencyNs });
   }
 
@@ -125,6 +130,7 @@ export class FlowCapture implements PacketSink {
     counters.message(scan);
     if (scan.isResponse) {
       this.#latencyNs = this.#open.answer(key, scan.id, nowNs);
+      if (scan.addresses > 0) this.#hasAddresses = true;
       if (this.#latencyNs >= 0) counters.latency(this.#latencyNs);
       clients.answer(words, client, hash, scan.rcode, this.#latencyNs);
     } else {

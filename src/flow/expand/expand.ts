@@ -40,6 +40,8 @@ export interface ExpandOptions {
   readonly dnsPorts: ReadonlySet<number>;
   readonly newUuid: FlowUuid;
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** Names that a client asked for and was given this address. */
+  readonly namesOf: (client: Ip, address: Ip) => readonly string[];
 }
 
 export interface SeenPacket {
@@ -68,9 +70,9 @@ export function createExpander(options: ExpandOptions): Expander {
     const parts = [...packetParts(packet, options), ...dnsParts(packet, options)];
     const { protocol, tcpFlags } = event;
     const subject = { protocol, tcpFlags, time, owners, traceId: traceIdOf(packet) };
-    const { nodeName, version } = options;
+    const { nodeName, version, namesOf } = options;
     return parts.map((part, index) =>
-      buildFlow(part, subject, { nodeName, version, uuid: options.newUuid(sequence, index) }),
+      buildFlow(part, subject, { nodeName, version, namesOf, uuid: options.newUuid(sequence, index) }),
     );
   };
 }

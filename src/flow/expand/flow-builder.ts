@@ -71,6 +71,7 @@ export interface FlowBuilderOptions {
   readonly nodeName: string;
   readonly version: string;
   readonly uuid: string;
+  readonly namesOf: (client: Ip, address: Ip) => readonly string[];
 }
 
 export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBuilderOptions): Flow {
@@ -89,6 +90,8 @@ export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBui
     source: source.endpoint,
     destination: destination.endpoint,
     node_name: options.nodeName,
+    ...namesField('source_names', options.namesOf(part.destination.address, part.source.address)),
+    ...namesField('destination_names', options.namesOf(part.source.address, part.destination.address)),
     ...(source.service === undefined ? {} : { source_service: source.service }),
     ...(destination.service === undefined ? {} : { destination_service: destination.service }),
     ...(traceId === undefined ? {} : { trace_context: { parent: { trace_id: traceId } } }),
@@ -96,6 +99,10 @@ export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBui
     ...kindFields(part),
     Summary: part.kind === 'dns' ? dnsSummary(part.sighting, OBSERVATION_SOURCE) : part.summary,
   };
+}
+
+function namesField(key: 'source_names' | 'destination_names', names: readonly string[]): Partial<Flow> {
+  return names.length === 0 ? {} : { [key]: names };
 }
 
 function layer4({ source, destination, kind }: FlowPart, { protocol, tcpFlags }: FlowSubject): Layer4 {

@@ -22,6 +22,11 @@ const VETH7: InterfaceRow = {
   redirects: true,
 };
 
+export interface TestNodeOptions {
+  readonly capacity?: number;
+  readonly learnNames?: boolean;
+}
+
 export class TestNode {
   readonly cluster;
   readonly packets: PacketLog;
@@ -30,7 +35,7 @@ export class TestNode {
   nowNs = 0n;
   #sink: PacketSink | undefined;
 
-  constructor(nodeName = 'k8s-w1', { capacity }: { readonly capacity?: number } = {}) {
+  constructor(nodeName = 'k8s-w1', { capacity, learnNames = false }: TestNodeOptions = {}) {
     this.cluster = createStore<ClusterSnapshot>(SAMPLE_CLUSTER);
     this.packets = new PacketLog(capacity);
     this.recorder = createFlowRecorder({
@@ -41,6 +46,7 @@ export class TestNode {
         },
         interfaces: () => [VETH7],
       },
+      learnNames,
       time: { nowMs: () => EPOCH_MS, monotonicNs: () => this.nowNs },
       startMs: EPOCH_MS,
     });
