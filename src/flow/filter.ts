@@ -236,7 +236,7 @@ function matchesParts(name: string, parts: readonly string[]): boolean {
   return at <= name.length - tail.length;
 }
 
-const FIELDS: Readonly<Record<keyof FlowFilter, FieldCompiler>> = {
+const FIELDS: Readonly<Partial<Record<keyof FlowFilter, FieldCompiler>>> = {
   source_ip: ipField('source'),
   source_pod: podField('source'),
   destination_ip: ipField('destination'),
