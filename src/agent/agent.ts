@@ -7,7 +7,7 @@ import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import type { HookOrder } from '../datapath/hooks/hook-set.ts';
-import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
+import { MOST_EVENT_PORTS, openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { PacketLog } from '../flow/capture/packet-log.ts';
 import { NO_FLOWS } from '../flow/flow-log.ts';
@@ -18,6 +18,7 @@ import { type ClusterWatch, startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
 import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
 import type { Ip } from '../net/ip.ts';
+import type { ListenAddress } from '../net/listen-address.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { createDeriver } from '../policy/deriver.ts';
 import { listFrontends } from '../policy/list-frontends.ts';
@@ -42,6 +43,9 @@ import { describeStatus } from './status.ts';
 import { PROGRAM_VERSION } from './version.ts';
 import type { LrpListing } from './wire.ts';
 
+/** How many ports `flowPorts` may name. */
+export const MOST_FLOW_PORTS = MOST_EVENT_PORTS;
+
 export interface AgentOptions {
   /** spec.nodeName of this node's pods. */
   readonly nodeName: string;
@@ -54,8 +58,12 @@ export interface AgentOptions {
   readonly recordFlows?: boolean;
   /** How many flows are kept; default and most 65535. */
   readonly flowCapacity?: number;
-  /** Where metrics are served, `ADDRESS:PORT` or `:PORT`; absent: nowhere. */
-  readonly metricsAddress?: string;
+  /** Packets from and to these ports become flows, at most `MOST_FLOW_PORTS`; default 53. */
+  readonly flowPorts?: readonly number[];
+  /** Ports at which messages are DNS; default 53 and 5353. */
+  readonly dnsPorts?: readonly number[];
+  /** Where metrics are served; absent: nowhere. */
+  readonly metricsAddress?: ListenAddress;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
   /** Namespaces whose policies count; absent or empty allows all. */
@@ -111,6 +119,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     log,
     clock,
     delivery: delivery.mode,
+    ...(options.flowPorts === undefined ? {} : { eventPorts: options.flowPorts }),
     ...(options.hookOrder === undefined ? {} : { hookOrder: options.hookOrder }),
     ...(options.socketRedirect && {
       socketRedirect: {
@@ -248,6 +257,8 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     recorder = createFlowRecorder({
       ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
       ...(health === undefined ? {} : { own: health.ownPackets }),
+      ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
+      ...(options.flowPorts === undefined ? {} : { flowPorts: options.flowPorts }),
       ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
     });
     recorder.start();

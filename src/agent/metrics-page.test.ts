@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createFakeKernel, openFakeDatapath } from '../datapath/fake-datapath.ts';
 import { packet } from '../flow/testing/sample-packet.ts';
 import { TestNode } from '../flow/testing/test-node.ts';
+import { parseListenAddress } from '../net/listen-address.ts';
 import { freePort } from '../server/testing/free-ports.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { agentFamilies } from './agent-metrics.ts';
@@ -11,6 +12,12 @@ const log = { error: () => undefined };
 let page: MetricsPage | undefined;
 afterEach(() => page?.close());
 
+function at(port: number) {
+  const address = parseListenAddress(`127.0.0.1:${port}`);
+  if (address === undefined) throw new Error(`no port: ${port}`);
+  return address;
+}
+
 describe('the metrics page', () => {
   it('shows what was seen and done', async () => {
     const node = new TestNode();
@@ -18,7 +25,7 @@ describe('the metrics page', () => {
     const datapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
     const families = () => agentFamilies({ datapath, recorder: node.recorder, packets: node.packets });
     const port = await freePort();
-    page = await startMetricsPage({ address: `127.0.0.1:${port}`, families, log });
+    page = await startMetricsPage({ address: at(port), families, log });
     const response = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const text = await response.text();
@@ -33,20 +40,11 @@ describe('the metrics page', () => {
     expect((await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status).toBe(404);
   });
 
-  it.each(['9965', 'localhost:9965', ':0', ':70000', '[::1:9965'])(
-    'refuses the address %s',
-    async (address) => {
-      await expect(startMetricsPage({ address, families: () => [], log })).rejects.toMatchObject({
-        code: 'AGENT_OPTION_INVALID',
-      });
-    },
-  );
-
   it('says when another has the address', async () => {
     const port = await freePort();
-    page = await startMetricsPage({ address: `127.0.0.1:${port}`, families: () => [], log });
-    await expect(
-      startMetricsPage({ address: `127.0.0.1:${port}`, families: () => [], log }),
-    ).rejects.toMatchObject({ code: 'AGENT_METRICS_UNUSABLE' });
+    page = await startMetricsPage({ address: at(port), families: () => [], log });
+    await expect(startMetricsPage({ address: at(port), families: () => [], log })).rejects.toMatchObject({
+      code: 'AGENT_METRICS_UNUSABLE',
+    });
   });
 });

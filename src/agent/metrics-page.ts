@@ -4,14 +4,13 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { AppError, errorText } from '../fault/app-error.ts';
-import { parseIp } from '../net/ip.ts';
+import { formatListenAddress, type ListenAddress } from '../net/listen-address.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { FamilySamples } from '../telemetry/registry.ts';
 import type { AgentErrorCode } from './errors.ts';
 
 export interface MetricsPageOptions {
-  /** `host:port` or `:port`; a host is an address, IPv6 in brackets. */
-  readonly address: string;
+  readonly address: ListenAddress;
   readonly families: () => readonly FamilySamples[];
   readonly log: Pick<Log, 'error'>;
 }
@@ -24,9 +23,8 @@ const MAX_CONNECTIONS = 64;
 const TIMEOUT_MS = 10_000;
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Throws `AppError` AGENT_OPTION_INVALID or AGENT_METRICS_UNUSABLE. */
+/** Throws `AppError` AGENT_METRICS_UNUSABLE. */
 export async function startMetricsPage(options: MetricsPageOptions): Promise<MetricsPage> {
-  const place = parsePlace(options.address);
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS });
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = TIMEOUT_MS;
@@ -38,7 +36,7 @@ export async function startMetricsPage(options: MetricsPageOptions): Promise<Met
     }
     void answer(response, options);
   });
-  await listen(server, place, options.address);
+  await listen(server, options.address);
   return {
     close: () =>
       new Promise((resolve) => {
@@ -60,31 +58,13 @@ async function answer(response: ServerResponse, { families, log }: MetricsPageOp
   }
 }
 
-interface Place {
-  readonly host?: string;
-  readonly port: number;
-}
-
-function parsePlace(address: string): Place {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
-  const host = match?.[1] ?? match?.[2] ?? '';
-  const port = Number(match?.[3]);
-  if (match === null || port < 1 || port > 65535 || (host !== '' && parseIp(host) === undefined)) {
-    const code: AgentErrorCode = 'AGENT_OPTION_INVALID';
-    throw new AppError(
-      code,
-      `Cannot use --metrics-address: it is ADDRESS:PORT or :PORT: received ${JSON.stringify(address)}`,
-    );
-  }
-  return { port, ...(host === '' ? {} : { host }) };
-}
-
-function listen(server: Server, place: Place, address: string): Promise<void> {
+function listen(server: Server, address: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
       const code: AgentErrorCode = 'AGENT_METRICS_UNUSABLE';
-      reject(new AppError(code, `Cannot serve metrics: ${cause.message}: received ${address}`, { cause }));
+      const received = formatListenAddress(address);
+      reject(new AppError(code, `Cannot serve metrics: ${cause.message}: received ${received}`, { cause }));
     });
-    server.listen(place, resolve);
+    server.listen({ ...address }, resolve);
   });
 }

@@ -41,11 +41,10 @@ export interface FlowRecorderOptions {
   /** Milliseconds since the epoch, now; default: as precisely as it is known. */
   readonly startMs?: number;
   readonly own?: OwnPackets;
-  /**
-   * Remember what names were asked for, to tell them with packets to what was answered: of use where packets of other
-   * ports are told of. Default: false.
-   */
-  readonly learnNames?: boolean;
+  /** Ports whose packets come; default 53. */
+  readonly flowPorts?: readonly number[];
+  /** Ports at which messages are DNS. */
+  readonly dnsPorts?: readonly number[];
 }
 
 export interface FlowRecorder {
@@ -64,11 +63,14 @@ const TIME_REFRESH_MS = 10_000;
 /** What is known of other nodes' pods comes by itself, so answers about them are no older than this. */
 const POD_MEMO_MS = 1000;
 /** The port of DNS and the one at which its servers often listen. */
-const DNS_PORTS: ReadonlySet<number> = new Set([53, 5353]);
+export const DEFAULT_DNS_PORTS: readonly number[] = [53, 5353];
 
 export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   const { datapath, packets, clock, snapshot, nodeName, version, remotePod } = options;
-  const { time = systemTimeSource } = options;
+  const { time = systemTimeSource, flowPorts = [] } = options;
+  const dnsPorts = new Set(options.dnsPorts ?? DEFAULT_DNS_PORTS);
+  // Names are of use where packets come that are no DNS.
+  const learnsNames = flowPorts.some((port) => !dnsPorts.has(port));
   const wall = createWallTime(time, options.startMs);
   const enricher = createEnricher(snapshot, nodeName, {
     ...(remotePod === undefined ? {} : { remotePod }),
@@ -76,7 +78,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   });
   const names = new LearnedNames();
   const expand = createExpander({
-    ...{ nodeName, version, enricher, dnsPorts: DNS_PORTS },
+    ...{ nodeName, version, enricher, dnsPorts },
     newUuid: createFlowUuids(randomBytes(8)),
     interfaceName: createInterfaceNames(datapath, clock),
     namesOf: (client, address) => names.namesOf(client, address),
@@ -86,11 +88,11 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   const epoch = () => snapshot.get().generation * 1e6 + Math.floor(clock.monotonicMs() / POD_MEMO_MS);
   const memo = new PodMemo((address) => isPod(enricher.lookup(address)), epoch);
   const capture = new FlowCapture({
-    ...{ log: packets, counters, clients, dnsPorts: DNS_PORTS },
+    ...{ log: packets, counters, clients, dnsPorts },
     isPod: (words, at, hash) => memo.isPod(words, at, hash),
     isOwn: createOwnTest(options.own),
     seed: randomBytes(4).readInt32LE(),
-    ...(options.learnNames === true && {
+    ...(learnsNames && {
       onAnswer: (memory, at, length) => learn(names, toPacketEvent(memory, at, length)),
     }),
   });

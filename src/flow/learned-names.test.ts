@@ -37,7 +37,7 @@ describe('a node that is told of other ports than those of DNS', () => {
   });
 
   it('names the addresses that a client was told', () => {
-    const node = new TestNode('k8s-w1', { learnNames: true });
+    const node = new TestNode('k8s-w1', { flowPorts: [53, 443] });
     node.see(answered);
     expect(node.see(visit)[0]?.destination_names).toEqual(['google.com']);
     const back = packet({ ...visit, hook: 'to-endpoint', source: visit.destination, destination: CLIENT });

@@ -24,7 +24,7 @@ const VETH7: InterfaceRow = {
 
 export interface TestNodeOptions {
   readonly capacity?: number;
-  readonly learnNames?: boolean;
+  readonly flowPorts?: readonly number[];
 }
 
 export class TestNode {
@@ -35,7 +35,7 @@ export class TestNode {
   nowNs = 0n;
   #sink: PacketSink | undefined;
 
-  constructor(nodeName = 'k8s-w1', { capacity, learnNames = false }: TestNodeOptions = {}) {
+  constructor(nodeName = 'k8s-w1', { capacity, flowPorts = [53] }: TestNodeOptions = {}) {
     this.cluster = createStore<ClusterSnapshot>(SAMPLE_CLUSTER);
     this.packets = new PacketLog(capacity);
     this.recorder = createFlowRecorder({
@@ -46,7 +46,7 @@ export class TestNode {
         },
         interfaces: () => [VETH7],
       },
-      learnNames,
+      flowPorts,
       time: { nowMs: () => EPOCH_MS, monotonicNs: () => this.nowNs },
       startMs: EPOCH_MS,
     });
