@@ -55,7 +55,10 @@ export interface PodSpecFact {
   readonly hostNetwork: boolean;
   /** As written; ClusterFirst where nothing is. */
   readonly dnsPolicy: string;
+  /** spec.dnsConfig.nameservers. */
   readonly nameservers: readonly string[];
+  /** enableServiceLinks: services that are there when it starts are in its environment. */
+  readonly serviceLinks: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly containers: readonly ContainerFact[];
