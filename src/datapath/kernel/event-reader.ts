@@ -19,8 +19,8 @@ export interface EventReaderOptions {
   readonly countLost: () => bigint;
 }
 
-/** A ring of 4 MB lasts for 20,000 packets, half a second of a node that asks 10,000 times a second. */
-const POLL_MS = 50;
+/** A ring of 4 MB lasts for a second of a node that asks 10,000 times a second; each look wakes the process up. */
+const POLL_MS = 100;
 /** Some milliseconds of the main thread at a time; when there is more, the next look follows at once. */
 const MOST_PER_POLL = 5000;
 
