@@ -146,8 +146,8 @@ describe('parseFlowsRequest', () => {
     { name: 'a time that is none', request: { since: '5 minutes' }, word: 'since' },
     {
       name: 'a filter field it does not match',
-      request: { whitelist: [{ http_url: ['x'] }] as never },
-      word: 'http_url',
+      request: { whitelist: [{ kafka_topic: ['x'] }] as never },
+      word: 'kafka_topic',
     },
   ])('refuses $name', ({ request, word }) => {
     const parsed = parseFlowsRequest(request);

@@ -6,7 +6,8 @@
 import { fail, ok, type Result } from '../fault/result.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from './api.ts';
-import { compileFilters, type FlowPredicate } from './filter.ts';
+import { compileFilters } from './filter/compile-filters.ts';
+import type { FlowPredicate } from './filter/field-compiler.ts';
 import type { FlowLog, FlowRow } from './flow-log.ts';
 import { formatTime, parseTime } from './time.ts';
 import type { Turns } from './turns.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Flow, FlowFilter } from './api.ts';
-import { compileFilters } from './filter.ts';
-import { KUBE_DNS, sampleFlow, withoutReply } from './testing/sample-flow.ts';
+import type { Flow, FlowFilter } from '../api.ts';
+import { KUBE_DNS, sampleFlow, withoutReply } from '../testing/sample-flow.ts';
+import { compileFilters } from './compile-filters.ts';
 
 function matches(
   flow: Flow,
@@ -94,9 +94,9 @@ describe('compileFilters', () => {
   const refused: readonly { name: string; filter: unknown; code: string; word: string }[] = [
     {
       name: 'an unknown field',
-      filter: { tcp_flags: [{}] },
+      filter: { sctp_flags: [{}] },
       code: 'FLOW_FILTER_UNKNOWN_FIELD',
-      word: 'tcp_flags',
+      word: 'sctp_flags',
     },
     {
       name: 'a field of every object',

@@ -1,14 +1,16 @@
 /**
  * Kubernetes label selectors on a flow's labels (`k8s:key=value`, `reserved:world`): `key`, `!key`, `key=v`, `key==v`,
- * `key!=v`, `key in (a,b)`, `key notin (a,b)`, joined by commas. A key without a source prefix means any source.
+ * `key!=v`, `key in (a,b)`, `key notin (a,b)`, `key>5`, `key<5`, joined by commas. A key without a source prefix, or with
+ * `any:`, means any source.
  */
-import { fail, ok, type Result } from '../fault/result.ts';
+import { fail, ok, type Result } from '../../fault/result.ts';
 
 export type LabelPredicate = (labels: readonly string[]) => boolean;
 
 const KEY = '[A-Za-z0-9_./:-]+';
 const SET = new RegExp(`^(${KEY})\\s+(in|notin)\\s+\\(([^()]*)\\)$`);
 const EQUALITY = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*([A-Za-z0-9_.-]*)$`);
+const ORDER = new RegExp(`^(${KEY})\\s*([<>])\\s*([0-9]{1,15})$`);
 const EXISTENCE = new RegExp(`^(!?)\\s*(${KEY})$`);
 
 export function compileLabelSelector(selector: string): Result<LabelPredicate> {
@@ -42,6 +44,11 @@ function compileRequirement(text: string): LabelPredicate | undefined {
     const [, key = '', operator, value = ''] = equality;
     return requirement(key, [value], operator === '!=');
   }
+  const order = ORDER.exec(text);
+  if (order !== null) {
+    const [, key = '', operator, bound = ''] = order;
+    return ordered(key, operator === '>', Number(bound));
+  }
   const existence = EXISTENCE.exec(text);
   if (existence === null) return undefined;
   const [, not, key = ''] = existence;
@@ -56,8 +63,18 @@ function requirement(key: string, values: readonly string[], negated: boolean): 
   };
 }
 
+/** Only whole numbers have an order; any other value, and none, is on neither side. */
+function ordered(key: string, above: boolean, bound: number): LabelPredicate {
+  return (labels) => {
+    const value = labelValue(labels, key) ?? '';
+    if (!/^-?[0-9]{1,15}$/.test(value)) return false;
+    return above ? Number(value) > bound : Number(value) < bound;
+  };
+}
+
 /** `reserved:world` is a key without a value. */
-function labelValue(labels: readonly string[], key: string): string | undefined {
+function labelValue(labels: readonly string[], asked: string): string | undefined {
+  const key = asked.startsWith('any:') ? asked.slice('any:'.length) : asked;
   for (const label of labels) {
     const equals = label.indexOf('=');
     const name = equals < 0 ? label : label.slice(0, equals);
