@@ -2,7 +2,7 @@
  * Who can answer the observer's questions: a node about its own flows, a relay about those of many. What Hubble's API says in
  * its messages stands here in the values of `flow/api.ts`; the server turns the one into the other.
  */
-import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
+import type { GetFlowsRequest, GetFlowsResponse, NodeState } from '../flow/api.ts';
 
 export interface ObserverSource {
   /** Throws `AppError` for a request that cannot be served, before the first response. Ends with the signal. */
@@ -26,14 +26,6 @@ export interface ObserverStatus {
   readonly connectedNodes?: number;
   readonly unavailableNodes?: readonly string[];
 }
-
-/** Words of relay.NodeState. */
-export type NodeState =
-  | 'UNKNOWN_NODE_STATE'
-  | 'NODE_CONNECTED'
-  | 'NODE_UNAVAILABLE'
-  | 'NODE_GONE'
-  | 'NODE_ERROR';
 
 export interface ObservedNode {
   readonly name: string;

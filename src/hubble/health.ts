@@ -1,0 +1,28 @@
+/**
+ * gRPC's health service: clients ask it before anything else, and `hubble status` fails without it (spec hubble 6.6). The
+ * names that answer are the server's own (empty), the one Hubble's clients ask for, and the service's in `proto/`.
+ */
+const SERVICES: readonly string[] = ['', 'hubble.server.Observer', 'observer.Observer'];
+
+export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+
+/** Undefined for a service that is not here. */
+export function isHealthService(service: string): boolean {
+  return SERVICES.includes(service);
+}
+
+/** Serving until the server closes; then it is not, and that is the last that is said. */
+export async function* watchHealth(
+  service: string,
+  signal: AbortSignal,
+  closing: AbortSignal,
+): AsyncGenerator<ServingStatus, void, void> {
+  yield isHealthService(service) ? 'SERVING' : 'SERVICE_UNKNOWN';
+  await aborted(AbortSignal.any([signal, closing]));
+  if (closing.aborted && isHealthService(service)) yield 'NOT_SERVING';
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,84 @@
+/**
+ * GetFlowsRequest between the wire and `flow/api.ts`. Filters have the same names and values on both sides; what this server
+ * cannot match is refused by name where they are compiled, since an ignored field would make an answer look right and be
+ * wrong (spec hubble 13 rule 6).
+ */
+import { fail, ok, type Result } from '../fault/result.ts';
+import type { FlowFilter, GetFlowsRequest } from '../flow/api.ts';
+import type { HubbleErrorCode } from './errors.ts';
+import { isFlowPath } from './field-mask.ts';
+import type { WireMessage } from './grpc.ts';
+import { fromWireTime, toWireTime, type WireTime } from './wire-time.ts';
+
+/** observer.GetFlowsRequest as the library gives it. */
+export interface WireFlowsRequest {
+  readonly number?: string;
+  readonly follow?: boolean;
+  readonly first?: boolean;
+  readonly blacklist?: readonly FlowFilter[];
+  /** Names and values are those of the API, but for numbers of enums that `proto/` has no word for. */
+  readonly whitelist?: readonly FlowFilter[];
+  readonly since?: WireTime;
+  readonly until?: WireTime;
+  readonly field_mask?: WireMask;
+  readonly experimental?: { readonly field_mask?: WireMask };
+}
+
+interface WireMask {
+  readonly paths?: readonly string[];
+}
+
+export function fromWireRequest(wire: WireFlowsRequest): Result<GetFlowsRequest> {
+  const bad = badPath(wire.field_mask) ?? badPath(wire.experimental?.field_mask);
+  if (bad !== undefined)
+    return refuse('HUBBLE_REQUEST_INVALID', `the field mask names no field of a flow: ${quote(bad)}`);
+  const times: { since?: string; until?: string } = {};
+  for (const bound of ['since', 'until'] as const) {
+    const time = wire[bound];
+    if (time === undefined) continue;
+    const text = fromWireTime(time);
+    if (text === undefined)
+      return refuse('HUBBLE_REQUEST_INVALID', `${bound} is not a time of the years 1 to 9999`);
+    times[bound] = text;
+  }
+  const { whitelist = [], blacklist = [] } = wire;
+  const mask = wire.field_mask ?? wire.experimental?.field_mask;
+  return ok({
+    ...(wire.number === undefined ? {} : { number: wire.number }),
+    ...(wire.follow === true ? { follow: true } : {}),
+    ...(wire.first === true ? { first: true } : {}),
+    ...times,
+    ...(whitelist.length === 0 ? {} : { whitelist }),
+    ...(blacklist.length === 0 ? {} : { blacklist }),
+    ...(mask?.paths === undefined ? {} : { field_mask: { paths: mask.paths } }),
+  });
+}
+
+function badPath(mask: WireMask | undefined): string | undefined {
+  return mask?.paths?.find((path) => !isFlowPath(path));
+}
+
+function refuse(code: HubbleErrorCode, reason: string): ReturnType<typeof fail> {
+  return fail(code, undefined, reason);
+}
+
+const MOST_QUOTED = 100;
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, MOST_QUOTED));
+}
+
+/** Times that cannot be read are left for the server to miss: callers check them first, for they know where they came from. */
+export function toWireRequest(request: GetFlowsRequest): WireMessage {
+  const { number, first, follow, since, until, whitelist, blacklist, field_mask } = request;
+  return {
+    ...(number === undefined ? {} : { number: String(number) }),
+    ...(first === undefined ? {} : { first }),
+    ...(follow === undefined ? {} : { follow }),
+    ...(since === undefined ? {} : { since: toWireTime(since) }),
+    ...(until === undefined ? {} : { until: toWireTime(until) }),
+    ...(whitelist === undefined ? {} : { whitelist }),
+    ...(blacklist === undefined ? {} : { blacklist }),
+    ...(field_mask === undefined ? {} : { field_mask }),
+  };
+}
