@@ -22,6 +22,8 @@ export interface NodeFacts {
   readonly hooks: Known<readonly HookFact[]>;
   /** Those of interest: DNS servers, proxies, agents of CNIs. */
   readonly processes: Known<readonly ProcessFact[]>;
+  /** The lock that every iptables of the node queues for. */
+  readonly xtablesLock: Known<LockFact>;
 }
 
 /** Of DNS, of health and metrics of node-cache and CoreDNS. */
@@ -138,4 +140,11 @@ export interface ProcessFact {
   readonly memory?: { readonly limit?: number; readonly used: number };
   /** /etc/resolv.conf as this process sees it in its own mount namespace. */
   readonly resolvConf?: ResolvConfFact;
+}
+
+/** Process ids; -1 is a process of another namespace of processes. */
+export interface LockFact {
+  readonly path: string;
+  readonly holders: readonly number[];
+  readonly waiting: readonly number[];
 }

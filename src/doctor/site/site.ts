@@ -58,6 +58,7 @@ export function unknownNodeFacts(why: string): NodeFacts {
     kernel: part,
     hooks: part,
     processes: part,
+    xtablesLock: part,
   };
 }
 
