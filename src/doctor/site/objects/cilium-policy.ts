@@ -4,7 +4,7 @@
  */
 import type { LabelSelector } from '../../../cluster/rows.ts';
 import { ok } from '../../../fault/result.ts';
-import { type Conversion, objectRow, specOf } from '../../../kube/convert/conversion.ts';
+import { type Conversion, objectRow } from '../../../kube/convert/conversion.ts';
 import { itemsOf, type JsonRecord, parsedItems, recordOf, textOf } from '../../../kube/json-fields.ts';
 import { parsePrefix } from '../../../net/prefix.ts';
 import type { CiliumEgress, CiliumPolicyFact, CiliumRule, PolicyPort } from '../cluster-facts.ts';
