@@ -29,18 +29,27 @@ describe('parseSaved', () => {
   });
 
   test('claims no address for a network, nor for what is excepted', () => {
-    const { rules } = parseSaved('-A A -d 169.254.0.0/16 -j DROP\n-A A ! -d 169.254.20.10/32 -j DROP\n', IP);
+    const { rules } = parseSaved(
+      '*raw\n-A A -d 169.254.0.0/16 -j DROP\n-A A ! -d 169.254.20.10/32 -j DROP\n',
+      IP,
+    );
     expect(rules.map(({ destination }) => destination)).toEqual([undefined, undefined]);
   });
 
   test('passes over rules that have nothing to do with DNS, and bounds what it keeps', () => {
     const many = '-A A -p udp --dport 53 -j ACCEPT\n'.repeat(3000);
-    expect(parseSaved(`-A A -p tcp --dport 5353 -j ACCEPT\n${many}`, IP).rules).toHaveLength(2000);
+    expect(parseSaved(`*raw\n-A A -p tcp --dport 5353 -j ACCEPT\n${many}`, IP).rules).toHaveLength(2000);
+  });
+
+  test('leaves a table that it cannot show whole to nft', () => {
+    const text =
+      "# Table `nat' contains incompatible base-chains, use 'nft' tool to list them.\n*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp --dport 53 -j X\nCOMMIT\n";
+    expect(parseSaved(text, IP)).toEqual({ rules: [], chains: [], tables: [] });
   });
 
   test('a comment cannot pretend to be a rule', () => {
     const { rules } = parseSaved(
-      '-A A -p udp --dport 53 -m comment --comment "x -j NOTRACK -d 10.0.0.1" -j ACCEPT',
+      '*raw\n-A A -p udp --dport 53 -m comment --comment "x -j NOTRACK -d 10.0.0.1" -j ACCEPT',
       IP,
     );
     expect(rules).toMatchObject([{ verdict: 'accept' }]);

@@ -32,13 +32,17 @@ export function parseSaved(
   const chains: string[] = [];
   const tables: string[] = [];
   let table = '';
+  // Of a table that holds what it cannot show, iptables-nft-save shows a part as if it were the whole.
+  const partial = new Set([...text.matchAll(/^# Table `([^']+)'/gm)].map((match) => match[1]));
   for (const line of text.split('\n')) {
-    if (line.startsWith('*')) {
+    if (line.startsWith('*') && partial.has(line.slice(1).trim())) table = '';
+    else if (line.startsWith('*')) {
       table = line.slice(1).trim();
       tables.push(`${source.family} ${table}`);
-    } else if (line.startsWith(':')) chains.push(line.slice(1).split(' ')[0] ?? '');
+    } else if (line.startsWith(':') && table !== '') chains.push(line.slice(1).split(' ')[0] ?? '');
     const rule = /^(?:\[(\d+):\d+\] )?-A (\S+) (.*)$/.exec(line);
-    if (rule === null || !isWorthKeeping(line, addresses) || rules.length >= MAX_RULES) continue;
+    if (rule === null || table === '' || !isWorthKeeping(line, addresses) || rules.length >= MAX_RULES)
+      continue;
     const [, packets, chain = '', body = ''] = rule;
     rules.push({
       ...source,
