@@ -1,4 +1,14 @@
 /** Every check, in the order of their numbers. A new one is a file and a row here. */
 import type { Check } from '../check.ts';
+import { d21 } from './pods/d21-dns-policy.ts';
+import { d24 } from './pods/d24-two-caches.ts';
+import { d33 } from './pods/d33-unreadable.ts';
+import { d26 } from './redirect/d26-no-policy.ts';
+import { d27 } from './redirect/d27-stock-manifest.ts';
+import { d28 } from './redirect/d28-set-up-switches.ts';
+import { d29 } from './redirect/d29-port-names.ts';
+import { d30 } from './redirect/d30-helm-value.ts';
+import { d31 } from './redirect/d31-recursion-not-available.ts';
+import { d32 } from './redirect/d32-idle-policy.ts';
 
-export const CHECKS: readonly Check[] = [];
+export const CHECKS: readonly Check[] = [d21, d24, d26, d27, d28, d29, d30, d31, d32, d33];
