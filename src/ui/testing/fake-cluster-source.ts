@@ -87,7 +87,7 @@ export class FakeClusterSource implements UiSource {
   }
 
   async *flows({ number = 0 }: GetFlowsRequest, signal: AbortSignal): AsyncIterable<GetFlowsResponse> {
-    const queue = this.#log.slice(-Number(number) || this.#log.length);
+    const queue = this.#log.slice(this.#log.length - Math.min(Number(number), this.#log.length));
     let told = this.#uuid;
     let wake = () => {};
     const onNews = () => wake();
@@ -152,11 +152,11 @@ export class FakeClusterSource implements UiSource {
     this.#tell({ ...packet, verdict: 'FORWARDED', trace_observation_point: 'FROM_ENDPOINT' }, atMs);
     if (leaves !== 'bypassed') {
       const why = leaves === undefined ? '' : ' fell back: no-socket, no socket is bound at any backend';
-      this.#tell({ ...sock(query, 'PRE'), verdict: 'TRACED', Summary: `UDP${why}` }, atMs);
+      this.#tell({ ...query, ...sock('PRE'), verdict: 'TRACED', Summary: `UDP${why}` }, atMs);
     }
     const arrived = { ...query, IP: ends(pod.address, server.address), destination: server.endpoint };
     if (leaves === undefined) {
-      this.#tell({ ...sock(arrived, 'POST'), verdict: 'TRANSLATED', Summary: 'UDP' }, atMs);
+      this.#tell({ ...arrived, ...sock('POST'), verdict: 'TRANSLATED', Summary: 'UDP' }, atMs);
       this.#tell({ ...arrived, event_type: { type: 4 }, verdict: 'FORWARDED', Summary: 'UDP' }, atMs);
     }
     this.#tell({ ...(leaves === undefined ? arrived : query), ...question(name), verdict: 'FORWARDED' }, atMs);
@@ -226,9 +226,9 @@ function ends(source: string, destination: string) {
   return { source, destination, ipVersion: 'IPv4' as const };
 }
 
-function sock<T extends object>(query: T, when: 'PRE' | 'POST') {
+function sock(when: 'PRE' | 'POST') {
   const sock_xlate_point = `SOCK_XLATE_POINT_${when}_DIRECTION_FWD` as const;
-  return { ...query, Type: 'SOCK' as const, event_type: { type: 7, sub_type: when === 'PRE' ? 1 : 2 }, sock_xlate_point };
+  return { Type: 'SOCK' as const, event_type: { type: 7, sub_type: when === 'PRE' ? 1 : 2 }, sock_xlate_point };
 }
 
 function question(name: string) {
