@@ -4,6 +4,8 @@
  * only it can say.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import { AppError, errorText } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import type { HubbleErrorCode } from './errors.ts';
@@ -65,17 +67,14 @@ export function openHubble(target: string, tls?: ClientTls): HubbleClient {
     'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_channelz': 0,
-    ...(tls?.serverName && {
-      'grpc.ssl_target_name_override': tls.serverName,
-      'grpc.default_authority': tls.serverName,
-    }),
   };
   const usesTls = secure || (tls !== undefined && !address.startsWith('unix:'));
-  const client = new Client(
-    address,
-    usesTls ? tlsCredentials(tls ?? {}) : credentials.createInsecure(),
-    options,
-  );
+  const client = usesTls
+    ? new Client(address, tlsCredentials(address, tls ?? {}), {
+        ...options,
+        ...nameOptions(address, tls ?? {}),
+      })
+    : new Client(address, credentials.createInsecure(), options);
   const ask = (method: Method, message: WireMessage = {}) => unary({ client, target }, method, message);
   const listen = (method: Method, message: WireMessage, signal: AbortSignal) =>
     stream({ client, target }, { method, message, signal });
@@ -126,12 +125,32 @@ function parseTarget(target: string): Parsed {
   return { address: `${host}:${port}`, secure: scheme !== undefined };
 }
 
-function tlsCredentials({ caFiles, certFile, keyFile, insecure }: ClientTls) {
+/** TLS has no way to ask for an address by SNI (RFC 6066 section 3), and the library would try: this is asked for instead. */
+const NO_NAME = 'hubble.invalid';
+
+/** Undefined for a target that has a name. */
+function addressOf(target: string): string | undefined {
+  const host = target.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) === 0 ? undefined : host;
+}
+
+function nameOptions(target: string, { serverName }: ClientTls): ClientOptions {
+  if (serverName !== undefined) {
+    return { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName };
+  }
+  return addressOf(target) === undefined ? {} : { 'grpc.ssl_target_name_override': NO_NAME };
+}
+
+function tlsCredentials(target: string, { caFiles, certFile, keyFile, insecure, serverName }: ClientTls) {
+  const ip = serverName === undefined ? addressOf(target) : undefined;
   try {
     const ca = caFiles === undefined ? null : Buffer.concat(caFiles.map((path) => readFileSync(path)));
     const key = keyFile === undefined ? null : readFileSync(keyFile);
     const cert = certFile === undefined ? null : readFileSync(certFile);
-    return credentials.createSsl(ca, key, cert, insecure === true ? { rejectUnauthorized: false } : {});
+    return credentials.createSsl(ca, key, cert, {
+      ...(insecure === true ? { rejectUnauthorized: false } : {}),
+      ...(ip === undefined ? {} : { checkServerIdentity: (_name, shown) => checkServerIdentity(ip, shown) }),
+    });
   } catch (error) {
     const code: HubbleErrorCode = 'HUBBLE_TLS_UNUSABLE';
     const names = [...(caFiles ?? []), certFile, keyFile].filter((name) => name !== undefined).join(', ');
