@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { AppError, errorCode } from '../fault/app-error.ts';
 import type { GetFlowsRequest } from '../flow/api.ts';
 import type { FlowLog } from '../flow/flow-log.ts';
-import { formatJson } from '../flow/json.ts';
+import { formatJson } from '../flow/print/json.ts';
 import { type FlowQuery, parseFlowsRequest, readFlows } from '../flow/read-flows.ts';
 import type { Turns } from '../flow/turns.ts';
 import { makeDirectory } from '../sys/bpffs.ts';

@@ -4,7 +4,7 @@ import type { PacketEvent } from '../../datapath/datapath.ts';
 import { TYPE } from '../../dns/codes.ts';
 import { cnameRecord } from '../../dns/rdata/target.ts';
 import type { Flow } from '../api.ts';
-import { formatCompact } from '../compact.ts';
+import { formatCompact } from '../print/compact.ts';
 import { SAMPLE_CLUSTER } from '../testing/sample-cluster.ts';
 import {
   ANSWER,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Flow } from './api.ts';
-import { type CompactOptions, escapeControls, formatCompact } from './compact.ts';
-import { CART, COREDNS, KUBE_DNS, sampleFlow, withoutReply } from './testing/sample-flow.ts';
+import type { Flow } from '../api.ts';
+import { CART, COREDNS, KUBE_DNS, sampleFlow, withoutReply } from '../testing/sample-flow.ts';
+import { formatCompact } from './compact.ts';
+import { escapeControls } from './escape.ts';
+import type { PrintOptions } from './flow-words.ts';
 
 const dns = (type: 'REQUEST' | 'RESPONSE', query: string): Partial<Flow> => ({
   Type: 'L7',
@@ -109,7 +111,7 @@ const GOLDEN: readonly { readonly name: string; readonly flow: Flow; readonly li
   },
 ];
 
-const print = (flow: Flow, options?: CompactOptions) =>
+const print = (flow: Flow, options?: PrintOptions) =>
   formatCompact({ flow, node_name: flow.node_name, time: flow.time }, options);
 
 describe('formatCompact', () => {
@@ -152,7 +154,7 @@ describe('formatCompact', () => {
   it('tells what was lost', () => {
     const lost_events = { source: 'PERF_EVENT_RING_BUFFER', num_events_lost: '7' } as const;
     const line = formatCompact({ lost_events, node_name: 'worker-1', time: '2026-03-13T10:00:00Z' });
-    expect(line).toBe('Mar 13 10:00:00.000 EVENTS LOST: PERF_EVENT_RING_BUFFER 7');
+    expect(line).toBe('Mar 13 10:00:00.000 EVENTS LOST: PERF_EVENT_RING_BUFFER CPU(0) 7');
   });
 
   it('never lets a control character through to the terminal', () => {
