@@ -1,7 +1,6 @@
 /** `zerohop observe`: flows of one node or of all the lab's, in Hubble's layouts. */
 import { type DiscoveredAgent, discoverAgents } from '../agent/discover.ts';
 import { followAgents } from '../agent/follow.ts';
-import { mergeByTime } from '../agent/merge.ts';
 import { AppError } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import { filterFlags } from '../flow/flags/filter-flags.ts';
@@ -9,6 +8,7 @@ import { flowsRequest, type ObserveFlags } from '../flow/flags/flows-request.ts'
 import { formatCompact } from '../flow/print/compact.ts';
 import type { PrintOptions } from '../flow/print/flow-words.ts';
 import { formatJson } from '../flow/print/json.ts';
+import { mergeByTime } from '../hubble/relay/merge-by-time.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Command } from './main.ts';
 import {

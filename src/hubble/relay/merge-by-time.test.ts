@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { GetFlowsResponse } from '../flow/api.ts';
-import { formatTime } from '../flow/time.ts';
-import { systemClock } from '../telemetry/clock.ts';
-import { mergeByTime } from './merge.ts';
+import type { GetFlowsResponse } from '../../flow/api.ts';
+import { formatTime } from '../../flow/time.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import { mergeByTime } from './merge-by-time.ts';
 
 const at = (second: number, node: string): GetFlowsResponse => ({
   lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '1' },

@@ -3,14 +3,16 @@
  * next as soon as every stream has one; a stream that is silent holds the others up for the reorder window and no longer,
  * because a follower wants to see what happens now.
  */
-import type { GetFlowsResponse } from '../flow/api.ts';
-import { parseTime } from '../flow/time.ts';
-import type { Clock } from '../telemetry/clock.ts';
+import type { GetFlowsResponse } from '../../flow/api.ts';
+import { parseTime } from '../../flow/time.ts';
+import type { Clock } from '../../telemetry/clock.ts';
 
 export interface MergeOptions {
   readonly clock: Clock;
   /** Milliseconds a flow waits for streams that are silent; Infinity when they all end by themselves. */
   readonly windowMs: number;
+  /** Streams that come while others are being merged; the whole ends when this has ended, too. */
+  readonly joining?: AsyncIterable<AsyncIterable<GetFlowsResponse, void, void>, void, void>;
 }
 
 type Stream = AsyncIterator<GetFlowsResponse, void, void>;
@@ -35,30 +37,69 @@ export async function* mergeByTime(
   streams: readonly AsyncIterable<GetFlowsResponse, void, void>[],
   options: MergeOptions,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
-  const lanes: readonly Lane[] = streams.map((stream) => ({
-    stream: stream[Symbol.asyncIterator](),
-    head: undefined,
-    ended: false,
-    pending: undefined,
-    failure: undefined,
-  }));
+  let lanes: readonly Lane[] = streams.map(laneOf);
+  const door =
+    options.joining &&
+    openDoor(options.joining, (stream) => {
+      lanes = [...lanes, laneOf(stream)];
+    });
   for (;;) {
+    lanes = lanes.filter(({ head, ended }) => head !== undefined || !ended);
     for (const lane of lanes) fill(lane, options.clock);
     const failed = lanes.find(({ failure }) => failure !== undefined);
     if (failed !== undefined) throw failed.failure;
     const earliest = earliestOf(lanes);
     const silent = lanes.filter(({ head, ended }) => head === undefined && !ended);
-    if (earliest === undefined && silent.length === 0) return;
+    if (earliest === undefined && silent.length === 0 && door?.isOpen !== true) return;
     const waitMs = earliest === undefined ? Number.POSITIVE_INFINITY : remainingMs(earliest, options);
-    if (silent.length > 0 && waitMs > 0) {
-      await anyOf(silent, waitMs, options.clock);
+    if (earliest === undefined || (silent.length > 0 && waitMs > 0)) {
+      await anyOf(
+        [...silent.flatMap(({ pending }) => pending ?? []), ...doorsOf(door)],
+        waitMs,
+        options.clock,
+      );
       continue;
     }
-    if (earliest?.head === undefined) return;
+    if (earliest.head === undefined) return;
     const { response } = earliest.head;
     earliest.head = undefined;
     yield response;
   }
+}
+
+function laneOf(stream: AsyncIterable<GetFlowsResponse, void, void>): Lane {
+  const iterator = stream[Symbol.asyncIterator]();
+  return { stream: iterator, head: undefined, ended: false, pending: undefined, failure: undefined };
+}
+
+/** Through which streams come; never rejects. */
+interface Door {
+  isOpen: boolean;
+  /** Resolves when somebody has come in, or it has closed. */
+  next: Promise<void>;
+}
+
+function openDoor(
+  joining: NonNullable<MergeOptions['joining']>,
+  enter: (stream: AsyncIterable<GetFlowsResponse, void, void>) => void,
+): Door {
+  const iterator = joining[Symbol.asyncIterator]();
+  const door: Door = { isOpen: true, next: Promise.resolve() };
+  const wait = async (): Promise<void> => {
+    const result = await iterator.next().catch(() => ({ done: true, value: undefined }) as const);
+    if (result.done === true) {
+      door.isOpen = false;
+      return;
+    }
+    enter(result.value);
+    door.next = wait();
+  };
+  door.next = wait();
+  return door;
+}
+
+function doorsOf(door: Door | undefined): readonly Promise<void>[] {
+  return door?.isOpen === true ? [door.next] : [];
 }
 
 function fill(lane: Lane, clock: Clock): void {
@@ -94,8 +135,7 @@ function remainingMs(lane: Lane, { clock, windowMs }: MergeOptions): number {
   return (lane.head?.arrivedMs ?? 0) + windowMs - clock.monotonicMs();
 }
 
-async function anyOf(lanes: readonly Lane[], waitMs: number, clock: Clock): Promise<void> {
-  const pending = lanes.flatMap((lane) => lane.pending ?? []);
+async function anyOf(pending: readonly Promise<void>[], waitMs: number, clock: Clock): Promise<void> {
   if (waitMs === Number.POSITIVE_INFINITY) return Promise.race(pending);
   let wake = (): void => undefined;
   const timeout = new Promise<void>((resolve) => {
