@@ -21,7 +21,8 @@ export class DoctorDesk {
   /** The newest report; of a new run if `isFresh` is wanted or there is none yet. */
   report(isFresh: boolean): Promise<WireDoctor> {
     const last = this.#last;
-    if (last !== undefined && (!isFresh || this.#clock.nowMs() - last.atMs < REST_MS)) return Promise.resolve(last);
+    if (last !== undefined && (!isFresh || this.#clock.nowMs() - last.atMs < REST_MS))
+      return Promise.resolve(last);
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });

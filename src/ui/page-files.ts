@@ -66,7 +66,9 @@ function policyFor(map: string): string {
 
 function moduleFile(specifier: string): string {
   // uplot has its module beside what `import` finds.
-  return createRequire(import.meta.url).resolve(specifier).replace(/uPlot\.cjs\.js$/, 'uPlot.esm.js');
+  return createRequire(import.meta.url)
+    .resolve(specifier)
+    .replace(/uPlot\.cjs\.js$/, 'uPlot.esm.js');
 }
 
 /** Source maps lie in files that are not served. */

@@ -6,9 +6,9 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../telemetry/clock.ts';
 import { EventStream } from './event-stream.ts';
 import { parseRowFilter, type RowFilter } from './row-filter.ts';
+import { WINDOW_SECONDS } from './traffic/scope.ts';
 import type { Traffic } from './traffic/traffic.ts';
 import type { WireRows, WireSnapshot, WireSourceState } from './wire.ts';
-import { WINDOW_SECONDS } from './traffic/scope.ts';
 
 /** Each costs a snapshot a second. */
 const MAX_READERS = 16;

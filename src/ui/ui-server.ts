@@ -38,12 +38,16 @@ const SECOND_MS = 1000;
 export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
   const { source, host = '127.0.0.1', port, clock = systemClock } = spec;
   if (!isLoopback(host))
-    throw new AppError('UI_NOT_LOOPBACK', `Cannot serve the page: the address is not loopback: received ${host}`);
+    throw new AppError(
+      'UI_NOT_LOOPBACK',
+      `Cannot serve the page: the address is not loopback: received ${host}`,
+    );
   const page = loadPageFiles();
   const headers = { ...HEADERS, 'content-security-policy': page.policy };
-  const traffic = new Traffic();
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: IDLE_MS }, (request, response) =>
-    serve(request, response),
+  const traffic = new Traffic(clock.nowMs());
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: IDLE_MS },
+    (request, response) => serve(request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
   const url = await listen(server, host, port);
@@ -56,28 +60,32 @@ export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
   function turn(): void {
     traffic.turn(Math.floor(clock.nowMs() / SECOND_MS));
     readers.tell();
-    timer = clock.after(SECOND_MS - (clock.nowMs() % SECOND_MS), turn);
+    const leftMs = SECOND_MS - (clock.nowMs() % SECOND_MS);
+    // A timer that was early by a little must not end the same second twice.
+    timer = clock.after(leftMs < SECOND_MS / 4 ? leftMs + SECOND_MS : leftMs, turn);
   }
 
-  function serve(request: IncomingMessage, response: ServerResponse): void {
-    const { method, socket } = request;
-    const refusal = refusalOf({ method, headers: request.headers, port: socket.localPort ?? 0 });
-    if (refusal !== undefined) return say(response, refusal.status, refusal.reason);
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
-    if (pathname === '/events') {
-      if (!readers.add(response, searchParams, headers)) say(response, 503, 'Too many pages are open');
-      return;
-    }
-    if (pathname === '/query') return answerJson(response, { steps: traffic.steps(Number(searchParams.get('id'))) });
-    if (pathname === '/doctor') {
-      void doctor
-        .report(searchParams.get('fresh') === '1')
-        .then((report) => answerJson(response, report));
-      return;
-    }
+  function serve(
+    { method, socket, headers: asked, url: path = '/' }: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    const refusal = refusalOf({ method, headers: asked, port: socket.localPort ?? 0 });
+    if (refusal === undefined) route(path, response);
+    else say(response, refusal.status, refusal.reason);
+  }
+
+  /** Not read as an URL: what stands in a request line need not be one. */
+  function route(path: string, response: ServerResponse): void {
+    const [pathname = '/', query = ''] = path.split('?', 2);
+    const words = new URLSearchParams(query);
     const file = page.files.get(pathname);
-    if (file === undefined) return say(response, 404, 'There is no such file');
-    response.writeHead(200, { ...headers, 'content-type': file.type }).end(file.body);
+    if (file !== undefined) response.writeHead(200, { ...headers, 'content-type': file.type }).end(file.body);
+    else if (pathname === '/events') {
+      if (!readers.add(response, words, headers)) say(response, 503, 'Too many pages are open');
+    } else if (pathname === '/query') answerJson(response, { steps: traffic.steps(Number(words.get('id'))) });
+    else if (pathname === '/doctor') {
+      void doctor.report(words.get('fresh') === '1').then((report) => answerJson(response, report));
+    } else say(response, 404, 'There is no such file');
   }
 
   function answerJson(response: ServerResponse, value: unknown): void {
@@ -124,6 +132,8 @@ function listen(server: Server, host: string, port: number): Promise<string> {
     ),
   );
   server.listen(port, host, () => {
+    // Of single connections that could not be accepted; the others go on.
+    server.on('error', () => undefined);
     const { address, family, port: taken } = server.address() as AddressInfo;
     resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${taken}/`);
   });

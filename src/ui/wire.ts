@@ -32,6 +32,9 @@ export interface WireWay {
   readonly edges: readonly WireEdge[];
   /** Of the answers of caches, 0 to 1; absent without one. */
   readonly hitShare?: number;
+  /** Queries a second that did not enter the cache of their node. */
+  readonly fellBackRate: number;
+  readonly bypassedRate: number;
   /** Answers a second that are neither NOERROR nor NXDOMAIN, and queries a second that nobody answered. */
   readonly failureRate: number;
   readonly unansweredRate: number;

@@ -33,7 +33,9 @@ export function Curve(props: CurveProps): VNode {
       plot.current = new uPlot(optionsOf(props, element.clientWidth), dataOf(props), element);
     };
     build();
-    const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: CURVE_HEIGHT }));
+    const observer = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: CURVE_HEIGHT }),
+    );
     observer.observe(element);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', build);
@@ -68,18 +70,36 @@ function optionsOf({ lines, format, most, isLogarithmic = false }: CurveProps, w
   return {
     width,
     height: CURVE_HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
       x: { time: true, range: (_, __, last) => [last - 300, last] },
       y: isLogarithmic
-        ? { distr: 3, range: (_, least, top) => [10 ** Math.floor(Math.log10(least || 0.01)), 10 ** Math.ceil(Math.log10(top || 1))] }
+        ? {
+            distr: 3,
+            range: (_, least, top) => [
+              10 ** Math.floor(Math.log10(least || 0.01)),
+              10 ** Math.ceil(Math.log10(top || 1)),
+            ],
+          }
         : { range: (_, __, top) => [0, most ?? Math.max(1, (top || 0) * 1.15)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 22, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toTimeString().slice(0, 5)), incrs: [60, 120] },
-      { ...axis, grid, size: 52, space: 26, values: (_, ticks) => ticks.map((tick) => (isLogarithmic && !isDecade(tick) ? '' : format(tick))) },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 22,
+        values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toTimeString().slice(0, 5)),
+        incrs: [60, 120],
+      },
+      {
+        ...axis,
+        grid: isLogarithmic ? { ...grid, filter: onlyDecades } : grid,
+        size: 52,
+        space: 26,
+        values: (_, ticks) => ticks.map((tick) => (isLogarithmic && !isDecade(tick) ? '' : format(tick))),
+      },
     ],
     series: [
       {},
@@ -91,6 +111,11 @@ function optionsOf({ lines, format, most, isLogarithmic = false }: CurveProps, w
       })),
     ],
   };
+}
+
+/** Else a logarithmic scale is a fence. */
+function onlyDecades(_: uPlot, splits: number[]): (number | null)[] {
+  return splits.map((split) => (isDecade(split) ? split : null));
 }
 
 function isDecade(value: number): boolean {

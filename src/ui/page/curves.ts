@@ -13,11 +13,11 @@ export function Curves({ points }: { readonly points: readonly WirePoint[] }): V
     'div',
     { class: 'curves' },
     h(Curve, {
-      title: 'Queries a second',
+      title: 'Queries/s',
       lines: [
-        { label: 'entered', color: 'entered', isFilled: true },
-        { label: 'fell back', color: 'fell-back' },
-        { label: 'bypassed', color: 'bypassed' },
+        { label: '●', color: 'entered', isFilled: true },
+        { label: '◐', color: 'fell-back' },
+        { label: '○', color: 'bypassed' },
       ],
       data: [data.seconds, data.entered, data.fellBack, data.bypassed],
       format: rateText,

@@ -28,6 +28,7 @@ export function shortcutOf(event: KeyboardEvent): string | undefined {
   const isWriting =
     target instanceof HTMLInputElement ? target.type !== 'checkbox' : target instanceof HTMLSelectElement;
   if (isWriting) return undefined;
-  if (event.key === ' ' && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return undefined;
+  if (event.key === ' ' && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement))
+    return undefined;
   return SHORTCUTS.find(({ key }) => key === event.key)?.key;
 }

@@ -1,7 +1,7 @@
 /** Starts the page: one store, drawn again in the next frame after it changed, and the keys. */
 import { shortcutOf } from './keys.ts';
-import { openRow } from './page-state.ts';
 import { Page, press } from './page.ts';
+import { openRow } from './page-state.ts';
 import { Store } from './store.ts';
 import { h, render } from './view.ts';
 

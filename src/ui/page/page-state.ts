@@ -52,7 +52,15 @@ export function takeSnapshot(state: PageState, snapshot: WireSnapshot): PageStat
 export function takeRows(state: PageState, { rows, skipped, fresh }: WireRows): PageState {
   const newest = rows.toReversed();
   // Asked for by a filter just set: that is what the reader waits for, whatever is held.
-  if (fresh) return { ...state, rows: newest.slice(0, MAX_ROWS), waiting: [], skipped: 0, open: undefined, holds: without(state.holds, 'open') };
+  if (fresh)
+    return {
+      ...state,
+      rows: newest.slice(0, MAX_ROWS),
+      waiting: [],
+      skipped: 0,
+      open: undefined,
+      holds: without(state.holds, 'open'),
+    };
   const waiting = [...newest, ...state.waiting].slice(0, MAX_ROWS);
   const overflow = newest.length + state.waiting.length - waiting.length;
   return settle({ ...state, waiting, skipped: state.skipped + skipped + overflow });

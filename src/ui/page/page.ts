@@ -22,7 +22,11 @@ export function Page({ state, store }: { readonly state: PageState; readonly sto
     'div',
     { class: 'page' },
     h(TopBar, { state }),
-    h('nav', { class: 'left', 'aria-label': 'Pods' }, h(PodList, { pods: snapshot?.pods ?? [], chosen: choice.show, onChoose: show })),
+    h(
+      'nav',
+      { class: 'left', 'aria-label': 'Pods' },
+      h(PodList, { pods: snapshot?.pods ?? [], chosen: choice.show, onChoose: show }),
+    ),
     h(
       'main',
       { class: 'middle' },
@@ -50,7 +54,10 @@ export function Page({ state, store }: { readonly state: PageState; readonly sto
       h(TopNames, { names: snapshot?.names ?? [], onName }),
     ),
     foot(store),
-    h(HelpDialog, { isOpen: state.isHelpOpen, onClose: () => update((now) => ({ ...now, isHelpOpen: false })) }),
+    h(HelpDialog, {
+      isOpen: state.isHelpOpen,
+      onClose: () => update((now) => ({ ...now, isHelpOpen: false })),
+    }),
   );
 }
 

@@ -60,7 +60,13 @@ export function PodList({ pods, chosen, onChoose }: PodListProps): VNode {
 
 function allOption(pods: readonly WirePod[], isChosen: boolean, onClick: () => void): VNode {
   const rate = pods.reduce((sum, pod) => sum + pod.rate, 0);
-  const attributes = { id: optionId(''), role: 'option', class: 'pod all', 'aria-selected': isChosen, onClick };
+  const attributes = {
+    id: optionId(''),
+    role: 'option',
+    class: 'pod all',
+    'aria-selected': isChosen,
+    onClick,
+  };
   const count = pods.length === 1 ? '1 pod asks' : `${pods.length} pods ask`;
   return h(
     'div',
@@ -76,7 +82,15 @@ function podOption(row: WirePod, isChosen: boolean, onClick: () => void): VNode 
   const title = `${pod} on ${node}: ${row.entered} entered the cache, ${row.fellBack} fell back, ${row.bypassed} bypassed it`;
   return h(
     'div',
-    { id: optionId(pod), role: 'option', class: 'pod', key: pod, title: visibleText(title), 'aria-selected': isChosen, onClick },
+    {
+      id: optionId(pod),
+      role: 'option',
+      class: 'pod',
+      key: pod,
+      title: visibleText(title),
+      'aria-selected': isChosen,
+      onClick,
+    },
     h('bdi', { class: 'pod-name' }, visibleText(podName(pod))),
     h('span', { class: 'number' }, `${rateText(rate)}/s`),
     h('bdi', { class: 'dim pod-place' }, visibleText(`${podNamespace(pod)} · ${node}`)),
@@ -96,7 +110,11 @@ function shareBar({ entered, fellBack, bypassed }: WirePod): VNode {
     return h('rect', { class: `fill-${kind}`, x: x - width, y: 0, width, height: 4 });
   };
   const parts = [part('entered', entered), part('fell-back', fellBack), part('bypassed', bypassed)];
-  return h('svg', { class: 'share', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, parts);
+  return h(
+    'svg',
+    { class: 'share', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+    parts,
+  );
 }
 
 function optionId(pod: string): string {
@@ -110,7 +128,14 @@ function inOrder(pods: readonly WirePod[], order: readonly string[]): readonly W
 }
 
 export function nextIndex(key: string, at: number, length: number): number | undefined {
-  const steps: Readonly<Record<string, number>> = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 10, PageUp: at - 10, Home: 0, End: length - 1 };
+  const steps: Readonly<Record<string, number>> = {
+    ArrowDown: at + 1,
+    ArrowUp: at - 1,
+    PageDown: at + 10,
+    PageUp: at - 10,
+    Home: 0,
+    End: length - 1,
+  };
   const next = Object.hasOwn(steps, key) ? steps[key] : undefined;
   return next === undefined ? undefined : Math.max(0, Math.min(length - 1, next));
 }

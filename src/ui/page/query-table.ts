@@ -50,8 +50,20 @@ export function QueryTable(props: QueryTableProps): VNode {
       h(
         'table',
         { 'aria-labelledby': 'queries-title' },
-        h('thead', {}, h('tr', {}, COLUMNS.map(([kind, title]) => h('th', { class: kind, scope: 'col', key: kind }, title)))),
-        h('tbody', {}, state.rows.flatMap((row, index) => rowsOf(row, index, props))),
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            COLUMNS.map(([kind, title]) => h('th', { class: kind, scope: 'col', key: kind }, title)),
+          ),
+        ),
+        h(
+          'tbody',
+          {},
+          state.rows.flatMap((row, index) => rowsOf(row, index, props)),
+        ),
       ),
       state.rows.length === 0 ? h('p', { class: 'empty' }, emptyText(state)) : null,
     ),
@@ -69,7 +81,7 @@ function rowsOf(row: WireQuery, index: number, { state, onOpen }: QueryTableProp
     key: id,
     id: `row-${id}`,
     tabIndex: index === 0 || isOpen ? 0 : -1,
-    class: `row ${row.asker}${isOpen ? ' open' : ''}`,
+    class: `row by-${row.asker}${isOpen ? ' open' : ''}`,
     'aria-expanded': isOpen,
     onClick: () => onOpen(isOpen ? undefined : id),
   };
@@ -78,10 +90,20 @@ function rowsOf(row: WireQuery, index: number, { state, onOpen }: QueryTableProp
     'tr',
     attributes,
     cell('time', clockText(row.atMs)),
-    h('td', { class: 'client', title: visibleText(`${client} on ${row.node}`) }, h('bdi', { class: 'dim' }, namespaceText(client)), h('bdi', {}, visibleText(podName(client)))),
+    h(
+      'td',
+      { class: 'client', title: visibleText(`${client} on ${row.node}`) },
+      h('bdi', { class: 'dim' }, namespaceText(client)),
+      h('bdi', {}, visibleText(podName(client))),
+    ),
     cell('name', visibleText(name), visibleText(name)),
     cell('type', visibleText(row.type)),
-    h('td', { class: `outcome ${outcome}`, title: visibleText(why) }, h('span', { 'aria-hidden': 'true' }, SIGNS[outcome]), ` ${outcomeText(row)}`),
+    h(
+      'td',
+      { class: `outcome ${outcome}`, title: visibleText(why) },
+      h('span', { 'aria-hidden': 'true' }, SIGNS[outcome]),
+      ` ${outcomeText(row)}`,
+    ),
     cell('server', visibleText(where), visibleText(server)),
     cell(`rcode ${rcode === 'NOERROR' ? 'good' : rcode === 'NXDOMAIN' ? 'absent' : 'bad'}`, answer),
     cell(`ms${(row.ms ?? 0) >= 100 ? ' slow' : ''}`, latencyText(row.ms)),
@@ -102,8 +124,19 @@ function stepsOf(row: WireQuery, steps: readonly WireStep[] | undefined): VNode 
       : steps.length === 0
         ? h('p', { class: 'dim' }, 'Its flows are not kept any more')
         : h('ol', { class: 'steps' }, steps.map(stepOf));
-  const reason = row.reason === undefined ? null : h('p', { class: 'why' }, `Left alone: ${visibleText(row.reason)}`);
-  return h('tr', { class: 'detail', key: `${row.id}-flows` }, h('td', { colSpan: COLUMNS.length }, h('p', { class: 'full-name' }, h('bdi', {}, visibleText(row.name))), reason, lines));
+  const reason =
+    row.reason === undefined ? null : h('p', { class: 'why' }, `Left alone: ${visibleText(row.reason)}`);
+  return h(
+    'tr',
+    { class: 'detail', key: `${row.id}-flows` },
+    h(
+      'td',
+      { colSpan: COLUMNS.length },
+      h('p', { class: 'full-name' }, h('bdi', {}, visibleText(row.name))),
+      reason,
+      lines,
+    ),
+  );
 }
 
 function stepOf({ time, node, point, from, to, verdict, summary }: WireStep, index: number): VNode {
@@ -148,7 +181,7 @@ function moveFocus(event: KeyboardEvent, state: PageState, onOpen: (id: number |
   const at = state.rows.findIndex(({ id }) => document.activeElement?.id === `row-${id}`);
   if (at < 0) return;
   const row = state.rows[at];
-  if (event.key === 'Enter') return onOpen(state.open?.id === row?.id ? undefined : row?.id);
+  if (event.key === 'Enter') onOpen(state.open?.id === row?.id ? undefined : row?.id);
   const next = nextIndex(event.key, at, state.rows.length);
   if (next === undefined) return;
   event.preventDefault();

@@ -15,7 +15,9 @@ export class Store {
 
   constructor(onChange: (state: PageState) => void) {
     this.#onChange = onChange;
-    addEventListener('popstate', () => this.update((state) => ({ ...state, choice: parseChoice(location.search) })));
+    addEventListener('popstate', () =>
+      this.update((state) => ({ ...state, choice: parseChoice(location.search) })),
+    );
     this.#connect();
   }
 

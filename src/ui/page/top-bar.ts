@@ -13,8 +13,19 @@ export function TopBar({ state }: { readonly state: PageState }): VNode {
     'header',
     { class: 'top' },
     h('h1', {}, 'zerohop'),
-    h('p', { class: `link-state ${link.kind}`, role: 'status' }, h('span', { class: 'dot', 'aria-hidden': 'true' }), link.text),
-    h('p', { class: away.length > 0 ? 'bad' : 'dim' }, away.length > 0 ? `${away.length} of ${nodes.length} nodes away: ${visibleText(away[0]?.name ?? '')}` : nodesText(nodes.length)),
+    h(
+      'p',
+      { class: `link-state ${link.kind}`, role: 'status' },
+      h('span', { class: 'dot', 'aria-hidden': 'true' }),
+      link.text,
+    ),
+    h(
+      'p',
+      { class: away.length > 0 ? 'bad' : 'dim' },
+      away.length > 0
+        ? `${away.length} of ${nodes.length} nodes away: ${visibleText(away[0]?.name ?? '')}`
+        : nodesText(nodes.length),
+    ),
     h('p', { class: 'spacer' }),
     loss('lost by the source', source?.lostFlows ?? 0, 'Flows that were lost before they came here'),
     loss('missed by this page', snapshot?.dropped ?? 0, 'Snapshots that this browser was too slow for'),
@@ -24,7 +35,11 @@ export function TopBar({ state }: { readonly state: PageState }): VNode {
 
 /** Nothing lost is worth saying too: a page that shows all differs from one that does not. */
 function loss(what: string, count: number, title: string): VNode {
-  return h('p', { class: count > 0 ? 'bad number' : 'dim number', title }, `${count.toLocaleString('en')} ${what}`);
+  return h(
+    'p',
+    { class: count > 0 ? 'bad number' : 'dim number', title },
+    `${count.toLocaleString('en')} ${what}`,
+  );
 }
 
 function linkOf({ link, snapshot }: PageState): { readonly kind: string; readonly text: string } {
@@ -32,7 +47,10 @@ function linkOf({ link, snapshot }: PageState): { readonly kind: string; readonl
   if (snapshot === undefined) return { kind: 'waiting', text: 'connecting' };
   const { connected, error } = snapshot.source;
   if (connected) return { kind: 'good', text: 'live' };
-  return { kind: 'bad', text: error === undefined ? 'waiting for the source' : `source lost: ${visibleText(error)}` };
+  return {
+    kind: 'bad',
+    text: error === undefined ? 'waiting for the source' : `source lost: ${visibleText(error)}`,
+  };
 }
 
 function nodesText(count: number): string {

@@ -14,14 +14,20 @@ export function TopNames({ names, onName }: TopNamesProps): VNode {
     'section',
     { class: 'panel names', 'aria-labelledby': 'names-title' },
     h('header', {}, h('h2', { id: 'names-title' }, 'Top names'), h('span', { class: 'dim' }, 'last 30 s')),
-    h('ul', { class: 'scroll' }, names.map((row) => h('li', { key: row.name }, rowOf(row, onName)))),
+    h(
+      'ul',
+      { class: 'scroll' },
+      names.map((row) => h('li', { key: row.name }, rowOf(row, onName))),
+    ),
   );
 }
 
 function rowOf({ name, rate, nameErrorShare, history }: WireName, onName: (name: string) => void): VNode {
   const text = visibleText(name);
   const isAbsent = nameErrorShare > 0.5;
-  const title = isAbsent ? `${text} mostly does not exist (NXDOMAIN); list its queries` : `List the queries for ${text}`;
+  const title = isAbsent
+    ? `${text} mostly does not exist (NXDOMAIN); list its queries`
+    : `List the queries for ${text}`;
   return h(
     'button',
     { class: `name-row${isAbsent ? ' absent' : ''}`, title, onClick: () => onName(name) },

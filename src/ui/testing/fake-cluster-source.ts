@@ -23,7 +23,11 @@ const VIP = '10.96.0.10';
 const KUBE_DNS: ServiceRef = { name: 'kube-dns', namespace: 'kube-system' };
 const NODES = ['k8s-ctr', 'k8s-w1'];
 const CACHE = (node: string): FakeServer => ({
-  endpoint: podEndpoint('kube-system', `node-local-dns-${node === 'k8s-ctr' ? '9kq2t' : 'w1x7f'}`, 'node-local-dns'),
+  endpoint: podEndpoint(
+    'kube-system',
+    `node-local-dns-${node === 'k8s-ctr' ? '9kq2t' : 'w1x7f'}`,
+    'node-local-dns',
+  ),
   address: node === 'k8s-ctr' ? '172.20.0.53' : '172.20.1.53',
   node,
 });
@@ -32,7 +36,11 @@ const COREDNS: FakeServer = {
   address: '172.20.0.10',
   node: 'k8s-ctr',
 };
-const UPSTREAM: FakeServer = { endpoint: { identity: 2, labels: ['reserved:world'] }, address: '192.0.2.53', node: '' };
+const UPSTREAM: FakeServer = {
+  endpoint: { identity: 2, labels: ['reserved:world'] },
+  address: '192.0.2.53',
+  node: '',
+};
 
 interface FakeServer {
   readonly endpoint: Endpoint;
@@ -42,7 +50,13 @@ interface FakeServer {
 
 export function podEndpoint(namespace: string, pod_name: string, app: string): Endpoint {
   const label = namespace === 'kube-system' ? `k8s:k8s-app=${app}` : `k8s:app=${app}`;
-  return { identity: 4096, namespace, pod_name, labels: [label], workloads: [{ name: app, kind: 'Deployment' }] };
+  return {
+    identity: 4096,
+    namespace,
+    pod_name,
+    labels: [label],
+    workloads: [{ name: app, kind: 'Deployment' }],
+  };
 }
 
 export class FakeClusterSource implements UiSource {
@@ -89,7 +103,7 @@ export class FakeClusterSource implements UiSource {
   async *flows({ number = 0 }: GetFlowsRequest, signal: AbortSignal): AsyncIterable<GetFlowsResponse> {
     const queue = this.#log.slice(this.#log.length - Math.min(Number(number), this.#log.length));
     let told = this.#uuid;
-    let wake = () => {};
+    let wake: () => void = () => undefined;
     const onNews = () => wake();
     this.#readers.add(onNews);
     signal.addEventListener('abort', onNews);
@@ -159,11 +173,22 @@ export class FakeClusterSource implements UiSource {
       this.#tell({ ...arrived, ...sock('POST'), verdict: 'TRANSLATED', Summary: 'UDP' }, atMs);
       this.#tell({ ...arrived, event_type: { type: 4 }, verdict: 'FORWARDED', Summary: 'UDP' }, atMs);
     }
-    this.#tell({ ...(leaves === undefined ? arrived : query), ...question(name), verdict: 'FORWARDED' }, atMs);
+    this.#tell(
+      { ...(leaves === undefined ? arrived : query), ...question(name), verdict: 'FORWARDED' },
+      atMs,
+    );
     if (leaves !== undefined)
-      this.#tell({ ...arrived, node_name: server.node, event_type: { type: 4 }, verdict: 'FORWARDED', Summary: 'UDP' }, atMs + 0.3);
+      this.#tell(
+        { ...arrived, node_name: server.node, event_type: { type: 4 }, verdict: 'FORWARDED', Summary: 'UDP' },
+        atMs + 0.3,
+      );
     const { tookMs, rcode } = this.#serve(server, name, atMs + 0.05);
-    const answer = { ...arrived, ...response(name, rcode, tookMs), ...reversed(arrived), verdict: 'FORWARDED' as const };
+    const answer = {
+      ...arrived,
+      ...response(name, rcode, tookMs),
+      ...reversed(arrived),
+      verdict: 'FORWARDED' as const,
+    };
     if (this.#chance() > 0.001) this.#tell(answer, atMs + tookMs);
   }
 
@@ -172,7 +197,8 @@ export class FakeClusterSource implements UiSource {
     const rcode = rcodeOf(name);
     const key = `${server.address} ${name}`;
     const isCache = server !== COREDNS;
-    if ((this.#cached.get(key) ?? 0) > atMs) return { tookMs: (isCache ? 0.06 : 0.7) + this.#chance() ** 4 * 0.9, rcode };
+    if ((this.#cached.get(key) ?? 0) > atMs)
+      return { tookMs: (isCache ? 0.06 : 0.7) + this.#chance() ** 4 * 0.9, rcode };
     this.#cached.set(key, atMs + 4000 + this.#chance() * 20_000);
     const isOwn = name.endsWith('.cluster.local.');
     if (isOwn && !isCache) return { tookMs: 0.7 + this.#chance(), rcode };
@@ -183,10 +209,21 @@ export class FakeClusterSource implements UiSource {
 
   #further(from: FakeServer, to: FakeServer, name: string, atMs: number): number {
     const query = { ...this.#query({ ...from, rate: 0, names: [] }, name, atMs), destination: to.endpoint };
-    const sent = { ...query, IP: ends(from.address, to.address), ...question(name), verdict: 'FORWARDED' as const };
+    const sent = {
+      ...query,
+      IP: ends(from.address, to.address),
+      ...question(name),
+      verdict: 'FORWARDED' as const,
+    };
     const { destination_service: _, ...direct } = sent;
-    this.#tell(to === COREDNS ? { ...direct, destination_service: { ...KUBE_DNS, name: 'kube-dns-upstream' } } : direct, atMs);
-    const tookMs = to === COREDNS ? this.#serve(COREDNS, name, atMs + 0.2).tookMs : 6 + this.#chance() ** 6 * 180;
+    this.#tell(
+      to === COREDNS
+        ? { ...direct, destination_service: { ...KUBE_DNS, name: 'kube-dns-upstream' } }
+        : direct,
+      atMs,
+    );
+    const tookMs =
+      to === COREDNS ? this.#serve(COREDNS, name, atMs + 0.2).tookMs : 6 + this.#chance() ** 6 * 180;
     this.#tell({ ...direct, ...response(name, rcodeOf(name), tookMs), ...reversed(direct) }, atMs + tookMs);
     return tookMs;
   }
@@ -228,18 +265,34 @@ function ends(source: string, destination: string) {
 
 function sock(when: 'PRE' | 'POST') {
   const sock_xlate_point = `SOCK_XLATE_POINT_${when}_DIRECTION_FWD` as const;
-  return { Type: 'SOCK' as const, event_type: { type: 7, sub_type: when === 'PRE' ? 1 : 2 }, sock_xlate_point };
+  return {
+    Type: 'SOCK' as const,
+    event_type: { type: 7, sub_type: when === 'PRE' ? 1 : 2 },
+    sock_xlate_point,
+  };
 }
 
 function question(name: string) {
   const dns = { query: name, qtypes: ['A'] };
-  return { Type: 'L7' as const, event_type: { type: 129 }, l7: { type: 'REQUEST' as const, dns }, Summary: `DNS Query ${name} A` };
+  return {
+    Type: 'L7' as const,
+    event_type: { type: 129 },
+    l7: { type: 'REQUEST' as const, dns },
+    Summary: `DNS Query ${name} A`,
+  };
 }
 
 function response(name: string, rcode: number, tookMs: number) {
   const dns = { query: name, qtypes: ['A'], ...(rcode === 0 ? { ips: ['192.0.2.1'] } : { rcode }) };
   const l7 = { type: 'RESPONSE' as const, latency_ns: String(Math.round(tookMs * 1e6)), dns };
-  return { Type: 'L7' as const, event_type: { type: 129 }, l7, is_reply: true, reply: true as const, Summary: 'DNS Answer' };
+  return {
+    Type: 'L7' as const,
+    event_type: { type: 129 },
+    l7,
+    is_reply: true,
+    reply: true as const,
+    Summary: 'DNS Answer',
+  };
 }
 
 function reversed({ source, destination, IP, l4 }: Pick<Flow, 'source' | 'destination' | 'IP' | 'l4'>) {

@@ -2,8 +2,18 @@
 import type { WireFinding } from '../wire.ts';
 import { type FakePod, podEndpoint } from './fake-cluster-source.ts';
 
-const INSIDE = ['payments.shop.svc.cluster.local.', 'cart.shop.svc.cluster.local.', 'redis.shop.svc.cluster.local.'];
-const OUTSIDE = ['api.stripe.com.', 'www.google.com.', 'storage.googleapis.com.', 'sentry.io.', 'missing.example.org.'];
+const INSIDE = [
+  'payments.shop.svc.cluster.local.',
+  'cart.shop.svc.cluster.local.',
+  'redis.shop.svc.cluster.local.',
+];
+const OUTSIDE = [
+  'api.stripe.com.',
+  'www.google.com.',
+  'storage.googleapis.com.',
+  'sentry.io.',
+  'missing.example.org.',
+];
 
 export const HOSTILE_NAMES: readonly string[] = [
   '<img\\032src=x\\032onerror=alert(1)>.evil.example.',
@@ -13,7 +23,14 @@ export const HOSTILE_NAMES: readonly string[] = [
   `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}.`,
 ];
 
-function pod(options: Partial<FakePod> & { readonly ns: string; readonly name: string; readonly app: string; readonly index: number }): FakePod {
+function pod(
+  options: Partial<FakePod> & {
+    readonly ns: string;
+    readonly name: string;
+    readonly app: string;
+    readonly index: number;
+  },
+): FakePod {
   const node = options.node ?? (options.index % 2 === 0 ? 'k8s-ctr' : 'k8s-w1');
   return {
     endpoint: podEndpoint(options.ns, options.name, options.app),
@@ -33,7 +50,14 @@ export const SAMPLE_PODS: readonly FakePod[] = [
   pod({ ns: 'shop', name: 'search-59b8c4dd7-9hx2r', app: 'search', index: 5, rate: 7 }),
   pod({ ns: 'monitoring', name: 'prometheus-0', app: 'prometheus', index: 4, rate: 5 }),
   pod({ ns: 'legacy', name: 'erp-0', app: 'erp', index: 6, rate: 2, leaves: 'fell-back' }),
-  pod({ ns: 'default', name: 'netshoot', app: 'netshoot', index: 7, rate: 0.6, names: [...HOSTILE_NAMES, 'broken.example.net.'] }),
+  pod({
+    ns: 'default',
+    name: 'netshoot',
+    app: 'netshoot',
+    index: 7,
+    rate: 0.6,
+    names: [...HOSTILE_NAMES, 'broken.example.net.'],
+  }),
 ];
 
 export const SAMPLE_FINDINGS: readonly WireFinding[] = [
@@ -42,7 +66,10 @@ export const SAMPLE_FINDINGS: readonly WireFinding[] = [
     severity: 'bypassed',
     node: 'k8s-w1',
     pod: 'batch/report-28411140-pk5dj',
-    evidence: ['312 of 312 queries in the last minute went to coredns-7db6d8ff4d-ab12c', 'No policy names the frontend for this pod'],
+    evidence: [
+      '312 of 312 queries in the last minute went to coredns-7db6d8ff4d-ab12c',
+      'No policy names the frontend for this pod',
+    ],
     cause: 'No CiliumLocalRedirectPolicy selects the namespace batch',
     fix: { kind: 'command', text: 'kubectl -n kube-system apply -f nodelocaldns-lrp.yaml' },
   },
@@ -53,6 +80,9 @@ export const SAMPLE_FINDINGS: readonly WireFinding[] = [
     pod: 'legacy/erp-0',
     evidence: ['fell back: no-socket, no socket is bound at any backend'],
     cause: 'The cache listens on 169.254.20.10 only, not on the address the policy sends packets to',
-    fix: { kind: 'yaml', text: 'args:\n  - -localip=169.254.20.10,172.20.0.53\n  - -skipteardown=true\n  - -setupinterface=false' },
+    fix: {
+      kind: 'yaml',
+      text: 'args:\n  - -localip=169.254.20.10,172.20.0.53\n  - -skipteardown=true\n  - -setupinterface=false',
+    },
   },
 ];

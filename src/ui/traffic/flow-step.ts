@@ -1,5 +1,12 @@
 /** One flow as a line of a query's way. Text of packets is cut here, before anything keeps it. */
-import { type Endpoint, EVENT_TYPES, endpointPod, type Flow, flowPorts, TRACE_POINTS } from '../../flow/api.ts';
+import {
+  type Endpoint,
+  EVENT_TYPES,
+  endpointPod,
+  type Flow,
+  flowPorts,
+  TRACE_POINTS,
+} from '../../flow/api.ts';
 import type { WireStep } from '../wire.ts';
 
 /** A name has 255 bytes; escaped as `\DDD` each may take four characters. */

@@ -69,7 +69,10 @@ export class QueryBook {
       }
       query ??= this.#begin(traceId, flow, timeMs);
     }
-    if (query === undefined) return this.#keepEarly(traceId, flow);
+    if (query === undefined) {
+      this.#keepEarly(traceId, flow);
+      return;
+    }
     this.#add(query, flow);
     if (flow.l7?.type === 'RESPONSE') this.#answer(query, flow, timeMs);
   }
@@ -115,7 +118,8 @@ export class QueryBook {
     this.#open.set(traceId, query);
     for (const early of this.#early.get(traceId) ?? []) this.#add(query, early);
     this.#early.delete(traceId);
-    if (this.#open.size > MAX_OPEN) for (const oldest of [...this.#open.values()].slice(0, 1)) this.#close(oldest);
+    if (this.#open.size > MAX_OPEN)
+      for (const oldest of [...this.#open.values()].slice(0, 1)) this.#close(oldest);
     return query;
   }
 
@@ -124,7 +128,8 @@ export class QueryBook {
     const flows = this.#early.get(traceId) ?? [];
     if (flows.length === 0) this.#early.set(traceId, flows);
     if (flows.length < MAX_STEPS) flows.push(flow);
-    if (this.#early.size > MAX_OPEN) for (const key of [...this.#early.keys()].slice(0, 1)) this.#early.delete(key);
+    if (this.#early.size > MAX_OPEN)
+      for (const key of [...this.#early.keys()].slice(0, 1)) this.#early.delete(key);
   }
 
   #add(query: BookedQuery, flow: Flow): void {
@@ -176,7 +181,9 @@ export class QueryBook {
 
 /** A trace id is used again by another question; the same question again is a repetition of an unanswered one. */
 function isAgain(query: BookedQuery, flow: Flow): boolean {
-  return query.name !== cut(flow.l7?.dns?.query ?? '') || query.type !== cut(flow.l7?.dns?.qtypes.join(',') ?? '');
+  return (
+    query.name !== cut(flow.l7?.dns?.query ?? '') || query.type !== cut(flow.l7?.dns?.qtypes.join(',') ?? '')
+  );
 }
 
 function servedKey(server: string, name: string): string {

@@ -8,7 +8,12 @@ export type Role = 'cache' | 'cluster-dns' | 'other';
 
 const CACHE_LABELS: readonly string[] = ['k8s:k8s-app=node-local-dns', 'k8s:k8s-app=nodelocaldns'];
 const CLUSTER_DNS_LABEL = 'k8s:k8s-app=kube-dns';
-const CLUSTER_DNS_SERVICES: readonly string[] = ['kube-dns', 'coredns', 'kube-dns-upstream', 'rke2-coredns-rke2-coredns'];
+const CLUSTER_DNS_SERVICES: readonly string[] = [
+  'kube-dns',
+  'coredns',
+  'kube-dns-upstream',
+  'rke2-coredns-rke2-coredns',
+];
 const MAX_CACHES = 4096;
 
 export class Roles {

@@ -135,6 +135,8 @@ export class Scope {
     return {
       edges: EDGES.map((_, index) => this.edge(index)),
       ...(served === 0 ? {} : { hitShare: hits / served }),
+      fellBackRate: this.rate('fellBack'),
+      bypassedRate: this.rate('bypassed'),
       failureRate: this.rate('failures'),
       unansweredRate: this.rate('unanswered'),
       reasons: this.#topReasons(),
