@@ -292,7 +292,19 @@ describe('compileFilters', () => {
       name: 'a pattern without measure',
       filter: { dns_query: ['a'.repeat(2000)] },
       code: 'FLOW_FILTER_INVALID',
-      word: '1024',
+      word: '512',
+    },
+    {
+      name: 'a pattern that repeats without measure',
+      filter: { dns_query: ['(abcdefghijklmnopqrst){1000}'] },
+      code: 'FLOW_FILTER_INVALID',
+      word: 'repeats',
+    },
+    {
+      name: 'more patterns than anyone needs',
+      filter: { dns_query: Array.from({ length: 65 }, () => 'a') },
+      code: 'FLOW_FILTER_INVALID',
+      word: 'patterns',
     },
     {
       name: 'a bad expression',

@@ -6,11 +6,14 @@
  */
 import { fail, ok, type Result } from '../../fault/result.ts';
 import type { GetFlowsRequest } from '../api.ts';
-import { type Compiled, type FlowPredicate, invalid } from './field-compiler.ts';
+import { type Compiled, type FlowPredicate, invalid, isRecord } from './field-compiler.ts';
 import { FILTER_FIELDS, isFilterField } from './filter-fields.ts';
 import { compileNarrow, type NarrowOptions } from './narrow.ts';
 
 const MAX_FILTERS = 64;
+/** Values that are compiled to programs which then run over every flow. */
+const MAX_PATTERNS = 64;
+const PATTERN_FIELDS = ['dns_query', 'source_fqdn', 'destination_fqdn', 'node_name', 'http_path', 'http_url'];
 
 export type FilterRequest = Pick<GetFlowsRequest, 'whitelist' | 'blacklist' | 'narrow'>;
 
@@ -33,6 +36,8 @@ export function compileFilters(request: FilterRequest, options: NarrowOptions = 
 function compileList(filters: unknown, where: string): Result<readonly FlowPredicate[]> {
   if (!Array.isArray(filters)) return invalid(`${where} is a list of filters`);
   if (filters.length > MAX_FILTERS) return invalid(`${where} has more than ${MAX_FILTERS} filters`);
+  const patterns = filters.reduce((sum: number, filter: unknown) => sum + countPatterns(filter), 0);
+  if (patterns > MAX_PATTERNS) return invalid(`${where} has more than ${MAX_PATTERNS} patterns`);
   const predicates: FlowPredicate[] = [];
   for (const filter of filters) {
     const compiled = compileFilter(filter);
@@ -40,6 +45,12 @@ function compileList(filters: unknown, where: string): Result<readonly FlowPredi
     predicates.push(compiled.value);
   }
   return ok(predicates);
+}
+
+function countPatterns(filter: unknown): number {
+  if (!isRecord(filter)) return 0;
+  const lists = PATTERN_FIELDS.map((field) => filter[field]);
+  return lists.reduce((sum: number, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
 }
 
 /** One filter: all its fields must match; an empty field is as good as an absent one (proto3). */
