@@ -1,5 +1,9 @@
 /** Every check, in the order of their numbers. A new one is a file and a row here. */
 import type { Check } from '../check.ts';
+import { d09 } from './corefile/d09-upstream-loop.ts';
+import { d10 } from './corefile/d10-placeholders.ts';
+import { d17 } from './corefile/d17-cache-memory.ts';
+import { d18 } from './corefile/d18-negative-ttl.ts';
 import { d21 } from './pods/d21-dns-policy.ts';
 import { d24 } from './pods/d24-two-caches.ts';
 import { d33 } from './pods/d33-unreadable.ts';
@@ -11,4 +15,19 @@ import { d30 } from './redirect/d30-helm-value.ts';
 import { d31 } from './redirect/d31-recursion-not-available.ts';
 import { d32 } from './redirect/d32-idle-policy.ts';
 
-export const CHECKS: readonly Check[] = [d21, d24, d26, d27, d28, d29, d30, d31, d32, d33];
+export const CHECKS: readonly Check[] = [
+  d09,
+  d10,
+  d17,
+  d18,
+  d21,
+  d24,
+  d26,
+  d27,
+  d28,
+  d29,
+  d30,
+  d31,
+  d32,
+  d33,
+];
