@@ -4,6 +4,14 @@ import { d09 } from './corefile/d09-upstream-loop.ts';
 import { d10 } from './corefile/d10-placeholders.ts';
 import { d17 } from './corefile/d17-cache-memory.ts';
 import { d18 } from './corefile/d18-negative-ttl.ts';
+import { d03 } from './node/d03-ipvs-address.ts';
+import { d04 } from './node/d04-notrack-rules.ts';
+import { d05 } from './node/d05-late-rules.ts';
+import { d06 } from './node/d06-left-over.ts';
+import { d07 } from './node/d07-conntrack.ts';
+import { d08 } from './node/d08-duplicate-rules.ts';
+import { d22 } from './node/d22-ports.ts';
+import { d25 } from './node/d25-kernel.ts';
 import { d21 } from './pods/d21-dns-policy.ts';
 import { d24 } from './pods/d24-two-caches.ts';
 import { d33 } from './pods/d33-unreadable.ts';
@@ -16,12 +24,20 @@ import { d31 } from './redirect/d31-recursion-not-available.ts';
 import { d32 } from './redirect/d32-idle-policy.ts';
 
 export const CHECKS: readonly Check[] = [
+  d03,
+  d04,
+  d05,
+  d06,
+  d07,
+  d08,
   d09,
   d10,
   d17,
   d18,
   d21,
+  d22,
   d24,
+  d25,
   d26,
   d27,
   d28,
