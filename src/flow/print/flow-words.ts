@@ -142,7 +142,7 @@ function policyNames(flow: Flow): string {
   const egress = isDenied ? flow.egress_denied_by : flow.egress_allowed_by;
   const ingress = isDenied ? flow.ingress_denied_by : flow.ingress_allowed_by;
   const policies: readonly PolicyRef[] = (flow.traffic_direction === 'EGRESS' ? egress : ingress) ?? [];
-  const named = policies.filter(({ name, kind = '' }) => name !== '' && kind !== '');
+  const named = policies.filter(({ name = '', kind = '' }) => name !== '' && kind !== '');
   if (named.length === 0 || flow.verdict === 'AUDIT' || flow.traffic_direction === undefined) return '';
   return ` BY ${named.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
 }
