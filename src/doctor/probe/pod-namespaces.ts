@@ -27,6 +27,8 @@ export interface PodNamespace extends NetNamespace {
 export interface PodNamespaces {
   /** Undefined when nobody here has the address. */
   find(address: Ip): PodNamespace | undefined;
+  /** Those that live there, the sandbox's own (`pause`) last: its files are not always the pod's. */
+  processes(namespace: Pick<NetNamespace, 'inode'>): readonly number[];
   close(): void;
 }
 
@@ -36,6 +38,8 @@ export function openPodNamespaces(): PodNamespaces {
   const places = openPodPlaces({ clock: systemClock, log: quiet });
   const namespaces = listNamespaces();
   const byId = new Map(namespaces.map((namespace) => [idOf(namespace), namespace]));
+  let addresses: ReadonlyMap<Ip, NetNamespace> | undefined;
+  let processes: ReadonlyMap<bigint, readonly number[]> | undefined;
   return {
     find(address) {
       const place = placeOf(places, address);
@@ -43,8 +47,14 @@ export function openPodNamespaces(): PodNamespaces {
       const behind = place === undefined ? undefined : byId.get(place.netnsId);
       if (place !== undefined && behind !== undefined)
         return { ...behind, ifname: place.ifname, hostNetwork: false };
-      const holder = namespaces.find((namespace) => has(namespace, address));
+      // One look into each namespace serves all pods without a veth.
+      addresses ??= addressesOf(namespaces);
+      const holder = addresses.get(address);
       return holder === undefined ? undefined : { ...holder, hostNetwork: false };
+    },
+    processes({ inode }) {
+      processes ??= processesByNamespace();
+      return processes.get(inode) ?? [];
     },
     close: () => places.close(),
   };
@@ -63,32 +73,42 @@ function idOf(namespace: NetNamespace): number | undefined {
   return namespace.inode === ownNamespace().inode ? undefined : namespaceId(namespace);
 }
 
-function has(namespace: NetNamespace, address: Ip): boolean {
-  if (namespace.inode === ownNamespace().inode) return false;
-  const found = insideNamespace(namespace, () => {
-    const socket = new DumpSocket();
-    try {
-      return namespaceAddresses(socket).addresses.some(({ ip }) => ip === address);
-    } finally {
-      socket.close();
-    }
-  });
-  return found === true;
+function addressesOf(namespaces: readonly NetNamespace[]): ReadonlyMap<Ip, NetNamespace> {
+  const own = ownNamespace().inode;
+  const found = new Map<Ip, NetNamespace>();
+  for (const namespace of namespaces) {
+    if (namespace.inode === own) continue;
+    for (const { ip, linkLocal } of insideNamespace(namespace, listAddresses) ?? [])
+      if (!linkLocal) found.set(ip, namespace);
+  }
+  return found;
 }
 
-/** Those that live in the namespace, the sandbox's own (`pause`) last: its files are not always the pod's. */
-export function processesIn({ inode }: Pick<NetNamespace, 'inode'>): readonly number[] {
-  const found: { pid: number; isSandbox: boolean }[] = [];
+function listAddresses() {
+  const socket = new DumpSocket();
+  try {
+    return namespaceAddresses(socket).addresses;
+  } finally {
+    socket.close();
+  }
+}
+
+function processesByNamespace(): ReadonlyMap<bigint, readonly number[]> {
+  const found = new Map<bigint, number[]>();
+  const sandboxes = new Map<bigint, number[]>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      if (statSync(`/proc/${name}/ns/net`, { bigint: true }).ino !== inode) continue;
-      const command = readFileSync(`/proc/${name}/comm`, 'utf8').trim();
-      found.push({ pid: Number(name), isSandbox: command === 'pause' });
+      const { ino } = statSync(`/proc/${name}/ns/net`, { bigint: true });
+      const isSandbox = readFileSync(`/proc/${name}/comm`, 'utf8').trim() === 'pause';
+      const into = isSandbox ? sandboxes : found;
+      const pids = into.get(ino);
+      if (pids === undefined) into.set(ino, [Number(name)]);
+      else pids.push(Number(name));
     } catch {
       // It has ended, or is none of ours to look into.
     }
   }
-  found.sort((a, b) => Number(a.isSandbox) - Number(b.isSandbox));
-  return found.map(({ pid }) => pid);
+  for (const [ino, pids] of sandboxes) found.set(ino, [...(found.get(ino) ?? []), ...pids]);
+  return found;
 }

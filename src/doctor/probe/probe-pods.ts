@@ -7,7 +7,7 @@ import { errorText } from '../../fault/app-error.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import type { ProbeStep, ProbeTrail } from '../site/agent-facts.ts';
 import { readResolvConf } from '../site/node/resolv-conf.ts';
-import { openPodNamespaces, type PodNamespaces, processesIn } from './pod-namespaces.ts';
+import { openPodNamespaces, type PodNamespaces } from './pod-namespaces.ts';
 import { type ProbeOptions, type ProbeResult, type ProbeTarget, sendProbes } from './send-probes.ts';
 
 export interface ProbedPod {
@@ -68,7 +68,7 @@ function targetOf(
       const namespace = namespaces.find(address);
       if (namespace === undefined) continue;
       if (namespace.hostNetwork) return "it is on the host's network: its packets pass no interface of a pod";
-      const nameserver = nameserverIn(processesIn(namespace)) ?? otherwise;
+      const nameserver = nameserverIn(namespaces.processes(namespace)) ?? otherwise;
       return nameserver === undefined
         ? 'its resolv.conf names no server that can be read'
         : { key, namespace, nameserver };

@@ -6,7 +6,7 @@ import { TestNetwork, type TestPod } from '../../datapath/testing/test-network.t
 import { parseName, ROOT } from '../../dns/name.ts';
 import { ownNamespace } from '../../sys/netns/namespaces.ts';
 import { systemClock } from '../../telemetry/clock.ts';
-import { openPodNamespaces, type PodNamespace, processesIn } from './pod-namespaces.ts';
+import { openPodNamespaces, type PodNamespace } from './pod-namespaces.ts';
 import { type ProbeOptions, sendProbes } from './send-probes.ts';
 
 const VIP = '10.96.0.10';
@@ -70,9 +70,11 @@ describe('openPodNamespaces', () => {
     expect(ownNamespace().inode).toBe(home);
   });
 
-  test('processesIn tells who lives there', () => {
-    expect(processesIn(find(CLIENT))).toEqual([]);
-    expect(processesIn(find(SERVER)).length).toBeGreaterThan(0);
+  test('tells the processes that live in a pod', () => {
+    const namespaces = openPodNamespaces();
+    expect(namespaces.processes(find(CLIENT))).toEqual([]);
+    expect(namespaces.processes(find(SERVER)).length).toBeGreaterThan(0);
+    namespaces.close();
   });
 });
 
