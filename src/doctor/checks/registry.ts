@@ -1,5 +1,7 @@
 /** Every check, in the order of their numbers. A new one is a file and a row here. */
 import type { Check } from '../check.ts';
+import { d19 } from './access/d19-network-policy.ts';
+import { d20 } from './access/d20-name-policy.ts';
 import { d09 } from './corefile/d09-upstream-loop.ts';
 import { d10 } from './corefile/d10-placeholders.ts';
 import { d17 } from './corefile/d17-cache-memory.ts';
