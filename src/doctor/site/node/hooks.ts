@@ -1,6 +1,7 @@
 /** Whose programs see the packets of pods, and what their sockets are connected to before there is a packet. */
+import { readFileSync } from 'node:fs';
 import { readChain } from '../../../datapath/hooks/hooked-direction.ts';
-import { withCgroupRoot } from '../../../datapath/socket/cgroup-root.ts';
+import { mountedCgroups, withCgroupRoot } from '../../../datapath/socket/cgroup-root.ts';
 import { listLinks } from '../../../sys/netlink/links.ts';
 import { cgroupPrograms, programName } from '../../../sys/socket-programs/cgroup-link.ts';
 import type { HookFact } from '../node-facts.ts';
@@ -42,6 +43,8 @@ function ownersAt(spec: Parameters<typeof readChain>[0]): HookFact['owners'] {
 }
 
 function cgroupHooks(path: string | undefined): readonly HookFact[] {
+  // Where none is mounted a view would have to be, and looking must change nothing.
+  if (path === undefined && mountedCgroups(readFileSync('/proc/self/mounts', 'utf8')).length === 0) return [];
   return withCgroupRoot(path, ({ fd }) =>
     CGROUP_HOOKS.map((hook) => ({
       place: `cgroup ${hook}`,
