@@ -1,9 +1,12 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FlowFilter, GetFlowsRequest } from '../api.ts';
+import { compileFilters } from '../filter/compile-filters.ts';
 import { parseTime } from '../time.ts';
-import { createFlagCollector, filterFlagSpec, filterFlags } from './filter-flags.ts';
+import { createFlagCollector, FILTER_FLAGS, filterFlagSpec, filterFlags } from './filter-flags.ts';
 import { flowsRequest, type ObserveFlags } from './flows-request.ts';
 import { formatRawFilters } from './raw-filters.ts';
+import { parseDuration } from './time-flag.ts';
 
 const NOW = parseTime('2026-03-03T10:00:00Z') ?? 0n;
 const MAX_UINT64 = '18446744073709551615';
@@ -235,6 +238,65 @@ describe('flowsRequest, filters', () => {
     { line: '--port 1 --not', word: 'none comes after' },
   ])('refuses $line', ({ line, word }) => {
     expect(refusalOf(line)).toContain(word);
+  });
+});
+
+describe('flowsRequest, whatever is typed', () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      '53',
+      'udp',
+      'a/b',
+      'shop/',
+      '10.0.0.0/8',
+      'fd00::1',
+      '*.a',
+      'l7',
+      'trace:1',
+      'world',
+      'syn',
+      'x=y',
+    ),
+  );
+  const flag = fc.record({
+    name: fc.constantFrom(
+      ...FILTER_FLAGS.map(({ name }) => name).filter((name) => name !== 'cel-expression'),
+    ),
+    value: word,
+    not: fc.boolean(),
+  });
+
+  it('is refused, or is a request that a server compiles, with its filters as text and back', () => {
+    fc.assert(
+      fc.property(fc.array(flag, { maxLength: 5 }), fc.option(word, { nil: undefined }), (filters, since) => {
+        const request = flowsRequest({ filters, ...(since === undefined ? {} : { since }) }, NOW);
+        if (!request.ok) {
+          expect(request.reason).not.toBe('');
+          return;
+        }
+        expect(compileFilters(request.value)).toMatchObject({ ok: true });
+        const texts = (request.value.whitelist ?? []).map((filter) => JSON.stringify(filter));
+        const again = flowsRequest({ allowlist: texts }, NOW);
+        expect(again.ok ? (again.value.whitelist ?? []) : again).toEqual(request.value.whitelist ?? []);
+        expect(formatRawFilters(request.value)).not.toMatch(/[\p{Cf}\u007f-\u009f\u2028\u2029]/u);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    { text: '1h43m', ns: 6_180_000_000_000n },
+    { text: '.5s', ns: 500_000_000n },
+    { text: '1.000000001s', ns: 1_000_000_001n },
+    { text: '-1m', ns: -60_000_000_000n },
+    { text: '0', ns: 0n },
+    { text: '1d', ns: undefined },
+    { text: '1', ns: undefined },
+    { text: '.s', ns: undefined },
+    { text: '', ns: undefined },
+  ])('takes $text for a duration as Go does: $ns ns', ({ text, ns }) => {
+    expect(parseDuration(text)).toBe(ns);
   });
 });
 

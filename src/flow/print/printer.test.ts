@@ -209,6 +209,10 @@ describe('createFlowPrinter, nodes', () => {
 });
 
 describe('createFlowPrinter', () => {
+  it.each(['compact', 'dict', 'table'])('passes over an answer of a kind unknown here in %s', (output) => {
+    expect(printed([{ node_name: 'worker-1', time: '' }], { output })).toEqual({ out: '', err: '' });
+  });
+
   it.each([
     { options: { output: 'yaml' }, word: 'yaml' },
     { options: { output: 'constructor' }, word: 'constructor' },

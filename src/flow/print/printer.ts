@@ -60,16 +60,22 @@ function refuse(reason: string): ReturnType<typeof fail> {
 
 const PRINTERS: Readonly<Record<Layout, (options: PrinterOptions) => FlowPrinter>> = {
   compact: (options) => ({
-    print: (response) =>
-      response.node_status === undefined
-        ? { out: `${formatCompact(response, options)}\n`, err: '' }
-        : { out: '', err: statusLine(response, response.node_status, options) },
+    print(response) {
+      const { node_status: status } = response;
+      if (status !== undefined) return { out: '', err: statusLine(response, status, options) };
+      return { out: isNothing(response) ? '' : `${formatCompact(response, options)}\n`, err: '' };
+    },
     end: () => '',
   }),
   dict: createDictPrinter,
   json: createJsonPrinter,
   table: createTablePrinter,
 };
+
+/** A kind of answer that is newer than we are. */
+function isNothing({ flow, lost_events: lost }: GetFlowsResponse): boolean {
+  return flow === undefined && lost === undefined;
+}
 
 function statusLine(response: GetFlowsResponse, status: NodeStatusEvent, options: PrinterOptions): string {
   return isShown(status, options) ? `${formatNodeStatus(response, status, options)}\n` : '';
