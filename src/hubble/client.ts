@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import { AppError, errorText } from '../fault/app-error.ts';
+import { AppError, errorCode, errorText } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import type { HubbleErrorCode } from './errors.ts';
 import {
@@ -27,6 +27,7 @@ import {
   fromWireResponse,
   fromWireStatus,
 } from './messages.ts';
+import { NARROW_NAME } from './narrow.ts';
 import type { ObserverSource, PeerChange } from './observer-source.ts';
 import { toWireRequest } from './requests.ts';
 import { appErrorOf, isCancelled } from './rpc-status.ts';
@@ -48,6 +49,8 @@ export interface HubbleClient extends ObserverSource {
   peers(signal: AbortSignal): AsyncIterable<PeerChange>;
   /** Word of the health service for `hubble.server.Observer`. */
   health(): Promise<string>;
+  /** Whether `narrow` of a request means something to the server; `flows` with it is refused otherwise. */
+  knowsNarrow(): Promise<boolean>;
   /** Ends what is under way. */
   close(): void;
 }
@@ -78,9 +81,13 @@ export function openHubble(target: string, tls?: ClientTls): HubbleClient {
   const ask = (method: Method, message: WireMessage = {}) => unary({ client, target }, method, message);
   const listen = (method: Method, message: WireMessage, signal: AbortSignal) =>
     stream({ client, target }, { method, message, signal });
+  const check = async (service: string) =>
+    String((await ask(methodOf(HEALTH, 'Check'), { service })).status ?? 'UNKNOWN');
+  const knowsNarrow = () => check(NARROW_NAME).then((status) => status === 'SERVING', isRefusal);
   return {
     target,
     async *flows(request: GetFlowsRequest, signal: AbortSignal) {
+      if (request.narrow !== undefined && !(await knowsNarrow())) throw narrowUnknown(target);
       for await (const wire of listen(methodOf(OBSERVER, 'GetFlows'), toWireRequest(request), signal)) {
         const response: GetFlowsResponse | undefined = fromWireResponse(wire);
         if (response !== undefined) yield response;
@@ -95,12 +102,25 @@ export function openHubble(target: string, tls?: ClientTls): HubbleClient {
         if (change !== undefined) yield change;
       }
     },
-    async health() {
-      const answer = await ask(methodOf(HEALTH, 'Check'), { service: 'hubble.server.Observer' });
-      return String(answer.status ?? 'UNKNOWN');
-    },
+    health: () => check('hubble.server.Observer'),
+    knowsNarrow,
     close: () => client.close(),
   };
+}
+
+/** False: the server is there and has no such name, or no health service at all. Any other failure is thrown. */
+function isRefusal(error: unknown): false {
+  const code = errorCode(error);
+  if (code === 'HUBBLE_REFUSED' || code === 'HUBBLE_UNSUPPORTED') return false;
+  throw error;
+}
+
+function narrowUnknown(target: string): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_UNSUPPORTED';
+  return new AppError(
+    code,
+    `Cannot ask Hubble: the server has no conditions beyond its filters: received ${target}`,
+  );
 }
 
 interface Parsed {

@@ -28,7 +28,7 @@ export type WireMessage = { readonly [field: string]: unknown };
 export type Method = MethodDefinition<WireMessage, WireMessage>;
 export type Service = ServiceDefinition;
 
-const FILES = ['observer/observer.proto', 'peer/peer.proto', 'health/health.proto'];
+const FILES = ['observer/observer.proto', 'peer/peer.proto', 'health/health.proto', 'zerohop/narrow.proto'];
 
 const definitions = loadSync(FILES, {
   keepCase: true,
@@ -55,6 +55,20 @@ export function methodOf(service: Service, name: string): Method {
   const method = service[name];
   if (method === undefined) throw new Error(`There is no method ${name} in proto/`);
   return method;
+}
+
+export interface Codec {
+  serialize(message: WireMessage): Buffer;
+  /** Throws for what is no such message. */
+  deserialize(bytes: Buffer): WireMessage;
+}
+
+/** Of a message that stands inside another as bytes. */
+export function codecOf(messageName: string): Codec {
+  const definition = definitions[messageName];
+  if (definition === undefined || !('serialize' in definition))
+    throw new Error(`There is no ${messageName} in proto/`);
+  return definition as Codec;
 }
 
 /** The fields of a message of `proto/`, by their full path: `IP`, `IP.source`, as far down as `depth` names. */

@@ -1,12 +1,15 @@
 /**
  * gRPC's health service: clients ask it before anything else, and `hubble status` fails without it (spec hubble 6.6). The
- * names that answer are the server's own (empty), the one Hubble's clients ask for, and the service's in `proto/`.
+ * names that answer are the server's own (empty), the one Hubble's clients ask for, the service's in `proto/`, and
+ * what this server knows beyond Hubble.
  */
-const SERVICES: readonly string[] = ['', 'hubble.server.Observer', 'observer.Observer'];
+import { NARROW_NAME } from './narrow.ts';
+
+const SERVICES: readonly string[] = ['', 'hubble.server.Observer', 'observer.Observer', NARROW_NAME];
 
 export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 
-/** Undefined for a service that is not here. */
+/** Whether a service of that name is here. */
 export function isHealthService(service: string): boolean {
   return SERVICES.includes(service);
 }

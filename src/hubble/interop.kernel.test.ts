@@ -153,6 +153,7 @@ describe('openHubble, of another implementation', () => {
       ...{ connectedNodes: 2, unavailableNodes: [], flowsRate: 0.5 },
       ...{ seenFlows: Number.MAX_SAFE_INTEGER, uptimeNs: 18_446_744_073_709_551_615n },
     });
+    expect(await client.knowsNarrow()).toBe(false);
     await expect(client.nodes()).rejects.toMatchObject({ code: 'HUBBLE_UNSUPPORTED' });
     const refused = (async () => {
       for await (const _ of client.flows({ first: true, follow: true }, new AbortController().signal));

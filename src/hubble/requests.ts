@@ -8,6 +8,7 @@ import type { FlowFilter, GetFlowsRequest } from '../flow/api.ts';
 import type { HubbleErrorCode } from './errors.ts';
 import { isFlowPath } from './field-mask.ts';
 import type { WireMessage } from './grpc.ts';
+import { fromWireNarrow, toWireNarrow, type WireAny } from './narrow.ts';
 import { fromWireTime, toWireTime, type WireTime } from './wire-time.ts';
 
 /** observer.GetFlowsRequest as the library gives it. */
@@ -21,6 +22,7 @@ export interface WireFlowsRequest {
   readonly since?: WireTime;
   readonly until?: WireTime;
   readonly field_mask?: WireMask;
+  readonly extensions?: WireAny;
   readonly experimental?: { readonly field_mask?: WireMask };
 }
 
@@ -41,6 +43,8 @@ export function fromWireRequest(wire: WireFlowsRequest): Result<GetFlowsRequest>
       return refuse('HUBBLE_REQUEST_INVALID', `${bound} is not a time of the years 1 to 9999`);
     times[bound] = text;
   }
+  const narrow = wire.extensions === undefined ? undefined : fromWireNarrow(wire.extensions);
+  if (narrow?.ok === false) return narrow;
   const { whitelist = [], blacklist = [] } = wire;
   const mask = wire.field_mask ?? wire.experimental?.field_mask;
   return ok({
@@ -51,6 +55,7 @@ export function fromWireRequest(wire: WireFlowsRequest): Result<GetFlowsRequest>
     ...(whitelist.length === 0 ? {} : { whitelist }),
     ...(blacklist.length === 0 ? {} : { blacklist }),
     ...(mask?.paths === undefined ? {} : { field_mask: { paths: mask.paths } }),
+    ...(narrow === undefined ? {} : { narrow: narrow.value }),
   });
 }
 
@@ -70,7 +75,7 @@ function quote(text: string): string {
 
 /** Times that cannot be read are left for the server to miss: callers check them first, for they know where they came from. */
 export function toWireRequest(request: GetFlowsRequest): WireMessage {
-  const { number, first, follow, since, until, whitelist, blacklist, field_mask } = request;
+  const { number, first, follow, since, until, whitelist, blacklist, field_mask, narrow } = request;
   return {
     ...(number === undefined ? {} : { number: String(number) }),
     ...(first === undefined ? {} : { first }),
@@ -80,5 +85,6 @@ export function toWireRequest(request: GetFlowsRequest): WireMessage {
     ...(whitelist === undefined ? {} : { whitelist }),
     ...(blacklist === undefined ? {} : { blacklist }),
     ...(field_mask === undefined ? {} : { field_mask }),
+    ...(narrow === undefined ? {} : { extensions: toWireNarrow(narrow) }),
   };
 }

@@ -152,6 +152,31 @@ describe('startHubbleServer, refusing', () => {
   });
 });
 
+describe('openHubble', () => {
+  it('asks for conditions of ours only where they are known', async () => {
+    source.see('one');
+    const client = await connect();
+    expect(await client.knowsNarrow()).toBe(true);
+    await summaries(client, { narrow: { rcode: [0, 3], slow_ms: 0.5 } });
+    expect(source.asked.at(-1)?.narrow).toEqual({ rcode: [0, 3], slow_ms: 0.5 });
+  });
+
+  it('says of an address what is wrong with it', async () => {
+    expect(await codeOf(summaries(open(`unix://${join(directory, 'nobody')}`), {}))).toBe(
+      'HUBBLE_UNREACHABLE',
+    );
+    for (const wrong of [
+      '',
+      'localhost',
+      'http://localhost:1',
+      'unix://relative',
+      'localhost:70000',
+      'a b:1',
+    ])
+      expect(() => openHubble(wrong)).toThrow(expect.objectContaining({ code: 'HUBBLE_TARGET_INVALID' }));
+  });
+});
+
 describe('startHubbleServer on a unix socket', () => {
   const path = () => join(directory, 'hubble.sock');
 
