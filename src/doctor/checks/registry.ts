@@ -36,6 +36,8 @@ export const CHECKS: readonly Check[] = [
   d10,
   d17,
   d18,
+  d19,
+  d20,
   d21,
   d22,
   d24,
