@@ -166,3 +166,10 @@ spec:
       dnsPolicy: ClusterFirstWithHostNet
       containers: [{ name: cilium-agent, image: "quay.io/cilium/cilium:v1.18.1" }]
 `;
+
+/** One word of a manifest changed; a test that changes nothing would prove nothing. */
+export function changed(text: string, from: string | RegExp, to: string): string {
+  const result = text.replace(from, to);
+  if (result === text) throw new Error(`nothing to change: ${String(from)}`);
+  return result;
+}

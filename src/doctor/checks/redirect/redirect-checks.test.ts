@@ -7,6 +7,7 @@ import { unknownAgentFacts, unknownNodeFacts } from '../../site/site.ts';
 import {
   CILIUM,
   CLUSTER_DNS,
+  changed,
   found,
   foundBy,
   POD_CACHE,
@@ -18,12 +19,6 @@ import { d31 } from './d31-recursion-not-available.ts';
 
 const SOUND = [CLUSTER_DNS, POD_CACHE, POLICY, CILIUM];
 const CACHE = 'DaemonSet kube-system/node-local-dns';
-
-function changed(text: string, from: string | RegExp, to: string): string {
-  const result = text.replace(from, to);
-  if (result === text) throw new Error(`nothing to change: ${String(from)}`);
-  return result;
-}
 
 describe('sound manifests', () => {
   it('have no finding', async () => {
