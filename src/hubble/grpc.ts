@@ -73,25 +73,51 @@ export function codecOf(messageName: string): Codec {
 
 /** The fields of a message of `proto/`, by their full path: `IP`, `IP.source`, as far down as `depth` names. */
 export function fieldPaths(messageName: string, depth: number): readonly string[] {
+  return fieldsOf(messageName).flatMap(({ name, inner }) => {
+    const below = depth > 1 && inner !== undefined ? fieldPaths(inner, depth - 1) : [];
+    return [name, ...below.map((path) => `${name}.${path}`)];
+  });
+}
+
+/** A field as its message describes it. */
+export interface MessageField {
+  readonly name: string;
+  readonly number: number;
+  /** The message that stands there, when it is one. */
+  readonly inner?: string;
+}
+
+/** Throws for a message that `proto/` lacks: our own mistake. */
+export function fieldsOf(messageName: string): readonly MessageField[] {
   const definition = definitions[messageName];
-  if (definition === undefined || !('format' in definition))
+  if (definition === undefined || !isMessage(messageName))
     throw new Error(`There is no ${messageName} in proto/`);
   const { field: fields = [] } = definition.type as { readonly field?: readonly DescribedField[] };
-  return fields.flatMap(({ name, typeName }) => {
-    const inner = depth > 1 && definitions[siblingOf(messageName, typeName)] !== undefined;
-    const below = inner ? fieldPaths(siblingOf(messageName, typeName), depth - 1) : [];
-    return [name, ...below.map((path) => `${name}.${path}`)];
+  return fields.map(({ name, number, typeName }) => {
+    const inner =
+      typeName === ''
+        ? undefined
+        : scopesOf(messageName)
+            .map((scope) => scope + typeName)
+            .find(isMessage);
+    return { name, number, ...(inner === undefined ? {} : { inner }) };
   });
 }
 
 interface DescribedField {
   readonly name: string;
+  readonly number: number;
+  /** As the proto writes it; empty for what is no message and no enum. */
   readonly typeName: string;
 }
 
-/** Types are told without or with their package, with a dot ahead when it is the full name. */
-function siblingOf(messageName: string, typeName: string): string {
-  if (typeName.startsWith('.')) return typeName.slice(1);
-  const { pack } = /^(?<pack>.*)\.[^.]*$/.exec(messageName)?.groups ?? {};
-  return `${pack ?? ''}.${typeName}`;
+function isMessage(name: string): boolean {
+  const definition = definitions[name];
+  return definition !== undefined && 'serialize' in definition;
+}
+
+/** Where a name that stands in a message is looked for, the innermost first (protobuf.dev, packages and name resolution). */
+function scopesOf(messageName: string): readonly string[] {
+  const parts = messageName.split('.');
+  return parts.map((_, i) => `${parts.slice(0, parts.length - i).join('.')}.`).concat('');
 }

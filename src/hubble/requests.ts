@@ -7,8 +7,9 @@ import { fail, ok, type Result } from '../fault/result.ts';
 import type { FlowFilter, GetFlowsRequest } from '../flow/api.ts';
 import type { HubbleErrorCode } from './errors.ts';
 import { isFlowPath } from './field-mask.ts';
-import type { WireMessage } from './grpc.ts';
+import type { Method, WireMessage } from './grpc.ts';
 import { fromWireNarrow, toWireNarrow, type WireAny } from './narrow.ts';
+import { findUnknownField } from './unknown-fields.ts';
 import { fromWireTime, toWireTime, type WireTime } from './wire-time.ts';
 
 /** observer.GetFlowsRequest as the library gives it. */
@@ -23,6 +24,8 @@ export interface WireFlowsRequest {
   readonly until?: WireTime;
   readonly field_mask?: WireMask;
   readonly extensions?: WireAny;
+  /** Of our own making: what the decoder passed over. */
+  readonly unknown_field?: string;
   readonly experimental?: { readonly field_mask?: WireMask };
 }
 
@@ -30,7 +33,22 @@ interface WireMask {
   readonly paths?: readonly string[];
 }
 
+/** A decoder of GetFlowsRequest that keeps in mind what it passed over. */
+export function noticingUnknown({ requestDeserialize, ...method }: Method): Method {
+  return {
+    ...method,
+    requestDeserialize(bytes) {
+      const unknown = findUnknownField(bytes);
+      const request = requestDeserialize(bytes);
+      return unknown === undefined ? request : { ...request, unknown_field: unknown };
+    },
+  };
+}
+
 export function fromWireRequest(wire: WireFlowsRequest): Result<GetFlowsRequest> {
+  if (wire.unknown_field !== undefined) {
+    return refuse('HUBBLE_REQUEST_INVALID', `this server does not know its field ${wire.unknown_field}`);
+  }
   const bad = badPath(wire.field_mask) ?? badPath(wire.experimental?.field_mask);
   if (bad !== undefined)
     return refuse('HUBBLE_REQUEST_INVALID', `the field mask names no field of a flow: ${quote(bad)}`);
