@@ -8,6 +8,7 @@ import { AppError } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { type HubbleClient, openHubble } from './client.ts';
+import { Client, credentials, HEALTH, methodOf } from './grpc.ts';
 import type { PeerChange } from './observer-source.ts';
 import { type HubbleServer, type HubbleServerOptions, startHubbleServer } from './server.ts';
 import { FakeSource, SAMPLE_NODE, SAMPLE_STATUS } from './testing/fake-source.ts';
@@ -113,6 +114,33 @@ describe('startHubbleServer', () => {
     abort.abort();
     await following;
     await expect.poll(() => [source.open, server.streams]).toEqual([0, 0]);
+  });
+});
+
+describe('startHubbleServer, closing', () => {
+  it('tells followers that it goes away, not that there is no more', async () => {
+    const server = await start();
+    const client = open(server.targets[0] ?? '');
+    const ended = codeOf(summaries(client, { follow: true }));
+    await expect.poll(() => source.open).toBe(1);
+    await server.close();
+    expect(await ended).toBe('HUBBLE_UNREACHABLE');
+    expect(source.open).toBe(0);
+  });
+
+  it('tells who watches its health', async () => {
+    const server = await start();
+    const client = new Client(server.targets[0] ?? '', credentials.createInsecure());
+    closers.push(() => client.close());
+    const { path, requestSerialize, responseDeserialize } = methodOf(HEALTH, 'Watch');
+    const seen: unknown[] = [];
+    for (const service of ['hubble.server.Observer', 'nobody']) {
+      const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service });
+      call.on('data', (message) => seen.push(message.status)).on('error', () => undefined);
+    }
+    await expect.poll(() => seen.toSorted()).toEqual(['SERVICE_UNKNOWN', 'SERVING']);
+    await server.close();
+    await expect.poll(() => seen.slice(2)).toEqual(['NOT_SERVING']);
   });
 });
 

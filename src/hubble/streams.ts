@@ -15,6 +15,7 @@ export class Streams {
   readonly #most: number;
   readonly #log: Pick<Log, 'error'>;
   readonly #open = new Set<AbortController>();
+  #isClosing = false;
 
   constructor(most: number, log: Pick<Log, 'error'>) {
     this.#most = most;
@@ -34,9 +35,11 @@ export class Streams {
     try {
       this.#enter(abort);
       for await (const row of rows(abort.signal)) {
-        if (abort.signal.aborted) break;
+        // A source whose signal was raised may have a last word.
+        if (call.cancelled) break;
         if (!call.write(row)) await drained(call, abort.signal);
       }
+      if (this.#isClosing) throw goingAway();
       if (!call.cancelled) call.end();
     } catch (error) {
       if (!call.cancelled) call.emit('error', statusOf(error, this.#log));
@@ -59,10 +62,16 @@ export class Streams {
     this.#open.add(abort);
   }
 
-  /** Streams end as if there were no more to say. */
+  /** Streams end, and their clients are told that there would have been more. */
   close(): void {
+    this.#isClosing = true;
     for (const abort of this.#open) abort.abort();
   }
+}
+
+function goingAway(): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_UNREACHABLE';
+  return new AppError(code, 'Cannot go on: the server is going away');
 }
 
 function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
