@@ -66,22 +66,7 @@ export async function startHubbleServer(options: HubbleServerOptions): Promise<H
   const { log, clock } = options;
   const streams = new Streams(options.maxStreams ?? MAX_STREAMS, log);
   const closing = new AbortController();
-  const server = new Server({
-    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-    'grpc.max_concurrent_streams': MAX_STREAMS * 2,
-    'grpc.max_connection_idle_ms': IDLE_MS,
-    'grpc.keepalive_time_ms': KEEPALIVE_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    'grpc.enable_channelz': 0,
-  });
-  server.addService(
-    { ...OBSERVER, GetFlows: noticingUnknown(methodOf(OBSERVER, 'GetFlows')) },
-    observerMethods(options, streams),
-  );
-  server.addService(PEER, {
-    Notify: (call: StreamCall) => void streams.run(call, (signal) => peersOf(options, signal)),
-  });
-  server.addService(HEALTH, healthMethods(streams, closing.signal));
+  const server = grpcServer(options, streams, closing.signal);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const accept = (socket: Socket) => {
@@ -118,6 +103,26 @@ export async function startHubbleServer(options: HubbleServerOptions): Promise<H
     },
     close,
   };
+}
+
+function grpcServer(options: HubbleServerOptions, streams: Streams, closing: AbortSignal): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+    'grpc.max_concurrent_streams': MAX_STREAMS * 2,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.enable_channelz': 0,
+  });
+  server.addService(
+    { ...OBSERVER, GetFlows: noticingUnknown(methodOf(OBSERVER, 'GetFlows')) },
+    observerMethods(options, streams),
+  );
+  server.addService(PEER, {
+    Notify: (call: StreamCall) => void streams.run(call, (signal) => peersOf(options, signal)),
+  });
+  server.addService(HEALTH, healthMethods(streams, closing));
+  return server;
 }
 
 type UnaryCall = ServerUnaryCall<WireMessage, WireMessage>;
