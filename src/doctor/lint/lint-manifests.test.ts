@@ -77,7 +77,7 @@ describe('readYaml', () => {
       text: 'a: 1\n---\nb: [\n---\nc: 1\n',
       says: /./,
     },
-    { name: 'a template', text: 'a: {{ .Values.x }}\n', says: /helm template/ },
+    { name: 'a template', text: '{{- if .Values.x }}\nkind: Pod\n{{- end }}\n', says: /helm template/ },
     { name: 'a document that is no object', text: '- 1\n- 2\n', says: /must be an object: received a list/ },
     { name: 'an item that is no object', text: 'kind: List\nitems: [7]\n', says: /received number/ },
     { name: 'aliases that grow without end', text: bomb(), says: /alias/i },
