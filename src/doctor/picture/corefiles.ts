@@ -39,13 +39,15 @@ export function corefilesOf(
   namespace: string,
   configMaps: readonly ConfigMapFact[],
 ): readonly CorefileFact[] {
-  return configMaps
-    .filter((map) => map.namespace === namespace && container.configMaps.includes(map.name))
-    .flatMap((map) =>
-      Object.entries(map.data)
-        .filter(([key]) => isCorefileKey(key))
-        .map(([key, text]) => readCorefile(objectName('ConfigMap', map), key, text)),
-    );
+  const mounted = configMaps.filter(
+    (map) => map.namespace === namespace && container.configMaps.includes(map.name),
+  );
+  // A folder with overlays writes one object several times; the server is given one of them.
+  return [...new Map(mounted.toReversed().map((map) => [map.name, map])).values()].flatMap((map) =>
+    Object.entries(map.data)
+      .filter(([key]) => isCorefileKey(key))
+      .map(([key, text]) => readCorefile(objectName('ConfigMap', map), key, text)),
+  );
 }
 
 export function readCorefile(object: string, key: string, text: string): CorefileFact {
