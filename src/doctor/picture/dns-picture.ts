@@ -158,20 +158,22 @@ function podsOf({ kind, name, namespace }: WorkloadFact, pods: readonly PodFact[
   );
 }
 
-/** Pods whose owner was not listed still tell its name. */
+/** Pods whose owner was not listed still tell its name; those without one are alike by their labels. */
 function groupByOwner(pods: readonly PodFact[]): ReadonlyMap<string, readonly PodFact[]> {
-  const groups = new Map<string, PodFact[]>();
+  const groups = new Map<string, { readonly name: string; readonly pods: PodFact[] }>();
   for (const pod of pods) {
     const owner = pod.workload;
     const name =
       owner === undefined
         ? objectName('Pod', pod)
         : objectName(owner.kind, { namespace: pod.namespace, name: owner.name });
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [pod]);
-    else group.push(pod);
+    const alike = Object.keys(pod.labels).length > 0 ? JSON.stringify([pod.namespace, pod.labels]) : name;
+    const key = owner === undefined ? alike : name;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { name, pods: [pod] });
+    else group.pods.push(pod);
   }
-  return groups;
+  return new Map([...groups.values()].map((group) => [group.name, group.pods]));
 }
 
 function roleOf(
