@@ -131,7 +131,7 @@ export class Traffic {
       this.#names.touch(query.name.toLowerCase()).count(query.rcode);
     } else {
       this.#all.countFurther(query);
-      for (const client of query.causes) this.#clients.get(client)?.countFurther(query);
+      for (const client of query.causes) this.#clients.touch(client).countFurther(query);
     }
   }
 }
