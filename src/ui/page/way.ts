@@ -227,5 +227,5 @@ function spoken(snapshot: WireSnapshot | undefined): string {
 }
 
 function short(text: string): string {
-  return text.length > 18 ? `${text.slice(0, 8)}…${text.slice(-9)}` : text;
+  return text.length > 16 ? `${text.slice(0, 7)}…${text.slice(-8)}` : text;
 }
