@@ -2,6 +2,7 @@
 import type { Suite } from './suite.ts';
 import { churn } from './suites/churn.ts';
 import { derive } from './suites/derive.ts';
+import { flows } from './suites/flows.ts';
 import { hits } from './suites/hits.ts';
 import { memory } from './suites/memory.ts';
 import { misses } from './suites/misses.ts';
@@ -22,4 +23,5 @@ export const SUITES: readonly Suite[] = [
   workers,
   derive,
   redirect,
+  flows,
 ];

@@ -43,9 +43,9 @@ enum abi_limit {
 	UDP_FLOW_SECONDS = 120,
 	/* A DNS client that asks two addresses within this from one port gets its answers told apart by message id. */
 	MIXED_SECONDS = 10,
-	EVENT_RING_BYTES = 2097152,
-	/* A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
-	EVENT_PAYLOAD_BYTES = 512,
+	EVENT_RING_BYTES = 4194304,
+	/* What EDNS lets UDP carry. A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
+	EVENT_PAYLOAD_BYTES = 2048,
 };
 
 enum frontend_flag {
@@ -229,6 +229,7 @@ struct config {
 	__u32 listening;
 };
 
+/* As long as what it carries: the ring's own header tells the length of each record. */
 struct packet_event {
 	/* CLOCK_MONOTONIC */
 	__u64 time_ns;
@@ -253,7 +254,7 @@ struct packet_event {
 	/* Length on the wire, and how much of it is here. */
 	__u32 payload_length;
 	__u32 captured_length;
-	__u8 payload[EVENT_PAYLOAD_BYTES];
+	__u8 payload[];
 };
 
 #endif

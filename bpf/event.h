@@ -41,29 +41,33 @@ static __always_inline int is_event_port(__be16 port)
 	return 0;
 }
 
-static __always_inline int is_wanted(const struct packet *packet)
+static __always_inline int is_wanted(const struct packet *packet, const struct outcome *outcome)
 {
 	__u32 zero = 0;
 	struct config *settings = bpf_map_lookup_elem(&config, &zero);
 
 	if (!settings || !settings->listening)
 		return 0;
-	return is_event_port(packet->source_port) || is_event_port(packet->destination_port);
+	/* A backend may serve at another port than its frontend has. */
+	return is_event_port(packet->source_port) || is_event_port(packet->destination_port) ||
+	       is_event_port(outcome->translated_port);
 }
 
-/* Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. */
+/*
+ * Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. The draft is
+ * this processor's alone: nothing else of ours runs here before we are done.
+ */
 static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
 {
 	struct packet_event *event;
-	__u64 length;
+	__u64 length = packet->payload_length;
+	__u32 zero = 0;
 
-	if (!is_wanted(packet))
+	if (!is_wanted(packet, outcome))
 		return;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count(COUNTER_EVENTS_LOST);
+	event = (struct packet_event *)bpf_map_lookup_elem(&drafts, &zero);
+	if (!event)
 		return;
-	}
 	event->time_ns = bpf_ktime_get_ns();
 	event->ifindex = skb->ifindex;
 	event->delivered_ifindex = outcome->delivered_ifindex;
@@ -81,18 +85,21 @@ static __always_inline void tell(struct __sk_buff *skb, const struct packet *pac
 	event->pad = 0;
 	event->payload_length = packet->payload_length;
 	event->captured_length = 0;
-	length = packet->payload_length;
 	if (length > EVENT_PAYLOAD_BYTES)
 		length = EVENT_PAYLOAD_BYTES;
 	if (length > 0) {
-		/* 1 to 512, in a form that every verifier since 5.10 believes. */
+		/* 1 to EVENT_PAYLOAD_BYTES, in a form that every verifier since 5.10 believes. */
 		length -= 1;
-		asm volatile("%0 &= 0x1ff" : "+r"(length));
+		asm volatile("%0 &= %1" : "+r"(length) : "i"(EVENT_PAYLOAD_BYTES - 1));
 		length += 1;
 		if (bpf_skb_load_bytes(skb, packet->payload_offset, event->payload, length) == 0)
 			event->captured_length = length;
+		else
+			length = 0;
 	}
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	length += __builtin_offsetof(struct packet_event, payload);
+	if (bpf_ringbuf_output(&events, event, length, BPF_RB_NO_WAKEUP) < 0)
+		count(COUNTER_EVENTS_LOST);
 }
 
 #endif

@@ -7,6 +7,11 @@
 #include <bpf/bpf_helpers.h>
 #include "abi.h"
 
+/* A struct packet_event and the longest payload. */
+struct event_draft {
+	__u64 words[(sizeof(struct packet_event) + EVENT_PAYLOAD_BYTES) / 8];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_FRONTENDS);
@@ -87,6 +92,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } lingering SEC(".maps");
+
+/* Where an event is put together: only then is its length known, and the ring gives room for no less. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct event_draft);
+} drafts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

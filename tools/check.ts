@@ -43,6 +43,8 @@ async function main(args: readonly string[]): Promise<number> {
     ]),
   );
   await step('types', () => runProgram(process.execPath, [TSC]));
+  // A browser has other globals than Node, and neither may use the other's.
+  await step('types of the page', () => runProgram(process.execPath, [TSC, '-p', 'src/ui/page']));
   if (fix) await step('docs/errors.md', writeDocuments);
   await checkTree(step);
   await step('tests', () =>

@@ -28,7 +28,20 @@ export const TEST_TOOLS = [
   ['nsd', 'nsd', 'serves the same zone files, as judge of our answers, and takes zones from us'],
   ['tcpdump', 'tcpdump', 'sees with other eyes what is on the wire'],
   ['ethtool', 'ethtool', 'switches checksum and segmentation offload of test interfaces off and on'],
+  ['protoc', 'protobuf-compiler', "makes Python of the messages of Hubble's API"],
+  ['grpc_python_plugin', 'protobuf-compiler-grpc', "makes Python of the services of Hubble's API"],
+  [
+    '/usr/include/google/protobuf/timestamp.proto',
+    'libprotobuf-dev',
+    "has the messages that those of Hubble's API are made of",
+  ],
+  [
+    '/usr/lib/python3/dist-packages/grpc/__init__.py',
+    'python3-grpcio',
+    "speaks Hubble's API with a gRPC that is not ours",
+  ],
   ['iptables', 'iptables', 'keeps the rules of the node cache, in both of its flavours'],
+  ['chromium', 'chromium', 'opens the page of zerohop ui and works it as a person does'],
 ];
 
 /** For those who change the C programs; users need none of it. */

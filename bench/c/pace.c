@@ -1,5 +1,5 @@
 /* Asks at a fixed rate whatever the server does (open loop) and says how long the answers took, one line of JSON.
- * `pace PORT RATE SECONDS SOCKETS FILE`, to 127.0.0.1. When an answer arrived is the kernel's word (SO_TIMESTAMPNS), so that
+ * `pace PORT RATE SECONDS SOCKETS FILE [ADDRESS]`, to 127.0.0.1 or to the address of a pod. When an answer arrived is the kernel's word (SO_TIMESTAMPNS), so that
  * a generator that has to wait for a processor does not count as a slow server; when it was asked is read just before the
  * send, from the same clock. Nothing waits for an answer that does not come within a second. */
 #define _GNU_SOURCE
@@ -71,9 +71,10 @@ static int by_size(const void *a, const void *b) {
 
 static double quantile(double share) { return answered ? latencies[(long)((answered - 1) * share)] / 1000.0 : -1; }
 
-static void open_sockets(int count, int port) {
+static void open_sockets(int count, int port, const char *address) {
   int on = 1, buffer = BUFFER;
-  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(port)};
+  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(port)};
+  if (inet_pton(AF_INET, address, &peer.sin_addr) != 1) fprintf(stderr, "Not an address: %s\n", address), exit(2);
   for (int i = 0; i < count; i++) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
@@ -90,7 +91,7 @@ static void open_sockets(int count, int port) {
 }
 
 int main(int words, char **word) {
-  if (words < 6) return fprintf(stderr, "pace PORT RATE SECONDS SOCKETS FILE\n"), 2;
+  if (words < 6) return fprintf(stderr, "pace PORT RATE SECONDS SOCKETS FILE [ADDRESS]\n"), 2;
   double rate = atof(word[2]), seconds = atof(word[3]);
   int sockets = atoi(word[4]), total, number = 0;
   if (sockets < 1 || sockets > MAX_SOCKETS) return 2;
@@ -98,7 +99,7 @@ int main(int words, char **word) {
   long planned = room = rate * seconds;
   latencies = malloc(room * sizeof *latencies + 4);
   asked = calloc(sockets, sizeof *asked);
-  open_sockets(sockets, atoi(word[1]));
+  open_sockets(sockets, atoi(word[1]), words > 6 ? word[6] : "127.0.0.1");
   prctl(PR_SET_TIMERSLACK, 1);
   long start = now(CLOCK_MONOTONIC), last = 0;
   while (answered < planned) {

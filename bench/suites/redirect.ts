@@ -94,7 +94,7 @@ async function buildStage(bench: Bench): Promise<Stage> {
 
 async function measure(stage: Stage, way: Way): Promise<Exchange> {
   const { datapath, echo } = stage;
-  await datapath.apply(specOf(stage, way));
+  await datapath.apply(redirectSpec({ ...stage, ...way }));
   const pid = echo.pid ?? 0;
   const before = cpuNanos(pid);
   const { answered, p50, p99, cpuNanos: client } = await exchange(stage, way.address, QUERIES);
@@ -124,7 +124,15 @@ async function exchange({ client, bench }: Stage, address: string, count: number
   return JSON.parse(stdout) as ExchangeLine;
 }
 
-function specOf({ client, server }: Stage, { watched, redirected }: Way): DatapathSpec {
+export interface RedirectWish {
+  readonly client: TestPod;
+  readonly server: TestPod;
+  readonly watched: boolean;
+  readonly redirected: boolean;
+}
+
+/** The service's address leads to `server`. */
+export function redirectSpec({ client, server, watched, redirected }: RedirectWish): DatapathSpec {
   const port = portOf('53');
   const frontends = PROTOCOLS.map((protocol) => ({
     address: ipOf(VIP),

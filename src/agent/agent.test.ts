@@ -60,7 +60,7 @@ class Bench {
     this.agent = await startNode({
       ...{ nodeName: 'k8s-w1', snapshot, missing, datapath, socketPath, log: QUIET },
       clock: systemClock,
-      ringCapacity: 255,
+      flowCapacity: 255,
     });
   }
 
@@ -234,7 +234,7 @@ describe('flows', () => {
   it.each([
     {
       name: 'an unknown field',
-      request: { whitelist: [{ http_url: ['x'] }] as never },
+      request: { whitelist: [{ kafka_topic: ['x'] }] as never },
       code: 'FLOW_FILTER_UNKNOWN_FIELD',
     },
     { name: 'first with follow', request: { first: true, follow: true }, code: 'FLOW_REQUEST_INVALID' },

@@ -5,25 +5,30 @@
  */
 import type { PodRow } from '../cluster/rows.ts';
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
-import type { Datapath, PacketEvent } from '../datapath/datapath.ts';
+import type { Datapath } from '../datapath/datapath.ts';
 import type { HookOrder } from '../datapath/hooks/hook-set.ts';
-import { openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
+import { MOST_EVENT_PORTS, openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
-import { DEFAULT_RING_CAPACITY, FlowRing } from '../flow/ring.ts';
+import { PacketLog } from '../flow/capture/packet-log.ts';
+import { NO_FLOWS } from '../flow/flow-log.ts';
+import { createFlowRecorder, type FlowRecorder } from '../flow/flow-recorder.ts';
+import { Turns } from '../flow/turns.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { type ClusterWatch, startClusterWatch } from '../kube/cluster-watch.ts';
 import type { KubeConfigSource } from '../kube/config/config.ts';
 import { loadKubeConfig } from '../kube/config/load-kube-config.ts';
 import type { Ip } from '../net/ip.ts';
+import type { ListenAddress } from '../net/listen-address.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { createDeriver } from '../policy/deriver.ts';
 import { listFrontends } from '../policy/list-frontends.ts';
 import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { agentFamilies } from './agent-metrics.ts';
 import { startApiServer } from './api-server.ts';
-import { startFlowRecorder } from './flow-recorder.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
+import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 import { withoutRedirects } from './observe-only.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
@@ -39,6 +44,9 @@ import { PROGRAM_VERSION } from './version.ts';
 import { POLICY_NEEDS } from './wanted-state.ts';
 import type { LrpListing } from './wire.ts';
 
+/** How many ports `flowPorts` may name. */
+export const MOST_FLOW_PORTS = MOST_EVENT_PORTS;
+
 export interface AgentOptions {
   /** spec.nodeName of this node's pods. */
   readonly nodeName: string;
@@ -49,8 +57,14 @@ export interface AgentOptions {
   readonly log: Log;
   /** False: no packet events, no flows. Default: true. */
   readonly recordFlows?: boolean;
-  /** How many flows are kept; default 4095, at most 65535. */
-  readonly ringCapacity?: number;
+  /** How many flows are kept; default and most 65535. */
+  readonly flowCapacity?: number;
+  /** Packets from and to these ports become flows, at most `MOST_FLOW_PORTS`; default 53. */
+  readonly flowPorts?: readonly number[];
+  /** Ports at which messages are DNS; default 53 and 5353. */
+  readonly dnsPorts?: readonly number[];
+  /** Where metrics are served; absent: nowhere. */
+  readonly metricsAddress?: ListenAddress;
   /** What address matchers may ask for; absent allows all that no service owns. */
   readonly addressAllowList?: readonly Prefix[];
   /** Namespaces whose policies count; absent or empty allows all. */
@@ -103,6 +117,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     log,
     clock,
     delivery: delivery.mode,
+    ...(options.flowPorts === undefined ? {} : { eventPorts: options.flowPorts }),
     ...(options.hookOrder === undefined ? {} : { hookOrder: options.hookOrder }),
     ...(options.socketRedirect && {
       socketRedirect: {
@@ -175,8 +190,7 @@ export interface NodeOptions
 export async function startNode(options: NodeOptions): Promise<Agent> {
   const { nodeName, datapath, snapshot, missing, clock, log } = options;
   const { addressAllowList = [], policyNamespaces = [] } = options;
-  const ring = new FlowRing(options.ringCapacity ?? DEFAULT_RING_CAPACITY);
-  const recording = options.recordFlows ?? true;
+  const packets = (options.recordFlows ?? true) ? new PacketLog(options.flowCapacity) : undefined;
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
     redirectPermission: options.redirectPermission ?? 'annotated',
@@ -188,8 +202,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const known = {
     nodeName,
     startedAtMs: clock.nowMs(),
-    recording,
-    ring,
+    packets,
     datapath,
     snapshot,
     missing,
@@ -199,13 +212,16 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   };
   let report: StatusReport | undefined;
   let health: NodeHealth | undefined;
+  let recorder: FlowRecorder | undefined;
+  let metrics: MetricsPage | undefined;
   const listing = (): LrpListing => {
     const { table } = loop;
     return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
   };
   const reportStatus = () => (report === undefined ? {} : { report: report.status() });
   const api = await startApiServer({
-    ...{ socketPath: options.socketPath, nodeName, ring, clock, log },
+    ...{ socketPath: options.socketPath, nodeName, clock, log, turns: new Turns() },
+    flows: () => recorder?.flows ?? NO_FLOWS,
     lrp: () => ({ ...listing(), ...reportStatus() }),
     lb: () => ({ node: nodeName, rows: datapath.dump() }),
     service: () => ({
@@ -226,16 +242,25 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   try {
     health =
       options.health && new NodeHealth({ ...options.health, datapath, clock, log, random: Math.random });
+    if (options.metricsAddress !== undefined) {
+      const families = () => agentFamilies({ datapath, recorder, packets });
+      metrics = await startMetricsPage({ address: options.metricsAddress, families, log });
+    }
   } catch (error) {
+    health?.close();
     await api.close();
     throw error;
   }
-  const isOwn = (event: PacketEvent) => health?.isOwn(event) ?? false;
-  const recorder = {
-    ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, ring, clock, isOwn },
-    ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
-  };
-  const stopRecorder = recording ? startFlowRecorder(recorder) : () => undefined;
+  if (packets !== undefined) {
+    recorder = createFlowRecorder({
+      ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
+      ...(health === undefined ? {} : { own: health.ownPackets }),
+      ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
+      ...(options.flowPorts === undefined ? {} : { flowPorts: options.flowPorts }),
+      ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
+    });
+    recorder.start();
+  }
   loop.start();
   const ready = () =>
     POLICY_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
@@ -243,9 +268,9 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   return {
     async close() {
       loop.close();
-      stopRecorder();
+      recorder?.close();
       health?.close();
-      await Promise.all([report?.close(), api.close()]);
+      await Promise.all([report?.close(), api.close(), metrics?.close()]);
       await loop.settled();
     },
   };

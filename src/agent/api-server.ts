@@ -9,9 +9,10 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { AppError, errorCode } from '../fault/app-error.ts';
 import type { GetFlowsRequest } from '../flow/api.ts';
-import { formatJson } from '../flow/json.ts';
+import type { FlowLog } from '../flow/flow-log.ts';
+import { formatJson } from '../flow/print/json.ts';
 import { type FlowQuery, parseFlowsRequest, readFlows } from '../flow/read-flows.ts';
-import type { FlowRing } from '../flow/ring.ts';
+import type { Turns } from '../flow/turns.ts';
 import { makeDirectory } from '../sys/bpffs.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -21,7 +22,8 @@ import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } f
 export interface ApiServerOptions {
   readonly socketPath: string;
   readonly nodeName: string;
-  readonly ring: FlowRing;
+  readonly flows: () => FlowLog;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Pick<Log, 'error'>;
   readonly lrp: () => LrpListing;
@@ -106,8 +108,9 @@ async function sendFlows(exchange: Exchange): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   response.flushHeaders();
   try {
-    const { ring, nodeName, clock } = options;
-    for await (const each of readFlows({ ring, query, nodeName, clock, signal: abort.signal })) {
+    const { nodeName, clock, turns } = options;
+    const reading = { log: options.flows(), query, nodeName, clock, turns, signal: abort.signal };
+    for await (const each of readFlows(reading)) {
       if (!response.write(`${formatJson(each)}\n`)) await drained(response, abort.signal);
     }
     response.end();

@@ -33,6 +33,11 @@ export const AGENT_ERRORS = {
     cause: 'A flag of the agent has a value that cannot be used.',
     cure: 'Correct the flag the message names.',
   },
+  AGENT_METRICS_UNUSABLE: {
+    cause:
+      'The address for metrics cannot be listened on: another program does, or it is no address of this machine.',
+    cure: 'Give another with --metrics-address, or leave the flag out.',
+  },
 } as const;
 
 export type AgentErrorCode = keyof typeof AGENT_ERRORS;

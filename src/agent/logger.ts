@@ -3,7 +3,7 @@
  * rest sees the plain `Log`.
  */
 import { pino } from 'pino';
-import { escapeSteering } from '../flow/json.ts';
+import { escapeSteering } from '../flow/print/escape.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;

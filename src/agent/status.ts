@@ -2,7 +2,7 @@
 import type { ClusterSnapshot, KindName } from '../cluster/snapshot.ts';
 import type { Datapath, FallBackReason } from '../datapath/datapath.ts';
 import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
-import type { FlowRing } from '../flow/ring.ts';
+import type { PacketLog } from '../flow/capture/packet-log.ts';
 import type { Readable } from '../store/store.ts';
 import type { PolicyLoop } from './policy-loop.ts';
 import { realisations } from './realisation.ts';
@@ -12,8 +12,8 @@ import type { AgentStatus, SocketPathJson } from './wire.ts';
 export interface StatusInput {
   readonly nodeName: string;
   readonly startedAtMs: number;
-  readonly recording: boolean;
-  readonly ring: FlowRing;
+  /** Absent: no flows are recorded. */
+  readonly packets: PacketLog | undefined;
   readonly datapath: Datapath;
   readonly snapshot: Readable<ClusterSnapshot>;
   readonly missing: Readable<ReadonlySet<KindName>>;
@@ -26,7 +26,7 @@ export interface StatusInput {
 }
 
 export function describeStatus(input: StatusInput): AgentStatus {
-  const { ring, datapath, loop } = input;
+  const { packets, datapath, loop } = input;
   const counters = datapath.counters();
   const synced = input.snapshot.get().synced;
   const missing = input.missing.get();
@@ -50,10 +50,10 @@ export function describeStatus(input: StatusInput): AgentStatus {
       eventsLost: String(counters.eventsLost),
     },
     flows: {
-      recording: input.recording,
-      kept: ring.next - ring.oldest,
-      capacity: ring.capacity,
-      seen: ring.next,
+      recording: packets !== undefined,
+      kept: packets?.flowsHeld ?? 0,
+      capacity: packets?.capacity ?? 0,
+      seen: packets?.flowsEver ?? 0,
       followers: input.followers,
     },
     ...(loop.lastError === undefined ? {} : { datapathError: loop.lastError }),

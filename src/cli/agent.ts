@@ -1,10 +1,12 @@
 /** `zerohop agent`: redirects and observes DNS on this node until a signal ends it; packets keep their way then. */
-import { type AgentOptions, cleanupNode, startAgent } from '../agent/agent.ts';
+import { type AgentOptions, cleanupNode, MOST_FLOW_PORTS, startAgent } from '../agent/agent.ts';
 import { DEFAULT_SOCKET } from '../agent/discover.ts';
 import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
 import { AppError } from '../fault/app-error.ts';
-import { MAX_RING_CAPACITY } from '../flow/ring.ts';
+import { MAX_FLOW_CAPACITY } from '../flow/capture/packet-log.ts';
+import { type ListenAddress, parseListenAddress } from '../net/listen-address.ts';
+import { parsePort } from '../net/port.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { keepSmall } from '../serve/process/process-spare.ts';
 import type { Command } from './main.ts';
@@ -23,6 +25,9 @@ interface Flags {
   readonly probe: string;
   readonly flows: boolean;
   readonly flowCapacity?: number;
+  readonly flowPorts?: readonly string[];
+  readonly dnsPorts?: readonly string[];
+  readonly metricsAddress?: string;
   readonly observeOnly?: boolean;
   readonly reportStatus: boolean;
   readonly socketRedirect: string;
@@ -70,7 +75,18 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
-    .option('--flow-capacity <n>', 'how many flows are kept: 4095, from 1 to 65535', countFlag)
+    .option('--metrics-address <address>', 'serve metrics at ADDRESS:PORT or :PORT')
+    .option(
+      '--flow-ports <port>',
+      'packets from and to these ports become flows; repeated or with commas, at most 8 (53)',
+      collect,
+    )
+    .option(
+      '--dns-ports <port>',
+      'those of them whose messages are DNS; repeated or with commas (53, 5353)',
+      collect,
+    )
+    .option('--flow-capacity <n>', 'how many flows are kept: 65535, from 1 to 65535', countFlag)
     .option('--observe-only', 'redirect nothing, whatever policies say')
     .option(
       '--socket-redirect <host|all|off>',
@@ -137,7 +153,12 @@ async function runAgent(flags: Flags): Promise<void> {
     observeOnly: flags.observeOnly === true,
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
-    ...(flags.flowCapacity === undefined ? {} : { ringCapacity: flowCapacity(flags.flowCapacity) }),
+    ...(flags.metricsAddress === undefined
+      ? {}
+      : { metricsAddress: listenAddress('--metrics-address', flags.metricsAddress) }),
+    ...(flags.flowPorts === undefined ? {} : { flowPorts: ports('--flow-ports', flags.flowPorts) }),
+    ...(flags.dnsPorts === undefined ? {} : { dnsPorts: ports('--dns-ports', flags.dnsPorts) }),
+    ...(flags.flowCapacity === undefined ? {} : { flowCapacity: flowCapacity(flags.flowCapacity) }),
     socketRedirect: {
       scope: flags.observeOnly === true ? 'off' : scope,
       ...(flags.cgroupRoot === undefined ? {} : { cgroupRoot: flags.cgroupRoot }),
@@ -178,9 +199,27 @@ function limit(flag: string, parts: readonly string[] | undefined): readonly str
   return parts ?? [];
 }
 
+/** The programs have room for eight. */
+function ports(flag: string, texts: readonly string[]): readonly number[] {
+  const numbers = texts.map((text) => parsePort(text) ?? refusePort(flag, text));
+  if (numbers.length === 0 || numbers.length > MOST_FLOW_PORTS)
+    throw invalid(flag, `it is from 1 to ${MOST_FLOW_PORTS} ports`, texts.join(','));
+  return numbers;
+}
+
+function refusePort(flag: string, text: string): never {
+  throw invalid(flag, 'it is no port from 1 to 65535', text);
+}
+
+function listenAddress(flag: string, text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address === undefined) throw invalid(flag, 'it is ADDRESS:PORT or :PORT', text);
+  return address;
+}
+
 function flowCapacity(count: number): number {
-  if (count < 1 || count > MAX_RING_CAPACITY)
-    throw invalid('--flow-capacity', `it is from 1 to ${MAX_RING_CAPACITY}`, String(count));
+  if (count < 1 || count > MAX_FLOW_CAPACITY)
+    throw invalid('--flow-capacity', `it is from 1 to ${MAX_FLOW_CAPACITY}`, String(count));
   return count;
 }
 

@@ -1,12 +1,14 @@
 /** `zerohop observe`: flows of one node or of all the lab's, in Hubble's layouts. */
 import { type DiscoveredAgent, discoverAgents } from '../agent/discover.ts';
 import { followAgents } from '../agent/follow.ts';
-import { mergeByTime } from '../agent/merge.ts';
 import { AppError } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
-import { type CompactOptions, formatCompact } from '../flow/compact.ts';
-import { flowsRequest, type ObserveFlags } from '../flow/flags.ts';
-import { formatJson } from '../flow/json.ts';
+import { filterFlags } from '../flow/flags/filter-flags.ts';
+import { flowsRequest, type ObserveFlags } from '../flow/flags/flows-request.ts';
+import { formatCompact } from '../flow/print/compact.ts';
+import type { PrintOptions } from '../flow/print/flow-words.ts';
+import { formatJson } from '../flow/print/json.ts';
+import { mergeByTime } from '../hubble/relay/merge-by-time.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Command } from './main.ts';
 import {
@@ -85,7 +87,7 @@ function addFormatting(program: ReturnType<typeof createProgram>): void {
 async function observe(flags: Flags): Promise<number> {
   const print = printer(flags);
   const nowNs = BigInt(Math.round(systemClock.nowMs())) * 1_000_000n;
-  const request = flowsRequest(flags, nowNs);
+  const request = flowsRequest({ ...flags, filters: filterFlags(flags) }, nowNs);
   if (!request.ok) throw new AppError(request.code, `Cannot observe: ${request.reason ?? request.code}`);
   endOnClosedPipe();
   const agents = await discoverAgents({ ...flags, onSilent: warnOfSilence });
@@ -106,7 +108,7 @@ function printer(flags: Flags): (response: GetFlowsResponse) => Promise<void> {
     throw new AppError('FLOW_REQUEST_INVALID', `Cannot observe: ${reason}`);
   }
   const terminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
-  const options: CompactOptions = {
+  const options: PrintOptions = {
     printNodeName: flags.printNodeName ?? false,
     numeric: flags.numeric ?? false,
     color: flags.color === 'always' || (flags.color === 'auto' && terminal),

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import type { AgentClient } from '../agent/client.ts';
 import type { DiscoveredAgent } from '../agent/discover.ts';
 import { AppError } from '../fault/app-error.ts';
-import { escapeSteering } from '../flow/json.ts';
+import { escapeSteering } from '../flow/print/escape.ts';
 import { endOnClosedPipe, print } from './program.ts';
 
 export interface ListFlags {

@@ -8,6 +8,7 @@ import type { Port, Protocol } from '../net/port.ts';
 import type { Frontend } from '../policy/table.ts';
 import type { DumpedFrontend } from './dump.ts';
 import type { HookStatus } from './hooks/hook-set.ts';
+import type { PacketSink } from './packet-record.ts';
 import type { SocketPathStatus } from './socket/socket-status.ts';
 
 /** A pod of this node whose host-side interface gets our programs. */
@@ -187,8 +188,8 @@ export interface Datapath {
   socketPath(): SocketPathStatus;
   /** What our programs took of the machine's processors, so far, while the kernel was told to count (`countProgramRuns`). */
   programCosts(): readonly ProgramCost[];
-  /** At most one listener; called in the order of the ring. `lost` is how many events were dropped before this one. */
-  onEvent(listener: (event: PacketEvent, lost: number) => void): void;
+  /** At most one sink. From now on the programs tell of packets; without this they tell nothing, which costs nothing. */
+  onPackets(sink: PacketSink): void;
   /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */
   close(): void;
   /** Unpins everything: links detach, packets go their ordinary way. */

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import type { Clock } from '../telemetry/clock.ts';
 import type { PacketEvent } from './datapath.ts';
 import { createFakeKernel, openFakeDatapath } from './fake-datapath.ts';
-import { describeDatapath, redirectedFrontend, toIp } from './testing/conformance.ts';
+import {
+  DNS_PORT,
+  describeDatapath,
+  redirectedFrontend,
+  toIp,
+  toPortOrThrow,
+} from './testing/conformance.ts';
+import { eventSink } from './testing/event-sink.ts';
 
 /** Time passes only when a test says so. */
 function handClock(): Clock & { pass(ms: number): void } {
@@ -58,12 +65,20 @@ test('the fake retries a failed row until its backend has an interface', async (
   expect(datapath.frontends()[0]?.status).toMatchObject({ state: 'done', attempts: 3, sinceMs: 1_000_750 });
 });
 
+function samplePacket(fields: Partial<PacketEvent>): PacketEvent {
+  const source = { address: toIp('172.20.0.10'), port: toPortOrThrow('40000') };
+  const destination = { address: toIp('10.96.0.10'), port: DNS_PORT };
+  const payload = new Uint8Array();
+  const seen = { timeNs: 1n, hook: 'from-endpoint', ifindex: 3, protocol: 'UDP', tcpFlags: 0 } as const;
+  return { ...seen, verdict: 'forwarded', source, destination, payload, payloadLength: 0, ...fields };
+}
+
 test('the fake tells its listener what a test lets happen', () => {
   const datapath = openFakeDatapath({ kernel: createFakeKernel(), clock: handClock() });
   const heard: [string, number][] = [];
-  datapath.onEvent((event, lost) => heard.push([event.verdict, lost]));
-  datapath.emit({ verdict: 'redirected' } as PacketEvent, 2);
+  datapath.onPackets(eventSink((event, lost) => heard.push([event.verdict, lost])));
+  datapath.emit(samplePacket({ verdict: 'redirected' }), 2);
   datapath.close();
-  datapath.emit({ verdict: 'restored' } as PacketEvent);
+  datapath.emit(samplePacket({ verdict: 'restored' }));
   expect(heard).toEqual([['redirected', 2]]);
 });

@@ -21,6 +21,7 @@ import type {
 } from './datapath.ts';
 import type { DumpedFrontend } from './dump.ts';
 import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
+import { type PacketSink, toRecord } from './packet-record.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
 import { SOCKET_PATH_OFF, type SocketPathStatus } from './socket/socket-status.ts';
 
@@ -87,7 +88,7 @@ class FakeImplementation implements FakeDatapath {
   #last: readonly GoneBackend[] = [];
   #inherited: readonly FrontendRow[];
   #interfaces: readonly InterfaceRow[] = [];
-  #listener: ((event: PacketEvent, lost: number) => void) | undefined;
+  #sink: PacketSink | undefined;
   #tellGone: (gone: readonly GoneBackend[]) => void = () => undefined;
   #timer: Timer | undefined;
   #closed = false;
@@ -148,17 +149,19 @@ class FakeImplementation implements FakeDatapath {
     return SOCKET_PATH_OFF;
   }
 
-  onEvent(listener: (event: PacketEvent, lost: number) => void): void {
-    if (!this.#closed) this.#listener = listener;
+  onPackets(sink: PacketSink): void {
+    if (!this.#closed) this.#sink = sink;
   }
 
   emit(event: PacketEvent, lost = 0): void {
-    this.#listener?.(event, lost);
+    const record = toRecord(event);
+    if (lost > 0) this.#sink?.lost(lost);
+    this.#sink?.packet(record, 0, record.bytes.length);
   }
 
   close(): void {
     this.#closed = true;
-    this.#listener = undefined;
+    this.#sink = undefined;
     this.#timer?.cancel();
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Datapath, PacketEvent } from './datapath.ts';
 import { toIp } from './testing/conformance.ts';
+import { eventSink } from './testing/event-sink.ts';
 import { RedirectRig, VIP } from './testing/redirect-rig.ts';
 import { readCapture } from './testing/test-capture.ts';
 import { buildPacket, type PacketShape, type ReadPacket } from './testing/test-packet.ts';
@@ -48,7 +49,7 @@ beforeEach(async () => {
   datapath = rig.openDatapath();
   await datapath.apply(rig.spec());
   [captured, events] = [[], []];
-  datapath.onEvent((event) => events.push(event));
+  datapath.onPackets(eventSink((event) => events.push(event)));
   capture = rig.network.spawn(
     rig.backend.netns,
     'tcpdump',

@@ -23,6 +23,9 @@ import { openPodPlaces, type PodPlaces } from './place/pod-places.ts';
 import { openSocketPath, type SocketRedirect } from './socket/open-socket-path.ts';
 import { retireSocketPath } from './socket/retire.ts';
 
+/** How many ports `eventPorts` may name. */
+export const MOST_EVENT_PORTS = MAX_EVENT_PORTS;
+
 export interface DatapathOptions {
   /** A directory on a bpffs, made (and the bpffs mounted) when missing; ours alone, one per node. */
   readonly pinDirectory: string;

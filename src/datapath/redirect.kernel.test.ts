@@ -2,6 +2,7 @@
  * Real packets between real namespaces: a client, the backend of a redirected frontend, and a fallback that the node
  * translates the frontend to when we leave a packet alone. Who answered is told by the address in the answer. Needs root.
  */
+
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { systemClock } from '../telemetry/clock.ts';
 import type { Datapath, DatapathSpec, PacketEvent } from './datapath.ts';
 import { openDatapath, removeDatapath } from './open-datapath.ts';
 import { redirectedFrontend, toIp } from './testing/conformance.ts';
+import { eventSink } from './testing/event-sink.ts';
 import { readCapture } from './testing/test-capture.ts';
 import { silentLog, TestNetwork, type TestPod } from './testing/test-network.ts';
 
@@ -224,10 +226,11 @@ test('the observer hears one event for each packet of a query, at each hook it p
   await datapath.apply(specFor([pods.backend.address]));
   const events: PacketEvent[] = [];
   let lost = 0;
-  datapath.onEvent((event, before) => {
+  const sink = eventSink((event, before) => {
     events.push(event);
     lost += before;
   });
+  datapath.onPackets(sink);
   network.dig(pods.client, `@${VIP}`, 'google.com');
   await expect.poll(() => events.length, PATIENTLY).toBe(2);
   const [query, answer] = events;

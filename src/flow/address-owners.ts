@@ -140,7 +140,7 @@ function isPrivate(address: Ip): boolean {
 }
 
 /** Pods on the host's network are not told apart from their node. */
-function podAddresses(pod: PodRow | undefined): readonly Ip[] {
+export function podAddresses(pod: PodRow | undefined): readonly Ip[] {
   return pod === undefined || pod.hostNetwork ? [] : pod.podIPs;
 }
 

@@ -59,9 +59,12 @@ export interface Ports {
   readonly destination_port?: number;
 }
 
+/** `NS` (RFC 3540) is a flag of the API alone: no packet of ours has it. */
+export type TcpFlagSet = { readonly [F in TcpFlag | 'NS']?: boolean };
+
 export interface Layer4 {
   readonly UDP?: Ports;
-  readonly TCP?: Ports & { readonly flags?: { readonly [F in TcpFlag]?: true } };
+  readonly TCP?: Ports & { readonly flags?: TcpFlagSet };
 }
 
 export interface Workload {
@@ -107,6 +110,13 @@ export interface Layer7 {
   readonly dns?: DnsRecord;
 }
 
+/** A policy that decided; only servers with policies of their own say it. */
+export interface PolicyRef {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly kind?: string;
+}
+
 export interface EventType {
   readonly type?: number;
   readonly sub_type?: number;
@@ -123,12 +133,17 @@ export interface Flow {
     readonly source: string;
     readonly destination: string;
     readonly ipVersion: 'IPv4' | 'IPv6';
+    readonly encrypted?: boolean;
+    readonly source_xlated?: string;
   };
+  readonly ethernet?: { readonly source: string; readonly destination: string };
   readonly l4: Layer4;
   readonly source: Endpoint;
   readonly destination: Endpoint;
   readonly Type: 'L3_L4' | 'L7' | 'SOCK';
   readonly node_name: string;
+  /** `key=value`, sorted. */
+  readonly node_labels?: readonly string[];
   readonly source_names?: readonly string[];
   readonly destination_names?: readonly string[];
   readonly l7?: Layer7;
@@ -138,6 +153,12 @@ export interface Flow {
   readonly source_service?: ServiceRef;
   readonly destination_service?: ServiceRef;
   readonly traffic_direction?: 'INGRESS' | 'EGRESS';
+  /** Of a policy verdict, with the lists of policies below: understood when printing, never said by us. */
+  readonly policy_match_type?: number;
+  readonly egress_allowed_by?: readonly PolicyRef[];
+  readonly ingress_allowed_by?: readonly PolicyRef[];
+  readonly egress_denied_by?: readonly PolicyRef[];
+  readonly ingress_denied_by?: readonly PolicyRef[];
   readonly trace_observation_point?: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'TO_HOST';
   readonly is_reply?: boolean;
   readonly interface?: { readonly index: number; readonly name?: string };
@@ -156,12 +177,31 @@ export interface LostEvents {
   /** Decimal text. */
   readonly num_events_lost: string;
   readonly cpu?: number;
+  /** RFC 3339. */
+  readonly first?: string;
+  readonly last?: string;
 }
 
-/** Exactly one of `flow` and `lost_events`. */
+/** Words of relay.NodeState. */
+export type NodeState =
+  | 'UNKNOWN_NODE_STATE'
+  | 'NODE_CONNECTED'
+  | 'NODE_UNAVAILABLE'
+  | 'NODE_GONE'
+  | 'NODE_ERROR';
+
+/** relay.NodeStatusEvent: what a relay says about the nodes behind it. */
+export interface NodeStatusEvent {
+  readonly state_change: NodeState;
+  readonly node_names: readonly string[];
+  readonly message?: string;
+}
+
+/** Exactly one of `flow`, `lost_events` and `node_status`. */
 export interface GetFlowsResponse {
   readonly flow?: Flow;
   readonly lost_events?: LostEvents;
+  readonly node_status?: NodeStatusEvent;
   readonly node_name: string;
   readonly time: string;
 }
@@ -172,7 +212,7 @@ export interface EventTypeFilter {
   readonly sub_type?: number;
 }
 
-/** The fields of flow.FlowFilter that this server matches; any other is refused by name (spec hubble 13 rule 6). */
+/** flow.FlowFilter. What a server cannot match it refuses by name (spec hubble 13 rule 6). */
 export interface FlowFilter {
   readonly source_ip?: readonly string[];
   readonly source_pod?: readonly string[];
@@ -180,6 +220,10 @@ export interface FlowFilter {
   readonly destination_pod?: readonly string[];
   readonly verdict?: readonly string[];
   readonly event_type?: readonly EventTypeFilter[];
+  /** `*` is any text; on source_names, not on what was asked. */
+  readonly source_fqdn?: readonly string[];
+  readonly destination_fqdn?: readonly string[];
+  readonly http_status_code?: readonly string[];
   readonly source_label?: readonly string[];
   readonly destination_label?: readonly string[];
   readonly protocol?: readonly string[];
@@ -193,12 +237,41 @@ export interface FlowFilter {
   readonly dns_query?: readonly string[];
   readonly source_identity?: readonly number[];
   readonly destination_identity?: readonly number[];
+  readonly http_method?: readonly string[];
+  readonly http_path?: readonly string[];
+  /** A value matches packets that have all its flags. */
+  readonly tcp_flags?: readonly TcpFlagSet[];
   readonly node_name?: readonly string[];
+  readonly ip_version?: readonly string[];
   readonly source_workload?: readonly Partial<Workload>[];
   readonly destination_workload?: readonly Partial<Workload>[];
   readonly trace_id?: readonly string[];
   readonly uuid?: readonly string[];
   readonly traffic_direction?: readonly string[];
+  readonly http_url?: readonly string[];
+  readonly http_header?: readonly { readonly key?: string; readonly value?: string }[];
+  readonly drop_reason_desc?: readonly string[];
+  readonly source_ip_xlated?: readonly string[];
+  readonly interface?: readonly { readonly index?: number; readonly name?: string }[];
+  readonly node_labels?: readonly string[];
+  readonly source_cluster_name?: readonly string[];
+  readonly destination_cluster_name?: readonly string[];
+  readonly ip_trace_id?: readonly (string | number)[];
+  readonly encrypted?: readonly boolean[];
+  readonly experimental?: { readonly cel_expression?: readonly string[] };
+}
+
+/**
+ * Conditions of our own that FlowFilter has no words for. Every one that is set must hold, whatever the filters say. It goes
+ * in GetFlowsRequest's `extensions` to servers of ours; to others it does not go at all and is applied to what comes back.
+ */
+export interface FlowNarrow {
+  /** Answers with any of these codes; 0 is one, too. */
+  readonly rcode?: readonly number[];
+  /** Answers that took at least so long. */
+  readonly slow_ms?: number;
+  /** Queries of pods that did not enter a cache on their own node; only the node's own server knows its caches. */
+  readonly bypassed?: true;
 }
 
 export interface GetFlowsRequest {
@@ -211,6 +284,9 @@ export interface GetFlowsRequest {
   readonly until?: string;
   readonly whitelist?: readonly FlowFilter[];
   readonly blacklist?: readonly FlowFilter[];
+  /** Paths of fields of Flow in the proto's names. */
+  readonly field_mask?: { readonly paths: readonly string[] };
+  readonly narrow?: FlowNarrow;
 }
 
 /** `namespace/name` of the pod at this end, if it is one. */

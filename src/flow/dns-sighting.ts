@@ -84,7 +84,7 @@ function incomplete(bytes: Uint8Array): DnsSighting | undefined {
   const record: DnsRecord = {
     query,
     qtypes: [hubbleTypeName(type)],
-    ...(header.rcode === 0 ? {} : { rcode: header.rcode }),
+    ...(header.flags.response && header.rcode !== 0 ? { rcode: header.rcode } : {}),
   };
   return { id: header.id, response: header.flags.response, complete: false, record };
 }
@@ -121,7 +121,12 @@ const HUBBLE_TYPES: ReadonlySet<number> = new Set([
 /** RFC 1035 section 3.2.2; nobody else here has a use for it. */
 const TYPE_WKS = 11;
 
-function hubbleTypeName(type: number): string {
+/** Whether Hubble has a word for this type of record. */
+export function hasTypeWord(type: number): boolean {
+  return type === TYPE_WKS || HUBBLE_TYPES.has(type);
+}
+
+export function hubbleTypeName(type: number): string {
   if (type === TYPE_WKS) return 'WKS';
   return HUBBLE_TYPES.has(type) ? typeName(type) : 'Unknown';
 }

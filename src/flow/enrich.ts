@@ -9,6 +9,7 @@ import type { Ip } from '../net/ip.ts';
 import type { Readable } from '../store/store.ts';
 import { AddressOwners } from './address-owners.ts';
 import type { Endpoint, ServiceRef } from './api.ts';
+import { DepartedPods } from './departed-pods.ts';
 import {
   createIdentityNumbers,
   identityLabels,
@@ -28,22 +29,36 @@ export interface AddressInfo {
 }
 
 export interface Enricher {
-  lookup(address: Ip): AddressInfo;
+  /** `atNs`: who had it then, CLOCK_MONOTONIC; of pods that went, so far as they are remembered. Absent: now. */
+  lookup(address: Ip, atNs?: bigint): AddressInfo;
+}
+
+/** Whether it is a pod's, named or not yet. */
+export function isPod({ pod, provisional }: AddressInfo): boolean {
+  return pod !== undefined || provisional === true;
 }
 
 export interface EnricherOptions {
   /** A pod of another node as far as it is known by now; asking is what makes it known. */
   readonly remotePod?: (address: Ip) => PodRow | undefined;
+  /** CLOCK_MONOTONIC. */
+  readonly nowNs?: () => bigint;
 }
 
 export function createEnricher(
   cluster: Readable<ClusterSnapshot>,
   nodeName: string,
-  { remotePod = () => undefined }: EnricherOptions = {},
+  { remotePod = () => undefined, nowNs = process.hrtime.bigint }: EnricherOptions = {},
 ): Enricher {
   const identities = createPodIdentities();
   const slicePods = new WeakMap<EndpointRow, AddressInfo>();
-  const owners = new AddressOwners({ onPod: identities.follow });
+  const departed = new DepartedPods(nowNs);
+  const owners = new AddressOwners({
+    onPod(before, after) {
+      identities.follow(before, after);
+      departed.follow(before, after);
+    },
+  });
 
   function remote(address: Ip): AddressInfo | undefined {
     const endpoint = owners.endpoint(address);
@@ -57,9 +72,9 @@ export function createEnricher(
   }
 
   return {
-    lookup(address) {
+    lookup(address, atNs) {
       owners.follow(cluster.get());
-      const pod = owners.pod(address);
+      const pod = departed.ownerAt(address, atNs) ?? owners.pod(address);
       if (pod !== undefined) return identities.of(pod);
       const service = owners.service(address);
       if (service !== undefined)

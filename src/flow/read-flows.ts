@@ -1,14 +1,16 @@
 /**
- * Answers one GetFlowsRequest from the ring (spec hubble 6.4): newest N that match, first N, since/until, follow. Bad
+ * Answers one GetFlowsRequest from the log of flows (spec hubble 6.4): newest N that match, first N, since/until, follow. Bad
  * requests are refused before anything is sent. A follower that was overtaken gets one lost_events row with the count of
- * what it missed, at most once a second, and goes on with the oldest entry there is.
+ * what it missed, at most once a second, and goes on with the oldest row there is.
  */
 import { fail, ok, type Result } from '../fault/result.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from './api.ts';
-import { compileFilters, type FlowPredicate } from './filter.ts';
-import type { FlowRing } from './ring.ts';
+import { compileFilters } from './filter/compile-filters.ts';
+import type { FlowPredicate } from './filter/field-compiler.ts';
+import type { FlowLog, FlowRow } from './flow-log.ts';
 import { formatTime, parseTime } from './time.ts';
+import type { Turns } from './turns.ts';
 
 export interface FlowQuery {
   readonly matches: FlowPredicate;
@@ -51,38 +53,54 @@ function bad(reason: string): ReturnType<typeof fail> {
 }
 
 export interface ReadOptions {
-  readonly ring: FlowRing;
+  readonly log: FlowLog;
   readonly query: FlowQuery;
   readonly nodeName: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Shared by all readers of the process. */
+  readonly turns: Turns;
 }
 
 /** Ends when the request is satisfied or the signal is raised; following, only by the signal. */
 export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsResponse, void, void> {
-  const { ring, query, signal } = options;
+  const { log, query, signal, turns } = options;
   const losses = createLosses(options);
-  // Taken once: without follow, what arrives while we are sending is not part of the answer.
-  const end = query.follow ? Number.POSITIVE_INFINITY : ring.next;
+  // Taken once and at once: without follow, what arrives while we are sending is not part of the answer; with it, all is.
+  const now = log.next;
+  const end = query.follow ? Number.POSITIVE_INFINITY : now;
   const limit = query.first && query.number > 0 ? query.number : Number.POSITIVE_INFINITY;
+  const start = await startOf(now, options);
+  let turn = await turns.take();
+  let { skip } = start;
   let sent = 0;
-  for (let cursor = startOf(ring, query); !signal.aborted && cursor < end && sent < limit; ) {
-    if (cursor >= ring.next) {
-      await nextEntry(ring, signal);
+  for (let cursor = start.sequence; !signal.aborted && cursor < end && sent < limit; ) {
+    if (turn.isOver) turn = await turns.take();
+    if (cursor >= log.next) {
+      await nextRow(log, signal);
+      turn = await turns.take();
       continue;
     }
-    if (cursor < ring.oldest) {
-      losses.add(ring.oldest - cursor);
-      cursor = ring.oldest;
+    if (cursor < log.oldest) {
+      losses.add(log.oldest - cursor);
+      cursor = log.oldest;
     }
     const lost = losses.due();
     if (lost !== undefined) yield lost;
-    const entry = ring.at(cursor);
+    const row = log.row(cursor);
     cursor++;
-    if (entry === undefined || !inWindow(entry.timeNs, query)) continue;
-    if (entry.response.flow !== undefined && !query.matches(entry.response.flow)) continue;
-    if (entry.response.flow !== undefined) sent++;
-    yield entry.response;
+    if (row === undefined || !inWindow(row.timeNs, query)) continue;
+    for (const response of row.responses) {
+      if (response.flow !== undefined) {
+        if (!query.matches(response.flow)) continue;
+        if (skip > 0) {
+          skip--;
+          continue;
+        }
+        if (sent++ >= limit) return;
+      }
+      yield response;
+    }
   }
 }
 
@@ -91,28 +109,41 @@ function inWindow(timeNs: bigint, query: FlowQuery): boolean {
   return query.untilNs === undefined || timeNs <= query.untilNs;
 }
 
-/** `since` beats `number` (spec hubble 6.4): the window then decides, and every entry is looked at. */
-function startOf(ring: FlowRing, query: FlowQuery): number {
-  if (query.first || query.sinceNs !== undefined) return ring.oldest;
-  if (query.number === 0) return query.follow ? ring.next : ring.oldest;
-  let start = ring.next;
-  for (let left = query.number; left > 0 && start > ring.oldest; start--) {
-    const entry = ring.at(start - 1);
-    if (entry?.response.flow === undefined || !inWindow(entry.timeNs, query)) continue;
-    if (query.matches(entry.response.flow)) left--;
-  }
-  return start;
+/** Where to begin: a row, and how many of the flows in it that match to leave out. */
+interface Start {
+  readonly sequence: number;
+  readonly skip: number;
 }
 
-function nextEntry(ring: FlowRing, signal: AbortSignal): Promise<void> {
+/** `since` beats `number` (spec hubble 6.4): the window then decides, and every row is looked at. */
+async function startOf(now: number, { log, query, signal, turns }: ReadOptions): Promise<Start> {
+  if (query.first || query.sinceNs !== undefined) return { sequence: log.oldest, skip: 0 };
+  if (query.number === 0) return { sequence: query.follow ? now : log.oldest, skip: 0 };
+  let turn = await turns.take();
+  let [sequence, found] = [now, 0];
+  while (found < query.number && sequence > log.oldest && !signal.aborted) {
+    if (turn.isOver) turn = await turns.take();
+    sequence--;
+    found += countMatches(log.row(sequence), query);
+  }
+  return { sequence, skip: Math.max(0, found - query.number) };
+}
+
+function countMatches(row: FlowRow | undefined, query: FlowQuery): number {
+  if (row === undefined || !inWindow(row.timeNs, query)) return 0;
+  return row.responses.filter(({ flow }) => flow !== undefined && query.matches(flow)).length;
+}
+
+function nextRow(log: FlowLog, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stop();
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const stop = ring.onNext(done);
+    const stop = log.onNext(done);
     signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
   });
 }
 

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PacketEvent } from '../datapath/datapath.ts';
-import { createStore } from '../store/store.ts';
 import type { Flow } from './api.ts';
-import { createEnricher } from './enrich.ts';
-import { createExpander } from './expand/expand.ts';
-import { createLatencyTable } from './expand/latency.ts';
-import { SAMPLE_CLUSTER } from './testing/sample-cluster.ts';
 import { ANSWER, CACHE, CLIENT, COREDNS, packet, peer, VIP } from './testing/sample-packet.ts';
+import { TestNode } from './testing/test-node.ts';
 import { countAnswers, findQueries, judgeNewest } from './verdict.ts';
 
 const CACHES = [
@@ -18,18 +14,11 @@ const CACHES = [
 function see(
   packets: readonly { node?: string; atMs: number; event: Partial<PacketEvent> }[],
 ): readonly Flow[] {
-  const expanders = new Map<string, ReturnType<typeof createExpander>>();
+  const nodes = new Map<string, TestNode>();
   return packets.flatMap(({ node = 'k8s-w1', atMs, event }) => {
-    const expand =
-      expanders.get(node) ??
-      createExpander({
-        ...{ nodeName: node, version: '0', latency: createLatencyTable(), newUuid: () => 'u' },
-        ...{ wallNs: (ns: bigint) => ns + 1_772_532_000_000_000_000n, interfaceName: () => undefined },
-        enricher: createEnricher(createStore(SAMPLE_CLUSTER), node),
-      });
-    expanders.set(node, expand);
-    const timeNs = BigInt(Math.round(atMs * 1e6));
-    return expand(packet({ ...event, timeNs }), 0).flatMap(({ response }) => response.flow ?? []);
+    const observer = nodes.get(node) ?? new TestNode(node);
+    nodes.set(node, observer);
+    return observer.see(packet({ ...event, timeNs: BigInt(Math.round(atMs * 1e6)) }));
   });
 }
 

@@ -15,6 +15,9 @@ it.each([
   { flags: ['--address-matcher-cidrs', ','], flag: '--address-matcher-cidrs', reason: NOTHING_LEFT_OPEN },
   { flags: ['--address-matcher-cidrs', '10.0.0.0/33'], flag: '--address-matcher-cidrs', reason: 'no' },
   { flags: ['--flow-capacity', '0'], flag: '--flow-capacity', reason: 'it is from 1 to 65535' },
+  { flags: ['--flow-ports', '53,http'], flag: '--flow-ports', reason: 'no port from 1 to 65535' },
+  { flags: ['--dns-ports', '1,2,3,4,5,6,7,8,9'], flag: '--dns-ports', reason: 'from 1 to 8 ports' },
+  { flags: ['--metrics-address', 'nowhere'], flag: '--metrics-address', reason: 'ADDRESS:PORT' },
   { flags: ['--flow-capacity', '65536'], flag: '--flow-capacity', reason: 'it is from 1 to 65535' },
   { flags: ['--context', 'c'], flag: '--context', reason: '--kubeconfig names none' },
   {

@@ -59,6 +59,7 @@ function emitEnum(type: BtfType): string {
 
 interface Field {
   readonly key: string;
+  readonly offset: number;
   readonly tsType: string;
   readonly read: string;
   readonly write: string;
@@ -75,6 +76,10 @@ ${lines((field) => `  readonly ${field.key}: ${field.tsType};`)}
 }
 
 export const ${type.name.toUpperCase()}_SIZE = ${type.size};
+
+export const ${type.name.toUpperCase()}_AT = {
+${lines((field) => `  ${field.key}: ${field.offset},`)}
+} as const;
 
 export function decode${name}(view: DataView, base = 0): ${name} {
   return {
@@ -97,6 +102,7 @@ function emitField(btf: Btf, member: string, id: number, offset: number): Field 
     const [get, set, end] = accessors(btf, id);
     return {
       key,
+      offset,
       tsType: type.size === 8 ? 'bigint' : 'number',
       read: `view.get${get}(base + ${offset}${end})`,
       write: `view.set${set}(${offset}, value.${key}${end});`,
@@ -105,6 +111,7 @@ function emitField(btf: Btf, member: string, id: number, offset: number): Field 
   if (sizeOf(btf, type.type) === 1) {
     return {
       key,
+      offset,
       tsType: 'Uint8Array',
       read: `new Uint8Array(view.buffer, view.byteOffset + base + ${offset}, ${type.length})`,
       write: `bytes.set(value.${key}.subarray(0, ${type.length}), ${offset});`,
@@ -114,6 +121,7 @@ function emitField(btf: Btf, member: string, id: number, offset: number): Field 
   const step = sizeOf(btf, type.type);
   return {
     key,
+    offset,
     tsType: step === 8 ? 'readonly bigint[]' : 'readonly number[]',
     read: `Array.from({ length: ${type.length} }, (_, i) => view.get${get}(base + ${offset} + i * ${step}${end}))`,
     write: `for (let i = 0; i < ${type.length}; i++) view.set${set}(${offset} + i * ${step}, value.${key}[i] ?? 0${step === 8 ? 'n' : ''}${end});`,

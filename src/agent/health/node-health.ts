@@ -3,8 +3,9 @@
  * caches that beat at a seat, and probes. Wires the two to the kernel's health rows. What it knows, and how, it tells.
  */
 import { setImmediate as afterReading } from 'node:timers';
-import type { Datapath, FrontendRow, PacketEvent } from '../../datapath/datapath.ts';
+import type { Datapath, FrontendRow } from '../../datapath/datapath.ts';
 import { errorText } from '../../fault/app-error.ts';
+import type { OwnPackets } from '../../flow/flow-recorder.ts';
 import { BeatMap } from '../../heartbeat/beat-map.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -75,9 +76,9 @@ export class NodeHealth {
     this.#awaiting = clock.after(COME_BACK_MS, () => this.#rows.stopAwaitingOwners());
   }
 
-  /** Packets of probes: nobody asked for them, so they are no flows. */
-  isOwn(event: PacketEvent): boolean {
-    return this.#wire.isOwn(event);
+  /** Which packets are its probes'. */
+  get ownPackets(): OwnPackets {
+    return this.#wire;
   }
 
   report(): HealthReport {

@@ -13,7 +13,9 @@ import { encodeMessage } from '../../dns/encode-message.ts';
 import type { Flags } from '../../dns/message.ts';
 import { parseName, ROOT } from '../../dns/name.ts';
 import { errorCode } from '../../fault/app-error.ts';
+import type { OwnPackets } from '../../flow/flow-recorder.ts';
 import { type Ip, ipFamily, parseIp } from '../../net/ip.ts';
+import { PROTOCOL_NUMBERS } from '../../net/port.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Place } from './health-rows.ts';
 import type { Connection } from './probe-state.ts';
@@ -39,15 +41,13 @@ export function probeQuery(id: number): Uint8Array {
   });
 }
 
-export interface ProbeWire {
+export interface ProbeWire extends OwnPackets {
   /** Asks; `onAnswer` tells of what comes back. What cannot be sent is what never arrives. */
   ask(place: Place, id: number): void;
   /** Calls back once, unless `cancel` was called before. */
   connect(place: Place, onEnd: (how: Connection) => void): { cancel(): void };
   /** Called with each response, whoever sent it and whatever it answers. */
   onAnswer(listener: (from: { readonly address: Ip; readonly port: number }, id: number) => void): void;
-  /** Whether a packet that the kernel saw is ours. */
-  isOwn(event: PacketEvent): boolean;
   close(): void;
 }
 
@@ -104,6 +104,12 @@ class RealWire implements ProbeWire {
         socket.destroy();
       },
     };
+  }
+
+  mayBeOwn(protocol: number, sourcePort: number, destinationPort: number): boolean {
+    if (protocol === PROTOCOL_NUMBERS.UDP)
+      return this.#udpPorts.has(sourcePort) || this.#udpPorts.has(destinationPort);
+    return this.#tcpPorts.includes(sourcePort) || this.#tcpPorts.includes(destinationPort);
   }
 
   isOwn({ protocol, source, destination }: PacketEvent): boolean {

@@ -16,8 +16,8 @@ export const MAX_ENDPOINTS = 4096;
 export const MAX_EVENT_PORTS = 8;
 export const UDP_FLOW_SECONDS = 120;
 export const MIXED_SECONDS = 10;
-export const EVENT_RING_BYTES = 2097152;
-export const EVENT_PAYLOAD_BYTES = 512;
+export const EVENT_RING_BYTES = 4194304;
+export const EVENT_PAYLOAD_BYTES = 2048;
 
 export const FRONTEND_SKIP_FROM_BACKEND = 1;
 
@@ -63,6 +63,12 @@ export interface FrontendKey {
 
 export const FRONTEND_KEY_SIZE = 20;
 
+export const FRONTEND_KEY_AT = {
+  address: 0,
+  port: 16,
+  protocol: 18,
+} as const;
+
 export function decodeFrontendKey(view: DataView, base = 0): FrontendKey {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
@@ -87,6 +93,11 @@ export interface Frontend {
 
 export const FRONTEND_SIZE = 8;
 
+export const FRONTEND_AT = {
+  id: 0,
+  flags: 4,
+} as const;
+
 export function decodeFrontend(view: DataView, base = 0): Frontend {
   return {
     id: view.getUint32(base + 0, true),
@@ -108,6 +119,11 @@ export interface FrontendSlots {
 }
 
 export const FRONTEND_SLOTS_SIZE = 72;
+
+export const FRONTEND_SLOTS_AT = {
+  count: 0,
+  backends: 8,
+} as const;
 
 export function decodeFrontendSlots(view: DataView, base = 0): FrontendSlots {
   return {
@@ -135,6 +151,16 @@ export interface Backend {
 }
 
 export const BACKEND_SIZE = 32;
+
+export const BACKEND_AT = {
+  address: 0,
+  port: 16,
+  protocol: 18,
+  flags: 19,
+  ifindex: 20,
+  netnsId: 24,
+  health: 28,
+} as const;
 
 export function decodeBackend(view: DataView, base = 0): Backend {
   return {
@@ -168,6 +194,11 @@ export interface Health {
 
 export const HEALTH_SIZE = 8;
 
+export const HEALTH_AT = {
+  seat: 0,
+  down: 4,
+} as const;
+
 export function decodeHealth(view: DataView, base = 0): Health {
   return {
     seat: view.getUint32(base + 0, true),
@@ -188,6 +219,10 @@ export interface Beat {
 }
 
 export const BEAT_SIZE = 64;
+
+export const BEAT_AT = {
+  atNs: 0,
+} as const;
 
 export function decodeBeat(view: DataView, base = 0): Beat {
   return {
@@ -213,6 +248,16 @@ export interface FlowKey {
 }
 
 export const FLOW_KEY_SIZE = 40;
+
+export const FLOW_KEY_AT = {
+  source: 0,
+  destination: 16,
+  sourcePort: 32,
+  destinationPort: 34,
+  protocol: 36,
+  direction: 37,
+  messageId: 38,
+} as const;
 
 export function decodeFlowKey(view: DataView, base = 0): FlowKey {
   return {
@@ -249,6 +294,14 @@ export interface Flow {
 
 export const FLOW_SIZE = 32;
 
+export const FLOW_AT = {
+  address: 0,
+  port: 16,
+  flags: 18,
+  ifindex: 20,
+  seenNs: 24,
+} as const;
+
 export function decodeFlow(view: DataView, base = 0): Flow {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
@@ -276,6 +329,10 @@ export interface EndpointKey {
 
 export const ENDPOINT_KEY_SIZE = 16;
 
+export const ENDPOINT_KEY_AT = {
+  address: 0,
+} as const;
+
 export function decodeEndpointKey(view: DataView, base = 0): EndpointKey {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
@@ -296,6 +353,13 @@ export interface Endpoint {
 }
 
 export const ENDPOINT_SIZE = 16;
+
+export const ENDPOINT_AT = {
+  ifindex: 0,
+  flags: 4,
+  window: 8,
+  flows: 12,
+} as const;
 
 export function decodeEndpoint(view: DataView, base = 0): Endpoint {
   return {
@@ -325,6 +389,13 @@ export interface FragmentKey {
 
 export const FRAGMENT_KEY_SIZE = 40;
 
+export const FRAGMENT_KEY_AT = {
+  source: 0,
+  destination: 16,
+  id: 32,
+  protocol: 36,
+} as const;
+
 export function decodeFragmentKey(view: DataView, base = 0): FragmentKey {
   return {
     source: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
@@ -352,6 +423,12 @@ export interface Fragment {
 
 export const FRAGMENT_SIZE = 32;
 
+export const FRAGMENT_AT = {
+  address: 0,
+  ifindex: 16,
+  seenNs: 24,
+} as const;
+
 export function decodeFragment(view: DataView, base = 0): Fragment {
   return {
     address: new Uint8Array(view.buffer, view.byteOffset + base + 0, 16),
@@ -374,6 +451,10 @@ export interface Config {
 }
 
 export const CONFIG_SIZE = 4;
+
+export const CONFIG_AT = {
+  listening: 0,
+} as const;
 
 export function decodeConfig(view: DataView, base = 0): Config {
   return {
@@ -408,7 +489,27 @@ export interface PacketEvent {
   readonly payload: Uint8Array;
 }
 
-export const PACKET_EVENT_SIZE = 600;
+export const PACKET_EVENT_SIZE = 88;
+
+export const PACKET_EVENT_AT = {
+  timeNs: 0,
+  ifindex: 8,
+  deliveredIfindex: 12,
+  source: 16,
+  destination: 32,
+  translated: 48,
+  sourcePort: 64,
+  destinationPort: 66,
+  translatedPort: 68,
+  hook: 70,
+  verdict: 71,
+  reason: 72,
+  protocol: 73,
+  tcpFlags: 74,
+  payloadLength: 76,
+  capturedLength: 80,
+  payload: 84,
+} as const;
 
 export function decodePacketEvent(view: DataView, base = 0): PacketEvent {
   return {
@@ -428,12 +529,12 @@ export function decodePacketEvent(view: DataView, base = 0): PacketEvent {
     tcpFlags: view.getUint8(base + 74),
     payloadLength: view.getUint32(base + 76, true),
     capturedLength: view.getUint32(base + 80, true),
-    payload: new Uint8Array(view.buffer, view.byteOffset + base + 84, 512),
+    payload: new Uint8Array(view.buffer, view.byteOffset + base + 84, 0),
   };
 }
 
 export function encodePacketEvent(value: PacketEvent): Uint8Array {
-  const bytes = new Uint8Array(600);
+  const bytes = new Uint8Array(88);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, value.timeNs, true);
   view.setUint32(8, value.ifindex, true);
@@ -451,6 +552,6 @@ export function encodePacketEvent(value: PacketEvent): Uint8Array {
   view.setUint8(74, value.tcpFlags);
   view.setUint32(76, value.payloadLength, true);
   view.setUint32(80, value.capturedLength, true);
-  bytes.set(value.payload.subarray(0, 512), 84);
+  bytes.set(value.payload.subarray(0, 0), 84);
   return bytes;
 }

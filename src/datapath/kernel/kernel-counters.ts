@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type BpfMap, countPossibleCpus, u32Bytes } from '../../sys/bpf-map.ts';
 import type { DatapathCounters } from '../datapath.ts';
+import { REASON_NUMBERS } from '../packet-record.ts';
 import {
   COUNTER_EVENTS_LOST,
   COUNTER_FELL_BACK,
@@ -9,7 +10,6 @@ import {
   COUNTER_RESTORED,
   COUNTER_SPOOFED,
 } from './abi.gen.ts';
-import { REASON_NUMBERS } from './packet-event.ts';
 
 export class KernelCounters {
   readonly #map: BpfMap;

@@ -26,6 +26,7 @@ import type {
 import type { DumpedFrontend } from '../dump.ts';
 import type { HookSet } from '../hooks/hook-set.ts';
 import { inheritedRows, stillInherited } from '../inherited.ts';
+import type { PacketSink } from '../packet-record.ts';
 import type { PodPlaces } from '../place/pod-places.ts';
 import { preciseNow, retryDelayMs } from '../row-status.ts';
 import type { SocketPathHandle } from '../socket/open-socket-path.ts';
@@ -33,7 +34,7 @@ import type { SocketPathStatus } from '../socket/socket-status.ts';
 import { BEAT_SIZE, MAX_SEATS } from './abi.gen.ts';
 import { dumpRedirects } from './dump-redirects.ts';
 import { EndpointTable } from './endpoint-table.ts';
-import { type EventListener, EventReader } from './event-reader.ts';
+import { EventReader } from './event-reader.ts';
 import { FrontendRows } from './frontend-rows.ts';
 import { HealthTable } from './health-table.ts';
 import { InterfaceRows } from './interface-rows.ts';
@@ -173,8 +174,8 @@ export class KernelDatapath implements Datapath {
     this.#tellGone = listener;
   }
 
-  onEvent(listener: EventListener): void {
-    if (!this.#closed) this.#events.listen(listener);
+  onPackets(sink: PacketSink): void {
+    if (!this.#closed) this.#events.listen(sink);
   }
 
   socketPath(): SocketPathStatus {

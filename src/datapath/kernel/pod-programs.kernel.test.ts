@@ -287,30 +287,44 @@ describe('from_endpoint', () => {
     expect(readPacket(back.packet)).toMatchObject({ source: VIP6, destination: CLIENT6, intact: true });
   });
 
-  test('tells one event per packet, with the addresses before and after and the payload', () => {
-    const asked = query({ payload: new Uint8Array(700).fill(7) });
-    programs.run('from_endpoint', asked);
-    programs.run('from_endpoint', query({ destination: toIp('192.0.2.9'), destinationPort: 80 }));
-    expect(programs.events()).toMatchObject([
-      {
-        hook: 'from-endpoint',
-        verdict: 'redirected',
-        protocol: 'UDP',
-        source: { address: CLIENT, port: asked.sourcePort },
-        destination: { address: VIP, port: 53 },
-        translated: { address: ALIVE, port: 53 },
-        deliveredIfindex: IFINDEX,
-        payload: new Uint8Array(512).fill(7),
-        payloadLength: 700,
-      },
-    ]);
-  });
+  test.each([
+    { length: 0, told: 0 },
+    { length: 1, told: 1 },
+    { length: 128, told: 128 },
+    { length: 129, told: 129 },
+    { length: 512, told: 512 },
+    { length: 513, told: 513 },
+    { length: 2048, told: 2048 },
+    { length: 2049, told: 2048 },
+  ])(
+    'tells one event per packet, with the addresses before and after and $told of $length bytes',
+    ({ length, told }) => {
+      const bytes = Uint8Array.from({ length }, (_, i) => i);
+      const asked = query({ payload: bytes });
+      programs.run('from_endpoint', asked);
+      programs.run('from_endpoint', query({ destination: toIp('192.0.2.9'), destinationPort: 80 }));
+      expect(programs.events()).toMatchObject([
+        {
+          hook: 'from-endpoint',
+          verdict: 'redirected',
+          protocol: 'UDP',
+          source: { address: CLIENT, port: asked.sourcePort },
+          destination: { address: VIP, port: 53 },
+          translated: { address: ALIVE, port: 53 },
+          deliveredIfindex: IFINDEX,
+          payload: bytes.subarray(0, told),
+          payloadLength: length,
+        },
+      ]);
+    },
+  );
 });
 
 test('events that find the ring full are counted', () => {
   const before = programs.counters().eventsLost;
   const sent = 4000;
-  for (let i = 0; i < sent; i++) programs.run('from_endpoint', query({ destination: DEAD }));
+  const asked = query({ destination: DEAD, payload: new Uint8Array(2048) });
+  for (let i = 0; i < sent; i++) programs.run('from_endpoint', asked);
   const lost = Number(programs.counters().eventsLost - before);
   expect(lost).toBeGreaterThan(0);
   expect(programs.events().length + lost).toBe(sent);

@@ -6,20 +6,29 @@
 import { checkCall } from '../../sys/errors.ts';
 import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../../sys/libc.ts';
 import { pageSize } from '../../sys/page-size.ts';
+import type { RecordMemory } from '../packet-record.ts';
 
 const HEADER_BYTES = 8;
 /** The producer has reserved but not yet submitted this record. */
 const BUSY_BIT = 0x80000000;
 const DISCARD_BIT = 0x40000000;
 const LENGTH_MASK = 0x3fffffff;
+/** Some hundred records, and no more than stays in a processor's cache. */
+const BATCH_BYTES = 128 * 1024;
+
+/** `length` bytes from byte `at` of the ring's memory. */
+export type TakeRecord = (memory: RecordMemory, at: number, length: number) => void;
 
 export class RingBuffer {
   readonly #size: number;
   readonly #mappings: readonly Mapping[];
   readonly #consumer: BigUint64Array;
   readonly #producer: BigUint64Array;
-  readonly #headers: Int32Array;
-  readonly #data: DataView;
+  /** The low halves: positions only grow, and a ring is smaller than 4 GiB. */
+  readonly #consumed: Int32Array;
+  readonly #produced: Int32Array;
+  readonly #ring: RecordMemory;
+  readonly #batch = memoryOf(new ArrayBuffer(BATCH_BYTES));
   #closed = false;
 
   /** `size` is max_entries of the map, a power of two and of the page size. The descriptor may be closed afterwards. */
@@ -31,32 +40,51 @@ export class RingBuffer {
     this.#mappings = [consumer, producer];
     this.#consumer = new BigUint64Array(consumer.memory, 0, 1);
     this.#producer = new BigUint64Array(producer.memory, 0, 1);
-    this.#headers = new Int32Array(producer.memory, page, (2 * size) / 4);
-    this.#data = new DataView(producer.memory, page, 2 * size);
+    this.#consumed = new Int32Array(consumer.memory, 0, 1);
+    this.#produced = new Int32Array(producer.memory, 0, 1);
+    this.#ring = memoryOf(producer.memory, page, 2 * size);
   }
 
   /**
    * Hands out at most `limit` records, oldest first; returns how many. A record is only valid during the call. If
-   * `take` throws, its record counts as taken.
+   * `take` throws, its record and some behind it count as taken.
    */
-  drain(take: (record: DataView) => void, limit: number): number {
-    if (this.#closed) return 0;
+  drain(take: TakeRecord, limit: number): number {
     let taken = 0;
-    let position = Atomics.load(this.#consumer, 0);
-    while (taken < limit && position < Atomics.load(this.#producer, 0)) {
-      const at = Number(position % BigInt(this.#size));
-      const header = Atomics.load(this.#headers, at / 4) >>> 0;
-      if ((header & BUSY_BIT) !== 0) break;
-      const length = header & LENGTH_MASK;
-      position += BigInt((length + HEADER_BYTES + 7) & ~7);
-      try {
-        if ((header & DISCARD_BIT) === 0) take(this.#record(at, length));
-      } finally {
-        Atomics.store(this.#consumer, 0, position);
+    for (let copied = -1; copied !== 0 && taken < limit; ) {
+      copied = this.#closed ? 0 : this.#copy(limit - taken);
+      for (let at = 0; at < copied; ) {
+        const header = this.#batch.words[at >> 2] ?? 0;
+        const length = header & LENGTH_MASK;
+        taken++;
+        if ((header & DISCARD_BIT) === 0) take(this.#batch, at + HEADER_BYTES, length);
+        at += recordBytes(length);
       }
-      taken++;
     }
     return taken;
+  }
+
+  /**
+   * Copies as many of the oldest records as the batch has room for, and gives their place back to the kernel; returns their
+   * bytes. At once, because another processor wrote them: one long copy waits for its memory once, where a reading here
+   * and there waits at each record.
+   */
+  #copy(limit: number): number {
+    const { words } = this.#ring;
+    const start = Atomics.load(this.#consumed, 0) >>> 0;
+    const from = start % this.#size;
+    const end = from + ((Atomics.load(this.#produced, 0) - start) >>> 0);
+    let at = from;
+    for (let count = 0; at < end && count < limit; count++) {
+      const header = Atomics.load(words, at >> 2);
+      const next = at + recordBytes(header & LENGTH_MASK);
+      if ((header & BUSY_BIT) !== 0 || next - from > BATCH_BYTES) break;
+      at = next;
+    }
+    if (at === from) return 0;
+    this.#batch.words.set(words.subarray(from >> 2, at >> 2));
+    Atomics.store(this.#consumer, 0, Atomics.load(this.#consumer, 0) + BigInt(at - from));
+    return at - from;
   }
 
   /** Forgets what is in it. */
@@ -69,10 +97,15 @@ export class RingBuffer {
     this.#closed = true;
     for (const mapping of this.#mappings) mapping.unmap();
   }
+}
 
-  #record(at: number, length: number): DataView {
-    return new DataView(this.#data.buffer, this.#data.byteOffset + at + HEADER_BYTES, length);
-  }
+function memoryOf(buffer: ArrayBuffer, at = 0, length = buffer.byteLength): RecordMemory {
+  return { words: new Int32Array(buffer, at, length / 4), bytes: new Uint8Array(buffer, at, length) };
+}
+
+/** With its header, as the kernel rounds it. */
+function recordBytes(length: number): number {
+  return (length + HEADER_BYTES + 7) & ~7;
 }
 
 function map(fd: number, length: number, protection: number, offset: number): Mapping {

@@ -22,6 +22,10 @@ export interface ConnectionKey {
 
 export const CONNECTION_KEY_SIZE = 8;
 
+export const CONNECTION_KEY_AT = {
+  cookie: 0,
+} as const;
+
 export function decodeConnectionKey(view: DataView, base = 0): ConnectionKey {
   return {
     cookie: view.getBigUint64(base + 0, true),
@@ -41,6 +45,10 @@ export interface CallerKey {
 
 export const CALLER_KEY_SIZE = 8;
 
+export const CALLER_KEY_AT = {
+  cookie: 0,
+} as const;
+
 export function decodeCallerKey(view: DataView, base = 0): CallerKey {
   return {
     cookie: view.getBigUint64(base + 0, true),
@@ -59,6 +67,10 @@ export interface Caller {
 }
 
 export const CALLER_SIZE = 8;
+
+export const CALLER_AT = {
+  netnsId: 0,
+} as const;
 
 export function decodeCaller(view: DataView, base = 0): Caller {
   return {
@@ -81,6 +93,13 @@ export interface ServerKey {
 }
 
 export const SERVER_KEY_SIZE = 32;
+
+export const SERVER_KEY_AT = {
+  cgroupId: 0,
+  address: 8,
+  port: 24,
+  protocol: 26,
+} as const;
 
 export function decodeServerKey(view: DataView, base = 0): ServerKey {
   return {
@@ -107,6 +126,10 @@ export interface Server {
 
 export const SERVER_SIZE = 4;
 
+export const SERVER_AT = {
+  known: 0,
+} as const;
+
 export function decodeServer(view: DataView, base = 0): Server {
   return {
     known: view.getUint32(base + 0, true),
@@ -130,6 +153,15 @@ export interface SocketPair {
 }
 
 export const SOCKET_PAIR_SIZE = 48;
+
+export const SOCKET_PAIR_AT = {
+  backend: 0,
+  frontend: 16,
+  backendPort: 32,
+  frontendPort: 34,
+  protocol: 36,
+  seenNs: 40,
+} as const;
 
 export function decodeSocketPair(view: DataView, base = 0): SocketPair {
   return {
@@ -162,6 +194,13 @@ export interface CookieProbe {
 }
 
 export const COOKIE_PROBE_SIZE = 32;
+
+export const COOKIE_PROBE_AT = {
+  address: 0,
+  port: 16,
+  armed: 20,
+  cookie: 24,
+} as const;
 
 export function decodeCookieProbe(view: DataView, base = 0): CookieProbe {
   return {

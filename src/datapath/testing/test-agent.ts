@@ -7,6 +7,6 @@ const [pinDirectory = '', spec = ''] = process.argv.slice(2);
 const log = { info: console.error, warning: console.error, error: console.error };
 const datapath = openDatapath({ pinDirectory, log, clock: systemClock });
 await datapath.apply(JSON.parse(spec) as DatapathSpec);
-datapath.onEvent(() => undefined);
+datapath.onPackets({ packet: () => undefined, lost: () => undefined });
 console.log('ready');
 setInterval(() => undefined, 60_000);

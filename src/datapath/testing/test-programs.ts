@@ -24,10 +24,10 @@ import { HealthTable } from '../kernel/health-table.ts';
 import { KernelCounters } from '../kernel/kernel-counters.ts';
 import { KernelTable } from '../kernel/kernel-table.ts';
 import { loadPrograms } from '../kernel/load-program.ts';
-import { toPacketEvent } from '../kernel/packet-event.ts';
 import { openMaps } from '../kernel/pins.ts';
 import { POD_OBJECT } from '../kernel/programs.gen.ts';
 import { RingBuffer } from '../kernel/ring-buffer.ts';
+import { eventSink } from './event-sink.ts';
 import { buildPacket, type PacketShape } from './test-packet.ts';
 
 /** TCX_NEXT: the next program, then the stack. */
@@ -142,10 +142,8 @@ export class TestPrograms {
 
   events(): readonly PacketEvent[] {
     const events: PacketEvent[] = [];
-    this.#ring.drain((record) => {
-      const event = toPacketEvent(record);
-      if (event !== undefined) events.push(event);
-    }, 10_000);
+    const sink = eventSink((event) => events.push(event));
+    this.#ring.drain((memory, at, length) => sink.packet(memory, at, length), 10_000);
     return events;
   }
 

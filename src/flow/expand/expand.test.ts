@@ -3,10 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { PacketEvent } from '../../datapath/datapath.ts';
 import { TYPE } from '../../dns/codes.ts';
 import { cnameRecord } from '../../dns/rdata/target.ts';
-import { createStore } from '../../store/store.ts';
 import type { Flow } from '../api.ts';
-import { formatCompact } from '../compact.ts';
-import { createEnricher } from '../enrich.ts';
+import { formatCompact } from '../print/compact.ts';
 import { SAMPLE_CLUSTER } from '../testing/sample-cluster.ts';
 import {
   ANSWER,
@@ -21,22 +19,12 @@ import {
   QUERY,
   VIP,
 } from '../testing/sample-packet.ts';
-import { createExpander } from './expand.ts';
-import { createLatencyTable } from './latency.ts';
+import { TestNode } from '../testing/test-node.ts';
 
-function expander(nodeName = 'k8s-w1') {
-  const expand = createExpander({
-    nodeName,
-    version: '0.0.0',
-    enricher: createEnricher(createStore(SAMPLE_CLUSTER), nodeName),
-    latency: createLatencyTable(),
-    wallNs: (ns) => ns + 1_772_532_000_000_000_000n,
-    newUuid: () => 'uuid',
-    interfaceName: (ifindex) => (ifindex === 7 ? 'veth7' : undefined),
-  });
-  return (event: PacketEvent): readonly Flow[] =>
-    expand(event, 0).flatMap(({ response }) => response.flow ?? []);
-}
+const expander = (nodeName = 'k8s-w1') => {
+  const node = new TestNode(nodeName);
+  return (event: PacketEvent) => node.see(event);
+};
 
 /** The compact line without time and identities, which are not what these tests are about. */
 function line(flow: Flow): string {
@@ -233,34 +221,38 @@ describe('createExpander', () => {
     expect(flow?.source.identity).toBeGreaterThanOrEqual(256);
   });
 
-  it('tells of events the kernel lost before the packet', () => {
-    const expand = createExpander({
-      ...{ nodeName: 'k8s-w1', version: '0', latency: createLatencyTable(), newUuid: () => 'u' },
-      ...{ wallNs: (ns: bigint) => ns, interfaceName: () => undefined },
-      enricher: createEnricher(createStore(SAMPLE_CLUSTER), 'k8s-w1'),
-    });
-    const [first] = expand(packet(), 5);
-    expect(first?.response.lost_events).toEqual({ source: 'PERF_EVENT_RING_BUFFER', num_events_lost: '5' });
+  it('tells of packets that were lost, in their place', () => {
+    const node = new TestNode();
+    node.see(packet());
+    node.lose(5);
+    node.see(packet());
+    const [told] = node.responsesAt(1);
+    expect(told?.lost_events).toEqual({ source: 'PERF_EVENT_RING_BUFFER', num_events_lost: '5' });
+    expect(told?.time).toBe(node.responsesAt(0)[0]?.time);
+    expect(node.responsesAt(2)).toHaveLength(2);
   });
 
-  it('puts a flow together when it is read, once, with the pods of the moment it was seen', () => {
-    const cluster = createStore(SAMPLE_CLUSTER);
-    let uuids = 0;
-    const expand = createExpander({
-      ...{ nodeName: 'k8s-w1', version: '0', latency: createLatencyTable() },
-      ...{ wallNs: (ns: bigint) => ns, interfaceName: () => undefined },
-      newUuid: () => `uuid-${++uuids}`,
-      enricher: createEnricher(cluster, 'k8s-w1'),
-    });
-    const entries = expand(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 }), 0);
-    expect(uuids).toBe(0);
-    cluster.set({ ...SAMPLE_CLUSTER, pods: new Map() });
-    const read = () => entries.map(({ response }) => response.flow);
-    const first = read();
-    expect(first.map((flow) => flow?.source.pod_name)).toEqual(entries.map(() => 'netshoot'));
-    expect(first.at(-1)?.destination.pod_name).toBe('node-local-dns-w1');
-    expect(read()).toEqual(first);
-    expect(uuids).toBe(entries.length);
+  it('tells the pods of the moment at which the packet passed, whenever it is read', () => {
+    const node = new TestNode();
+    const redirected = packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 });
+    node.see(redirected);
+    node.nowNs = 2_000_000_000n;
+    node.cluster.set({ ...SAMPLE_CLUSTER, generation: 2, pods: new Map() });
+    const later = node.see({ ...redirected, timeNs: 3_000_000_000n });
+    const flows = node.responsesAt(0).flatMap(({ flow }) => flow ?? []);
+    expect(flows.map((flow) => flow.source.pod_name)).toEqual(flows.map(() => 'netshoot'));
+    expect(flows.at(-1)?.destination.pod_name).toBe('node-local-dns-w1');
+    expect(later.map((flow) => flow.source.pod_name)).not.toContain('netshoot');
+  });
+
+  it('gives each flow a uuid of its own that stays, as RFC 9562 writes them', () => {
+    const node = new TestNode();
+    const seen = [node.see(packet()), node.see(packet())].flat().map(({ uuid }) => uuid);
+    expect(new Set(seen).size).toBe(seen.length);
+    for (const uuid of seen)
+      expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    node.nowNs = 10_000_000_000n;
+    expect([0, 1].flatMap((n) => node.responsesAt(n).map(({ flow }) => flow?.uuid))).toEqual(seen);
   });
 
   it('never throws and tells at most a bounded number of messages, whatever a pod sends', () => {

@@ -10,52 +10,70 @@
  * the server's when the client is no pod of the cluster (a host process, an address from outside). So two agents that see
  * the same packet never both tell it. A client whose address is masqueraded on the way counts as no pod at the server.
  *
- * Thousands of packets a second pass and few are ever looked at. So what must be taken at once (the DNS message, whose
- * the addresses are, the latency) is taken at once, and the flow itself is put together when somebody reads it.
+ * Thousands of packets a second pass and few are ever looked at: this happens when somebody reads them. What has to be
+ * taken at once, the latency, is (`../capture`), and whose an address was at the time the enricher remembers.
  */
 import type { PacketEvent } from '../../datapath/datapath.ts';
 import type { Ip } from '../../net/ip.ts';
+import type { Flow } from '../api.ts';
 import { type DnsSighting, sightDns } from '../dns-sighting.ts';
-import type { Enricher } from '../enrich.ts';
-import type { RingEntry } from '../ring.ts';
+import { type Enricher, isPod } from '../enrich.ts';
 import { fallBackSummary, packetSummary } from '../summary.ts';
-import { formatTime } from '../time.ts';
 import { formatTraceId } from '../trace-id.ts';
-import type { DnsPart, FlowPart, Interface, Peer, TracePart } from './flow-builder.ts';
-import type { LatencyTable } from './latency.ts';
-import { createLazyEntries } from './lazy-entry.ts';
+import type { FlowUuid } from '../uuid.ts';
+import {
+  buildFlow,
+  type DnsPart,
+  type FlowPart,
+  type Interface,
+  type Owners,
+  type Peer,
+  type TracePart,
+} from './flow-builder.ts';
 
 export interface ExpandOptions {
   readonly nodeName: string;
   readonly version: string;
+  /** Who had an address at a moment. */
   readonly enricher: Enricher;
-  readonly latency: LatencyTable;
-  /** Nanoseconds since the epoch of a CLOCK_MONOTONIC reading. */
-  readonly wallNs: (monotonicNs: bigint) => bigint;
-  readonly newUuid: () => string;
+  /** Ports at which messages are DNS. */
+  readonly dnsPorts: ReadonlySet<number>;
+  readonly newUuid: FlowUuid;
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** Names that a client asked for and was given this address. */
+  readonly namesOf: (client: Ip, address: Ip) => readonly string[];
 }
 
-export type Expander = (event: PacketEvent, lost: number) => readonly RingEntry[];
+export interface SeenPacket {
+  readonly event: PacketEvent;
+  /** Its number in the log. */
+  readonly sequence: number;
+  /** RFC 3339. */
+  readonly time: string;
+  /** From the query to the answer in this packet; negative: not known. */
+  readonly latencyNs: number;
+}
 
-const DNS_PORTS: ReadonlySet<number> = new Set([53, 5353]);
+export type Expander = (packet: SeenPacket) => readonly Flow[];
 
 export function createExpander(options: ExpandOptions): Expander {
-  return (event, lost) => {
-    const timeNs = options.wallNs(event.timeNs);
-    const sightings = carriesDns(event) ? sightDns(event) : [];
-    const packet: Packet = { event, sightings, isReply: isReply(event, sightings) };
+  return ({ event, sequence, time, latencyNs }) => {
+    const sightings = carriesDns(event, options.dnsPorts) ? sightDns(event) : [];
+    const owners = (address: Ip) => options.enricher.lookup(address, event.timeNs);
+    const packet: Packet = {
+      event,
+      sightings,
+      isReply: isReply(event, sightings, options),
+      latencyNs,
+      owners,
+    };
     const parts = [...packetParts(packet, options), ...dnsParts(packet, options)];
     const { protocol, tcpFlags } = event;
-    const owners = ownersNow(event, options.enricher);
-    const entries = createLazyEntries(
-      { timeNs, protocol, tcpFlags, owners, traceId: traceIdOf(packet), parts },
-      options,
+    const subject = { protocol, tcpFlags, time, owners, traceId: traceIdOf(packet) };
+    const { nodeName, version, namesOf } = options;
+    return parts.map((part, index) =>
+      buildFlow(part, subject, { nodeName, version, namesOf, uuid: options.newUuid(sequence, index) }),
     );
-    if (lost === 0) return entries;
-    const lost_events = { source: 'PERF_EVENT_RING_BUFFER', num_events_lost: String(lost) } as const;
-    const response = { lost_events, node_name: options.nodeName, time: formatTime(timeNs) };
-    return [{ timeNs, response }, ...entries];
   };
 }
 
@@ -63,37 +81,27 @@ interface Packet {
   readonly event: PacketEvent;
   readonly sightings: readonly DnsSighting[];
   readonly isReply: boolean | undefined;
+  readonly latencyNs: number;
+  /** Who had an address when the packet passed. */
+  readonly owners: Owners;
 }
 
-/**
- * A pod that is gone when the flow is read, or whose address another has by then, is still the one that sent it. What was
- * known in part is looked up again: the name of another node's pod comes a moment after its first packet.
- */
-function ownersNow({ source, destination, translated }: PacketEvent, enricher: Enricher): Enricher {
-  const sender = enricher.lookup(source.address);
-  const receiver = enricher.lookup(destination.address);
-  const other = translated === undefined ? receiver : enricher.lookup(translated.address);
-  const [from, to] = [source.address, destination.address];
-  return {
-    lookup(address) {
-      const known = address === from ? sender : address === to ? receiver : other;
-      return known.provisional === true ? enricher.lookup(address) : known;
-    },
-  };
-}
-
-function carriesDns({ source, destination, translated }: PacketEvent): boolean {
-  return [source.port, destination.port, translated?.port ?? 0].some((port) => DNS_PORTS.has(port));
+function carriesDns({ source, destination, translated }: PacketEvent, ports: ReadonlySet<number>): boolean {
+  return ports.has(source.port) || ports.has(destination.port) || ports.has(translated?.port ?? 0);
 }
 
 /** Translation knows, the DNS QR bit knows; without either, the side on a DNS port is taken for the server. */
-function isReply(event: PacketEvent, sightings: readonly DnsSighting[]): boolean | undefined {
+function isReply(
+  event: PacketEvent,
+  sightings: readonly DnsSighting[],
+  { dnsPorts }: ExpandOptions,
+): boolean | undefined {
   if (event.verdict === 'redirected' || event.verdict === 'fell-back') return false;
   if (event.verdict === 'restored') return true;
   const [first] = sightings;
   if (first !== undefined) return first.response;
-  const fromServer = DNS_PORTS.has(event.source.port);
-  return fromServer === DNS_PORTS.has(event.destination.port) ? undefined : fromServer;
+  const fromServer = dnsPorts.has(event.source.port);
+  return fromServer === dnsPorts.has(event.destination.port) ? undefined : fromServer;
 }
 
 function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[] {
@@ -112,14 +120,14 @@ function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[
         seen,
         { kind: 'xlate', point: 'pre-fwd', source, destination, summary },
         { kind: 'xlate', point: 'post-fwd', source, destination: translated, summary },
-        { ...trace, ...arrival(event, translated, options), source, destination: translated },
+        { ...trace, ...arrival(packet, translated, options), source, destination: translated },
       ];
     case 'restored':
       if (translated === undefined) return [seen];
       return [
         seen,
         { kind: 'xlate', point: 'post-rev', source: translated, destination, summary },
-        { ...trace, ...arrival(event, destination, options), source: translated, destination },
+        { ...trace, ...arrival(packet, destination, options), source: translated, destination },
       ];
     case 'fell-back': {
       const reason = fallBackSummary(summary, event.reason);
@@ -129,8 +137,9 @@ function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[
 }
 
 /** A backend on the host's network has no interface of its own: it is reached through the host's stack. */
-function arrival({ deliveredIfindex = 0 }: PacketEvent, peer: Peer, options: ExpandOptions) {
-  const atPod = deliveredIfindex !== 0 || options.enricher.lookup(peer.address).pod !== undefined;
+function arrival({ event, owners }: Packet, peer: Peer, options: ExpandOptions) {
+  const { deliveredIfindex = 0 } = event;
+  const atPod = deliveredIfindex !== 0 || owners(peer.address).pod !== undefined;
   const point = atPod ? ('to-endpoint' as const) : ('to-host' as const);
   return { point, interface: interfaceOf(deliveredIfindex, options) };
 }
@@ -148,18 +157,20 @@ function traceIdOf({ event, sightings, isReply }: Packet): string | undefined {
   return formatTraceId({ client: client.address, port: client.port, id: first.id });
 }
 
-function dnsParts({ event, sightings }: Packet, options: ExpandOptions): readonly DnsPart[] {
-  return sightings
-    .filter((sighting) => isToldHere(event, sighting.response, options.enricher))
-    .map((sighting) => {
-      const { source, destination } = dnsEnds(event);
-      const client = sighting.response ? destination : source;
-      const traceId = formatTraceId({ client: client.address, port: client.port, id: sighting.id });
-      const latencyNs = options.latency.measure(traceId, sighting.response, event.timeNs);
-      const direction = isAtClient(event, sighting.response) ? 'EGRESS' : 'INGRESS';
-      const ends = { kind: 'dns', source, destination, sighting, traceId } as const;
-      return { ...ends, latencyNs, direction, interface: interfaceOf(event.ifindex, options) };
-    });
+function dnsParts(packet: Packet, options: ExpandOptions): readonly DnsPart[] {
+  const { event, owners } = packet;
+  const told = packet.sightings.filter((sighting) => isToldHere(event, sighting.response, owners));
+  return told.map((sighting, index) => {
+    const { source, destination } = dnsEnds(event);
+    const client = sighting.response ? destination : source;
+    const traceId = formatTraceId({ client: client.address, port: client.port, id: sighting.id });
+    // Of several in one segment the last one's was noted.
+    const isNoted = sighting.response && packet.latencyNs >= 0 && index === told.length - 1;
+    const latencyNs = isNoted ? BigInt(Math.round(packet.latencyNs)) : undefined;
+    const direction = isAtClient(event, sighting.response) ? 'EGRESS' : 'INGRESS';
+    const ends = { kind: 'dns', source, destination, sighting, traceId } as const;
+    return { ...ends, latencyNs, direction, interface: interfaceOf(event.ifindex, options) };
+  });
 }
 
 /** Of a translated packet: the client and the pod that really serves it, not the address that stands in between. */
@@ -175,9 +186,8 @@ function isAtClient(event: PacketEvent, response: boolean): boolean {
   return (event.hook === 'from-endpoint') !== response;
 }
 
-function isToldHere(event: PacketEvent, response: boolean, enricher: Enricher): boolean {
+function isToldHere(event: PacketEvent, response: boolean, owners: Owners): boolean {
   if (isAtClient(event, response)) return true;
   const client: Ip = response ? event.destination.address : event.source.address;
-  const { pod, provisional } = enricher.lookup(client);
-  return pod === undefined && provisional !== true;
+  return !isPod(owners(client));
 }

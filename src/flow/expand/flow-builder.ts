@@ -3,7 +3,7 @@ import { type Ip, ipFamily } from '../../net/ip.ts';
 import type { Protocol } from '../../net/port.ts';
 import { EVENT_TYPES, type Flow, type Layer4, TRACE_POINTS, type Verdict, XLATE_POINTS } from '../api.ts';
 import type { DnsSighting } from '../dns-sighting.ts';
-import type { Enricher } from '../enrich.ts';
+import type { AddressInfo } from '../enrich.ts';
 import { dnsSummary, tcpFlagWords } from '../summary.ts';
 
 export interface Peer {
@@ -61,23 +61,26 @@ export interface FlowSubject {
   readonly time: string;
   /** Of the first DNS message in it. */
   readonly traceId: string | undefined;
-  /** Who the packet's addresses were when it was seen: no others are asked for. */
-  readonly owners: Enricher;
+  readonly owners: Owners;
 }
+
+/** Who had an address when the packet passed. */
+export type Owners = (address: Ip) => AddressInfo;
 
 export interface FlowBuilderOptions {
   readonly nodeName: string;
   readonly version: string;
-  readonly newUuid: () => string;
+  readonly uuid: string;
+  readonly namesOf: (client: Ip, address: Ip) => readonly string[];
 }
 
 export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBuilderOptions): Flow {
-  const source = subject.owners.lookup(part.source.address);
-  const destination = subject.owners.lookup(part.destination.address);
+  const source = subject.owners(part.source.address);
+  const destination = subject.owners(part.destination.address);
   const traceId = part.kind === 'dns' ? part.traceId : subject.traceId;
   return {
     time: subject.time,
-    uuid: options.newUuid(),
+    uuid: options.uuid,
     IP: {
       source: part.source.address,
       destination: part.destination.address,
@@ -87,6 +90,8 @@ export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBui
     source: source.endpoint,
     destination: destination.endpoint,
     node_name: options.nodeName,
+    ...namesField('source_names', options.namesOf(part.destination.address, part.source.address)),
+    ...namesField('destination_names', options.namesOf(part.source.address, part.destination.address)),
     ...(source.service === undefined ? {} : { source_service: source.service }),
     ...(destination.service === undefined ? {} : { destination_service: destination.service }),
     ...(traceId === undefined ? {} : { trace_context: { parent: { trace_id: traceId } } }),
@@ -94,6 +99,10 @@ export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBui
     ...kindFields(part),
     Summary: part.kind === 'dns' ? dnsSummary(part.sighting, OBSERVATION_SOURCE) : part.summary,
   };
+}
+
+function namesField(key: 'source_names' | 'destination_names', names: readonly string[]): Partial<Flow> {
+  return names.length === 0 ? {} : { [key]: names };
 }
 
 function layer4({ source, destination, kind }: FlowPart, { protocol, tcpFlags }: FlowSubject): Layer4 {

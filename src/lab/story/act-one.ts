@@ -1,7 +1,7 @@
 /** Act 1, no policy: the query works, and goes past the node's cache. */
 
 import type { Flow } from '../../flow/api.ts';
-import { formatCompact } from '../../flow/compact.ts';
+import { formatCompact } from '../../flow/print/compact.ts';
 import { flowTraceId } from '../../flow/trace-id.ts';
 import { findQueries, judgeQuery, type QueryVerdict, unseenVerdict } from '../../flow/verdict.ts';
 import {

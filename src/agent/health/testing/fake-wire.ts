@@ -35,6 +35,10 @@ export class FakeWire implements ProbeWire {
     this.#listener = listener;
   }
 
+  mayBeOwn(): boolean {
+    return false;
+  }
+
   isOwn(): boolean {
     return false;
   }

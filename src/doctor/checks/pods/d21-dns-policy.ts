@@ -1,0 +1,91 @@
+/**
+ * Pods on the host's network whose dnsPolicy does not say so: ClusterFirst means nothing there, kubelet gives them the
+ * node's own resolver, and no name of the cluster resolves.
+ */
+import { objectKey } from '../../../cluster/rows.ts';
+import type { Check, Finding } from '../../check.ts';
+import { dnsPicture } from '../../picture/dns-picture.ts';
+import type { PodSpecFact } from '../../site/cluster-facts.ts';
+import { knownOr } from '../../site/known.ts';
+import { objectName, type Site } from '../../site/site.ts';
+
+export const d21: Check = {
+  id: 'D21',
+  title: "dnsPolicy does not fit the host's network",
+  pains: ['P6'],
+  needs: { cluster: ['workloads', 'pods'] },
+  run(site) {
+    return [...clusterFirst(site), ...withHostNet(site)];
+  },
+};
+
+interface Owner {
+  readonly name: string;
+  readonly namespace: string;
+  readonly spec: PodSpecFact;
+}
+
+/** Static pods of the control plane are left out: they ask for no name, and nobody edits them for this. */
+function owners({ cluster }: Site): readonly Owner[] {
+  const workloads = knownOr(cluster.workloads, []).map((row) => ({
+    name: objectName(row.kind, row),
+    namespace: row.namespace,
+    spec: row.template,
+  }));
+  const known = new Set(workloads.map(({ name }) => name));
+  const alone = knownOr(cluster.pods, []).flatMap((pod) => {
+    const { workload, namespace, spec } = pod;
+    if ('kubernetes.io/config.mirror' in spec.annotations) return [];
+    const name =
+      workload === undefined
+        ? `Pod ${objectKey(pod)}`
+        : objectName(workload.kind, { namespace, name: workload.name });
+    return known.has(name) ? [] : [{ name, namespace, spec }];
+  });
+  return [...new Map([...workloads, ...alone].map((owner) => [owner.name, owner])).values()];
+}
+
+function clusterFirst(site: Site): readonly Finding[] {
+  return owners(site)
+    .filter(
+      ({ spec }) => spec.hostNetwork && spec.dnsPolicy === 'ClusterFirst' && spec.nameservers.length === 0,
+    )
+    .map(({ name, namespace }) => ({
+      id: 'D21',
+      // Agents of the system mostly live by the node's resolver and know it.
+      severity: namespace === 'kube-system' ? 'info' : 'warning',
+      title: d21.title,
+      object: name,
+      evidence: [
+        `${name} has hostNetwork: true and dnsPolicy: ClusterFirst, which is also what it gets by saying nothing`,
+      ],
+      cause:
+        "on the host's network ClusterFirst counts as Default: the node's resolv.conf, which knows no service of the cluster",
+      fix: { kind: 'yaml', text: 'spec:\n  template:\n    spec:\n      dnsPolicy: ClusterFirstWithHostNet' },
+    }));
+}
+
+/** Such pods ask the cluster IP from the host itself, where only an interface, a rule or a socket program can redirect. */
+function withHostNet(site: Site): readonly Finding[] {
+  const picture = dnsPicture(site);
+  const cache = picture.caches.find(({ spec }) => spec.hostNetwork);
+  if (cache === undefined) return [];
+  const asking = owners(site).filter(
+    ({ spec }) => spec.hostNetwork && spec.dnsPolicy === 'ClusterFirstWithHostNet',
+  );
+  if (asking.length === 0) return [];
+  const own = asking.find(({ name }) => name === cache.name);
+  if (own === undefined) return [];
+  return [
+    {
+      id: 'D21',
+      severity: 'broken',
+      title: 'The node cache resolves names by itself',
+      object: cache.name,
+      evidence: [`${cache.name} has hostNetwork: true and dnsPolicy: ClusterFirstWithHostNet`],
+      cause:
+        'its resolv.conf names the cluster IP that it has taken for itself, so what it forwards to /etc/resolv.conf comes back to it',
+      fix: { kind: 'yaml', text: 'spec:\n  template:\n    spec:\n      dnsPolicy: Default' },
+    },
+  ];
+}

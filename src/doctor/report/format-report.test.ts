@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { parseIp } from '../../net/ip.ts';
+import { d26 } from '../checks/redirect/d26-no-policy.ts';
+import { judgePods } from '../judge-pods.ts';
+import { runChecks } from '../run-checks.ts';
+import type { ProbeTrail } from '../site/agent-facts.ts';
+import { known, unknown } from '../site/known.ts';
+import { type Site, unknownAgentFacts, unknownNodeFacts } from '../site/site.ts';
+import { CLUSTER_DNS, POD_CACHE, POLICY, siteOf } from '../testing/manifest-report.ts';
+import { formatReport, formatReportJson } from './format-report.ts';
+
+const target = parseIp('10.96.0.10') ?? ('' as never);
+const probe: ProbeTrail = {
+  ...{ tag: 't', node: 'w1', client: 'default/netshoot', protocol: 'UDP', target, targetPort: 53 },
+  ...{ outcome: 'answered', steps: [] },
+};
+const cached: ProbeTrail = { ...probe, server: { address: target, port: 53, cache: true } };
+const elsewhere: ProbeTrail = {
+  ...probe,
+  server: { address: target, port: 53, cache: false, pod: 'kube-system/coredns-1', node: 'w2' },
+};
+const lost: ProbeTrail = { ...probe, outcome: 'timeout' };
+
+function live(manifests: readonly string[], probes: readonly ProbeTrail[]): Site {
+  const agent = { ...unknownAgentFacts('not asked'), probes: known(probes) };
+  const nodes = [{ name: 'w1', facts: unknownNodeFacts('not looked at'), agent }];
+  return { ...siteOf(...manifests), origin: 'live', nodes };
+}
+
+describe('judgePods', () => {
+  it.each([
+    { verdict: 'ENTERED', probes: [cached, cached] },
+    { verdict: 'BYPASSED', probes: [cached, elsewhere] },
+    { verdict: 'BROKEN', probes: [cached, elsewhere, lost] },
+    { verdict: 'UNKNOWN', probes: [cached, probe] },
+  ])('says $verdict', ({ verdict, probes }) => {
+    expect(judgePods(live([], probes), [])).toMatchObject([{ pod: 'default/netshoot', verdict }]);
+  });
+});
+
+describe('runChecks', () => {
+  it('takes the cause of a bypassed pod from the finding, and ends with 1', async () => {
+    const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere]), [d26]);
+    expect(report).toMatchObject({
+      exitCode: 1,
+      pods: [{ verdict: 'BYPASSED', because: 'D26', fix: { kind: 'yaml' } }],
+    });
+  });
+
+  it('ends with 0 where all is well and was seen, with 2 where something was not', async () => {
+    const sound = live([CLUSTER_DNS, POD_CACHE, POLICY], [cached]);
+    expect(await runChecks(sound, [d26])).toMatchObject({ exitCode: 0, findings: [], blind: [] });
+    const services = unknown('the API server refused to list services');
+    const dark = { ...sound, cluster: { ...sound.cluster, services } };
+    expect(await runChecks(dark, [d26])).toMatchObject({ exitCode: 2, blind: [{ id: 'D26' }] });
+    expect(await runChecks(live([CLUSTER_DNS, POD_CACHE, POLICY], [probe]), [d26])).toMatchObject({
+      exitCode: 2,
+    });
+  });
+
+  it('outlives a check that fails', async () => {
+    const failing = { ...d26, run: () => Promise.reject(new Error('oh')) };
+    const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], []), [failing, d26]);
+    expect(report.findings).toHaveLength(1);
+    expect(report.blind).toMatchObject([{ reason: 'the check itself failed: oh' }]);
+  });
+});
+
+describe('formatReport', () => {
+  it('says what was sent, the verdict, the cause and the fix', async () => {
+    const text = formatReport(await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere, elsewhere]), [d26]));
+    expect(text).toContain(
+      'sent 2 tagged probes from 1 pod  ->  0 entered a node cache, 2 were answered elsewhere',
+    );
+    expect(text).toMatch(/BYPASSED {2}default\/netshoot {2}on w1/);
+    expect(text).toContain('was answered by kube-system/coredns-1 on w2');
+    expect(text).toContain('kind: CiliumLocalRedirectPolicy');
+    expect(text).not.toContain('\u001b');
+    expect(text.endsWith('\n')).toBe(true);
+  });
+
+  it('lets no name steer a terminal, with colour or without', async () => {
+    const evil = {
+      ...elsewhere,
+      client: 'default/\u001b[2Jx',
+      server: { address: target, port: 53, cache: false, pod: 'a\u009b\u202e' },
+    };
+    const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], [evil]), [d26]);
+    const ours = [0, 1, 31, 32, 33].map((code) => `\u001b[${code}m`);
+    const painted = formatReport(report, { colour: true });
+    const colours = ours.reduce((text, code) => text.replaceAll(code, ''), painted);
+    expect(painted).not.toBe(colours);
+    expect(colours).toBe(formatReport(report));
+    for (const bad of ['\u001b', '\u009b', '\u202e']) expect(colours).not.toContain(bad);
+    expect(JSON.parse(formatReportJson(report))).toEqual(report);
+  });
+});

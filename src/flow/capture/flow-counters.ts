@@ -1,0 +1,115 @@
+/**
+ * What Hubble counts of flows and of DNS (spec hubble 9), as numbers: adding is all that happens while packets come, words
+ * are made when somebody scrapes. Every key has few values, whatever pods send.
+ */
+import { type DnsScan, MOST_TYPES } from './dns-scan.ts';
+
+/** What one packet was, in the numbers of the ABI. */
+export interface CountedPacket {
+  readonly verdict: number;
+  readonly hook: number;
+  readonly protocol: number;
+  /** Delivered through the host's stack, not to a pod's interface. */
+  readonly toHost: boolean;
+}
+
+/** Packets of one kind, or messages of one kind. */
+export interface Counted<Kind> {
+  readonly kind: Kind;
+  readonly count: number;
+}
+
+export interface DnsKind {
+  readonly isResponse: boolean;
+  /** 0 to 15. */
+  readonly rcode: number;
+  /** 0 to 65535; types Hubble has no word for are all `OTHER_TYPE`. */
+  readonly qtype: number;
+  /** At most `MOST_ADDRESSES`. */
+  readonly addresses: number;
+}
+
+/** Stands for every type that has no name of its own. */
+export const OTHER_TYPE = 0;
+export const MOST_ADDRESSES = 32;
+/** Upper bounds in seconds of the latency histogram; a cache answers within the first, a stub resolver gives up after 5. */
+export const LATENCY_BOUNDS: readonly number[] = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
+
+const TCP = 6;
+
+export class FlowCounters {
+  readonly #packets = new Float64Array(32);
+  readonly #messages = new Map<number, number>();
+  readonly #recordTypes = new Map<number, number>();
+  /** One more than bounds: the last is beyond all of them. */
+  readonly latencyCounts = new Float64Array(LATENCY_BOUNDS.length + 1);
+  latencySeconds = 0;
+  readonly #isNamed: (type: number) => boolean;
+
+  /** `isNamed`: types that Hubble has a word for. */
+  constructor(isNamed: (type: number) => boolean) {
+    this.#isNamed = isNamed;
+  }
+
+  packet(verdict: number, hook: number, protocol: number, toHost: boolean): void {
+    const index = (verdict << 3) | (hook << 2) | (protocol === TCP ? 2 : 0) | (toHost ? 1 : 0);
+    this.#packets[index] = (this.#packets[index] ?? 0) + 1;
+  }
+
+  message(scan: DnsScan): void {
+    const qtype = this.#isNamed(scan.qtype) ? scan.qtype : OTHER_TYPE;
+    const addresses = Math.min(scan.addresses, MOST_ADDRESSES);
+    const flags = scan.isResponse ? (scan.rcode << 1) | 1 : 0;
+    add(this.#messages, (qtype * 64 + addresses) * 32 + flags);
+    for (let i = 0; i < Math.min(scan.typeCount, MOST_TYPES); i++) {
+      const type = scan.types[i] ?? 0;
+      add(this.#recordTypes, (this.#isNamed(type) ? type : OTHER_TYPE) * 65536 + qtype);
+    }
+  }
+
+  latency(ns: number): void {
+    const seconds = ns / 1e9;
+    let i = 0;
+    while (i < LATENCY_BOUNDS.length && seconds > (LATENCY_BOUNDS[i] ?? 0)) i++;
+    this.latencyCounts[i] = (this.latencyCounts[i] ?? 0) + 1;
+    this.latencySeconds += seconds;
+  }
+
+  packets(): readonly Counted<CountedPacket>[] {
+    return Array.from(this.#packets, (count, index) => ({
+      count,
+      kind: {
+        verdict: index >> 3,
+        hook: (index >> 2) & 1,
+        protocol: (index & 2) !== 0 ? TCP : 17,
+        toHost: (index & 1) !== 0,
+      },
+    })).filter(({ count }) => count > 0);
+  }
+
+  messages(): readonly Counted<DnsKind>[] {
+    return Array.from(this.#messages, ([key, count]) => ({
+      count,
+      kind: {
+        isResponse: (key & 1) !== 0,
+        rcode: (key >> 1) & 15,
+        addresses: Math.floor(key / 32) % 64,
+        qtype: Math.floor(key / 2048),
+      },
+    }));
+  }
+
+  /** Records in answers, by their type and the type that was asked for. */
+  recordTypes(): readonly Counted<{ readonly type: number; readonly qtype: number }>[] {
+    return Array.from(this.#recordTypes, ([key, count]) => ({
+      count,
+      kind: { type: Math.floor(key / 65536), qtype: key % 65536 },
+    }));
+  }
+}
+
+function add(counts: Map<number, number>, key: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

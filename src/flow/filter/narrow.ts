@@ -1,0 +1,54 @@
+/** Our own conditions beside the filters (`FlowNarrow`): all that are set must hold; unknown ones are refused by name. */
+import { fail, ok } from '../../fault/result.ts';
+import type { Flow, FlowNarrow } from '../api.ts';
+import { isBypassed, type LocalCaches } from './bypassed.ts';
+import { type Compiled, type FlowPredicate, invalid, isCount } from './field-compiler.ts';
+
+export interface NarrowOptions {
+  /** Of the node that saw the flow; they change while a request is followed. Absent: nobody here knows them. */
+  readonly cachesOf?: (nodeName: string) => LocalCaches | undefined;
+}
+
+const MAX_RCODES = 64;
+const NS_PER_MS = 1e6;
+
+export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): Compiled {
+  if (typeof narrow !== 'object' || narrow === null) return invalid('narrow is an object');
+  const { rcode, slow_ms: slowMs, bypassed, ...unknown } = narrow;
+  const [other] = Object.keys(unknown);
+  if (other !== undefined) {
+    const reason = `narrow: ${JSON.stringify(other)} is not one of: rcode slow_ms bypassed`;
+    return fail('FLOW_FILTER_UNKNOWN_FIELD', undefined, reason);
+  }
+  const predicates: FlowPredicate[] = [];
+  if (rcode !== undefined) {
+    if (!isRcodes(rcode)) return invalid('narrow: rcode is a list of numbers from 0 to 4095');
+    if (rcode.length > 0) predicates.push((flow) => isAnswer(flow, rcode));
+  }
+  if (slowMs !== undefined) {
+    if (typeof slowMs !== 'number' || !(slowMs >= 0)) return invalid('narrow: slow_ms is a time from 0 on');
+    predicates.push((flow) => Number(flow.l7?.latency_ns ?? Number.NaN) >= slowMs * NS_PER_MS);
+  }
+  if (bypassed !== undefined) {
+    if (bypassed !== true) return invalid('narrow: bypassed is true, or absent');
+    const { cachesOf } = options;
+    if (cachesOf === undefined) {
+      return invalid("narrow: bypassed needs a server that knows its node's caches, and this one does not");
+    }
+    predicates.push((flow) => {
+      const caches = cachesOf(flow.node_name);
+      return caches !== undefined && isBypassed(flow, caches);
+    });
+  }
+  return ok((flow) => predicates.every((matches) => matches(flow)));
+}
+
+/** With EDNS a code has twelve bits (RFC 6891 section 6.1.3). */
+function isRcodes(codes: unknown): codes is readonly number[] {
+  if (!Array.isArray(codes) || codes.length > MAX_RCODES) return false;
+  return codes.every((code) => isCount(code) && code >= 0 && code < 4096);
+}
+
+function isAnswer({ l7 }: Flow, rcodes: readonly number[]): boolean {
+  return l7?.type === 'RESPONSE' && l7.dns !== undefined && rcodes.includes(l7.dns.rcode ?? 0);
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { PacketEvent } from '../datapath/datapath.ts';
+import { flowFamilies } from './flow-metrics.ts';
+import { ANSWER, CACHE, CLIENT, dnsMessage, name, packet, VIP } from './testing/sample-packet.ts';
+import { TestNode } from './testing/test-node.ts';
+
+const redirected = packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 });
+const answered = (payload: Uint8Array, atMs: number) =>
+  packet({
+    ...{ verdict: 'restored', translated: VIP, deliveredIfindex: 7, ifindex: 9 },
+    ...{ source: CACHE, destination: CLIENT, payload, timeNs: 1_000_000n + BigInt(atMs * 1e6) },
+  });
+const fellBack = packet({ verdict: 'fell-back', reason: 'no-socket' });
+
+/** Each sample as `{labels} value`. */
+function scrape(events: readonly PacketEvent[], family: string, lost = 0): readonly string[] {
+  const node = new TestNode();
+  for (const event of events) node.see(event);
+  const { counters, clients } = node.recorder;
+  const podOf = () => ({ namespace: 'default', pod: 'netshoot' });
+  const found = flowFamilies({ counters, clients, lost, podOf }).find(({ name: each }) => each === family);
+  return (found?.samples ?? []).map(
+    ({ suffix, labels, value }) =>
+      `${suffix}{${Object.entries(labels)
+        .map((pair) => pair.join('='))
+        .join(',')}} ${value}`,
+  );
+}
+
+describe('flowFamilies', () => {
+  it('counts queries and answers with the labels of Hubble', () => {
+    const events = [
+      redirected,
+      answered(ANSWER, 1),
+      redirected,
+      answered(dnsMessage({ response: true, rcode: 3 }), 2),
+    ];
+    expect(scrape(events, 'hubble_dns_queries_total')).toEqual(['{rcode=,qtypes=A,ips_returned=0} 2']);
+    expect(scrape(events, 'hubble_dns_responses_total')).toEqual([
+      '{rcode=No Error,qtypes=A,ips_returned=1} 1',
+      '{rcode=Non-Existent Domain,qtypes=A,ips_returned=0} 1',
+    ]);
+    expect(scrape(events, 'hubble_dns_response_types_total')).toEqual(['{type=A,qtypes=A} 1']);
+  });
+
+  it('counts every flow there is, by what Hubble would call it', () => {
+    const events = [redirected, answered(ANSWER, 1), fellBack, packet({ hook: 'to-endpoint' })];
+    expect(scrape(events, 'hubble_flows_processed_total').toSorted()).toEqual([
+      '{protocol=DNS,type=L7,subtype=DNS,verdict=FORWARDED} 3',
+      '{protocol=UDP,type=Trace,subtype=from-endpoint,verdict=FORWARDED} 3',
+      '{protocol=UDP,type=Trace,subtype=to-endpoint,verdict=FORWARDED} 3',
+      '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRACED} 2',
+      '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRANSLATED} 2',
+    ]);
+  });
+
+  it('has few series, whatever types pods ask for', () => {
+    const events = Array.from({ length: 3000 }, (_, type) =>
+      packet({
+        payload: dnsMessage({ questions: [{ name: name('a.example.'), type: type + 300, class: 1 }] }),
+      }),
+    );
+    expect(scrape(events, 'hubble_dns_queries_total')).toEqual([
+      '{rcode=,qtypes=Unknown,ips_returned=0} 3000',
+    ]);
+  });
+
+  it('tells how long clients waited', () => {
+    const samples = scrape([redirected, answered(ANSWER, 3)], 'zerohop_dns_client_latency_seconds');
+    expect(samples).toContain('_bucket{le=0.0025} 0');
+    expect(samples).toContain('_bucket{le=0.005} 1');
+    expect(samples.slice(-3)).toEqual(['_bucket{le=+Inf} 1', '_sum{} 0.003', '_count{} 1']);
+  });
+
+  it('tells who asks, and what was lost', () => {
+    const client = '{namespace=default,pod=netshoot,address=172.20.1.5}';
+    expect(scrape([redirected, fellBack], 'zerohop_client_dns_queries_total')).toEqual([`${client} 2`]);
+    expect(scrape([], 'hubble_lost_events_total', 7)).toEqual(['{source=perf_event_ring_buffer} 7']);
+  });
+});

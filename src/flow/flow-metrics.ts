@@ -1,0 +1,160 @@
+/**
+ * Hubble's metrics of flows and DNS (spec hubble 9), and those it lacks: how long clients waited, and who asks most. Made when
+ * somebody scrapes. Whatever pods do, the number of series is bounded: types without a word are `Unknown`, addresses in an
+ * answer are counted up to 32, and of clients the first hundred have series of their own.
+ */
+import { VERDICT_NUMBERS } from '../datapath/packet-record.ts';
+import { PROTOCOL_NUMBERS } from '../net/port.ts';
+import type { FamilySamples, Sample } from '../telemetry/registry.ts';
+import type { TRACE_POINTS, Verdict } from './api.ts';
+import type { CountedPacket, FlowCounters } from './capture/flow-counters.ts';
+import { LATENCY_BOUNDS } from './capture/flow-counters.ts';
+import type { ClientCounts, TopClients } from './capture/top-clients.ts';
+import { hubbleTypeName, rcodeText } from './dns-sighting.ts';
+
+export interface FlowMetricsInput {
+  readonly counters: FlowCounters;
+  readonly clients: TopClients;
+  /** Packets for which the kernel's ring had no room, ever. */
+  readonly lost: number;
+  /** Who has the address now; both empty when it is no pod. */
+  readonly podOf: (client: ClientCounts) => { readonly namespace: string; readonly pod: string };
+}
+
+/** Series of clients. */
+const MOST_CLIENTS = 100;
+
+export function flowFamilies(input: FlowMetricsInput): readonly FamilySamples[] {
+  return [
+    ...dnsFamilies(input.counters),
+    flowsProcessed(input),
+    lostEvents(input),
+    latency(input),
+    ...clientFamilies(input),
+  ];
+}
+
+function dnsFamilies(counters: FlowCounters): readonly FamilySamples[] {
+  const samples = counters.messages().map(({ kind, count }) => ({
+    isResponse: kind.isResponse,
+    sample: sample(count, {
+      // Of a query there is none yet.
+      rcode: kind.isResponse ? rcodeText(kind.rcode) : '',
+      qtypes: hubbleTypeName(kind.qtype),
+      ips_returned: String(kind.addresses),
+    }),
+  }));
+  const of = (isResponse: boolean) =>
+    samples.filter((each) => each.isResponse === isResponse).map((each) => each.sample);
+  const types = counters
+    .recordTypes()
+    .map(({ kind, count }) =>
+      sample(count, { type: hubbleTypeName(kind.type), qtypes: hubbleTypeName(kind.qtype) }),
+    );
+  return [
+    counter('hubble_dns_queries_total', 'Number of DNS queries observed', of(false)),
+    counter('hubble_dns_responses_total', 'Number of DNS responses observed', of(true)),
+    counter('hubble_dns_response_types_total', 'Number of records in DNS responses, by type', types),
+  ];
+}
+
+/** A translation has no protocol for Hubble, and counts as a type it does not know (spec hubble 9). */
+const SOCK = { protocol: 'Unknown flow', type: 'Unknown', subtype: '7' } as const;
+
+function flowsProcessed({ counters }: FlowMetricsInput): FamilySamples {
+  const counts = new Map<string, Sample>();
+  const add = (count: number, labels: Readonly<Record<string, string>>) => {
+    const key = Object.values(labels).join('\0');
+    counts.set(key, sample((counts.get(key)?.value ?? 0) + count, labels));
+  };
+  for (const { kind, count } of counters.packets()) for (const labels of flowsOf(kind)) add(count, labels);
+  const messages = counters.messages().reduce((sum, { count }) => sum + count, 0);
+  if (messages > 0) add(messages, { protocol: 'DNS', type: 'L7', subtype: 'DNS', verdict: 'FORWARDED' });
+  return counter('hubble_flows_processed_total', 'Number of flows observed', [...counts.values()]);
+}
+
+/** The flows that a packet of this kind is told as, without its messages (`expand`). */
+function flowsOf({
+  verdict,
+  hook,
+  protocol,
+  toHost,
+}: CountedPacket): readonly Readonly<Record<string, string>>[] {
+  const trace = (point: (typeof TRACE_POINTS)[number]) => ({
+    protocol: protocol === PROTOCOL_NUMBERS.TCP ? 'TCP' : 'UDP',
+    type: 'Trace',
+    subtype: point,
+    verdict: 'FORWARDED',
+  });
+  const xlate = (word: Verdict) => ({ ...SOCK, verdict: word });
+  const seen = trace(hook === 0 ? 'from-endpoint' : 'to-endpoint');
+  const arrived = trace(toHost ? 'to-host' : 'to-endpoint');
+  if (verdict === VERDICT_NUMBERS.forwarded) return [seen];
+  if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), arrived];
+  if (verdict === VERDICT_NUMBERS.restored) return [seen, xlate('TRANSLATED'), arrived];
+  return [seen, xlate('TRACED')];
+}
+
+function lostEvents({ lost }: FlowMetricsInput): FamilySamples {
+  const samples = [sample(lost, { source: 'perf_event_ring_buffer' })];
+  return counter(
+    'hubble_lost_events_total',
+    'Number of packets that were not told of, for want of room',
+    samples,
+  );
+}
+
+function latency({ counters }: FlowMetricsInput): FamilySamples {
+  let below = 0;
+  const samples: Sample[] = LATENCY_BOUNDS.map((bound, i) => {
+    below += counters.latencyCounts[i] ?? 0;
+    return { suffix: '_bucket', labels: { le: String(bound) }, value: below };
+  });
+  const all = below + (counters.latencyCounts[LATENCY_BOUNDS.length] ?? 0);
+  samples.push(
+    { suffix: '_bucket', labels: { le: '+Inf' }, value: all },
+    { suffix: '_sum', labels: {}, value: counters.latencySeconds },
+    { suffix: '_count', labels: {}, value: all },
+  );
+  const help = 'From a query to its answer, as seen at the interface of the client';
+  return { name: 'zerohop_dns_client_latency_seconds', help, kind: 'histogram', samples };
+}
+
+function clientFamilies({ clients, podOf }: FlowMetricsInput): readonly FamilySamples[] {
+  const rows = clients
+    .list()
+    .slice(0, MOST_CLIENTS)
+    .map((client) => ({
+      client,
+      labels: { ...podOf(client), address: client.address },
+    }));
+  const family = (name: string, help: string, of: (client: ClientCounts) => number) =>
+    counter(
+      `zerohop_client_${name}`,
+      `${help}, of the ${MOST_CLIENTS} clients that ask most`,
+      rows.map(({ client, labels }) => sample(of(client), labels)),
+    );
+  return [
+    family('dns_queries_total', 'Number of DNS queries', ({ queries }) => queries),
+    family(
+      'dns_name_errors_total',
+      'Number of answers that a name does not exist',
+      ({ nameErrors }) => nameErrors,
+    ),
+    family('dns_failures_total', 'Number of answers with another error', ({ failures }) => failures),
+    family(
+      'dns_latency_seconds_total',
+      'Time from query to answer, summed up',
+      ({ latencyNs }) => latencyNs / 1e9,
+    ),
+    family('dns_answers_total', 'Number of answers whose latency is known', ({ answers }) => answers),
+  ];
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): FamilySamples {
+  return { name, help, kind: 'counter', samples };
+}
+
+function sample(value: number, labels: Readonly<Record<string, string>>): Sample {
+  return { suffix: '', labels, value };
+}

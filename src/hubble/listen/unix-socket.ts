@@ -1,0 +1,66 @@
+/**
+ * A place for a unix socket that root alone may open: names that pods ask for are personal data. What a killed server left
+ * behind is replaced; a socket that answers is somebody's, and stays.
+ */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { AppError, errorCode } from '../../fault/app-error.ts';
+import type { HubbleErrorCode } from '../errors.ts';
+
+const SOCKET_MODE = 0o600;
+/** sun_path holds 108 bytes with the zero at its end (unix(7)); libuv cuts what is longer. */
+const LONGEST_PATH = 107;
+
+/** Throws `AppError` HUBBLE_SOCKET_TAKEN or HUBBLE_SOCKET_UNUSABLE. */
+export async function listenUnix(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > LONGEST_PATH) throw unusable(path, `it is longer than ${LONGEST_PATH} bytes`);
+  await makeRoom(path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(unusable(path, 'the socket cannot be made', error)));
+    // Narrow from its first moment: chmod alone would leave it open to all in between.
+    const before = process.umask(0o177);
+    try {
+      server.listen(path, resolve);
+    } finally {
+      process.umask(before);
+    }
+  });
+  chmodSync(path, SOCKET_MODE);
+}
+
+async function makeRoom(path: string): Promise<void> {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    if (!lstatSync(path).isSocket()) throw unusable(path, 'a file of another kind has this name');
+    if (await answers(path)) {
+      const code: HubbleErrorCode = 'HUBBLE_SOCKET_TAKEN';
+      throw new AppError(code, `Cannot listen: another server does: received ${path}`);
+    }
+    unlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error instanceof AppError ? error : unusable(path, 'its directory cannot be used', error);
+  }
+}
+
+/** One that is too busy to take us is there all the same. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (isThere: boolean) => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.on('connect', () => done(true));
+    socket.on('error', (error) => done(errorCode(error) === 'EAGAIN'));
+  });
+}
+
+export function unusable(address: string, reason: string, cause?: unknown): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_SOCKET_UNUSABLE';
+  return new AppError(code, `Cannot listen: ${reason}: received ${address}`, {
+    cause,
+    hint: 'Run as root, or give another path or address',
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * Our own conditions as GetFlowsRequest's `extensions` carry them. Another server would pass over them in silence and give
+ * everything, so a client asks first whether they are known, by the health service's list of names.
+ */
+import { errorText } from '../fault/app-error.ts';
+import { fail, ok, type Result } from '../fault/result.ts';
+import type { FlowNarrow } from '../flow/api.ts';
+import type { HubbleErrorCode } from './errors.ts';
+import { codecOf, type WireMessage } from './grpc.ts';
+
+/** Also the name that the health service of a server has which knows it. */
+export const NARROW_NAME = 'zerohop.FlowNarrow';
+const TYPE_URL = `type.googleapis.com/${NARROW_NAME}`;
+
+/** google.protobuf.Any. */
+export interface WireAny {
+  readonly type_url?: string;
+  readonly value?: Uint8Array;
+}
+
+export function toWireNarrow({ rcode, slow_ms: slowMs, bypassed }: FlowNarrow): WireMessage {
+  const value = codecOf(NARROW_NAME).serialize({
+    ...(rcode === undefined ? {} : { rcode }),
+    ...(slowMs === undefined ? {} : { slow_ms: { value: slowMs } }),
+    ...(bypassed === undefined ? {} : { bypassed }),
+  });
+  return { type_url: TYPE_URL, value };
+}
+
+/** Another message than this, or none, is refused. */
+export function fromWireNarrow({
+  type_url: url = '',
+  value = new Uint8Array(),
+}: WireAny): Result<FlowNarrow> {
+  if (url.slice(url.lastIndexOf('/') + 1) !== NARROW_NAME) {
+    return refuse(`extensions: this server does not know ${JSON.stringify(url.slice(0, 100))}`);
+  }
+  try {
+    const wire: WireNarrow = codecOf(NARROW_NAME).deserialize(Buffer.from(value));
+    return ok({
+      ...(wire.rcode === undefined ? {} : { rcode: wire.rcode }),
+      ...(wire.slow_ms === undefined ? {} : { slow_ms: wire.slow_ms.value ?? 0 }),
+      ...(wire.bypassed === true ? { bypassed: true } : {}),
+    });
+  } catch (error) {
+    return refuse(`extensions: they cannot be read: ${errorText(error)}`);
+  }
+}
+
+interface WireNarrow {
+  readonly rcode?: readonly number[];
+  readonly slow_ms?: { readonly value?: number };
+  readonly bypassed?: boolean;
+}
+
+function refuse(reason: string): ReturnType<typeof fail> {
+  const code: HubbleErrorCode = 'HUBBLE_REQUEST_INVALID';
+  return fail(code, undefined, reason);
+}

@@ -1,0 +1,130 @@
+/** What is told of a cluster whose story is known, and what a crowd of names and pods may cost. */
+import { describe, expect, it } from 'vitest';
+import type { GetFlowsResponse } from '../../flow/api.ts';
+import { parseRowFilter } from '../row-filter.ts';
+import { FakeClusterSource, type FakePod, podEndpoint } from '../testing/fake-cluster-source.ts';
+import { latencyStep, quantile } from './latency-histogram.ts';
+import { TopTable } from './top-table.ts';
+import { Traffic } from './traffic.ts';
+
+const START_MS = Date.UTC(2026, 2, 3, 10);
+const ALL = parseRowFilter(new URLSearchParams('servers=1'));
+
+function pod(name: string, more: Partial<FakePod> = {}): FakePod {
+  const endpoint = podEndpoint('shop', name, name);
+  return { endpoint, address: '172.20.1.7', node: 'k8s-w1', rate: 20, names: ['api.example.com.'], ...more };
+}
+
+/** All that happens in so many seconds to these pods. */
+async function watch(pods: readonly FakePod[], seconds = 1, fail?: string): Promise<Traffic> {
+  const source = new FakeClusterSource(pods, START_MS);
+  if (fail !== undefined) source.failedNodes.add(fail);
+  const traffic = new Traffic(START_MS);
+  for (let second = 1; second <= seconds; second++) {
+    const stop = new AbortController();
+    source.advance(1000);
+    for (const response of await taken(source, stop)) traffic.see(response);
+    if (second < seconds) traffic.turn(second);
+  }
+  return traffic;
+}
+
+async function taken(source: FakeClusterSource, stop: AbortController): Promise<readonly GetFlowsResponse[]> {
+  const flows: GetFlowsResponse[] = [];
+  const end = (await source.status()).numFlows;
+  for await (const response of source.flows({ number: end }, stop.signal)) {
+    flows.push(response);
+    if (flows.length === end) break;
+  }
+  stop.abort();
+  return flows;
+}
+
+describe('Traffic', () => {
+  it('tells that queries entered the cache, and which of them it answered by itself', async () => {
+    const traffic = await watch([pod('cart')]);
+    const { rows } = traffic.after(0, parseRowFilter(new URLSearchParams()), 100);
+    expect(rows.length).toBeGreaterThan(10);
+    expect(new Set(rows.map(({ outcome }) => outcome))).toEqual(new Set(['entered']));
+    expect(rows.filter(({ served }) => served === 'miss').length).toBeGreaterThan(0);
+    expect(rows.filter(({ served }) => served === 'hit').length).toBeGreaterThan(0);
+    expect(rows.every(({ server }) => server === 'kube-system/node-local-dns-w1x7f')).toBe(true);
+  });
+
+  it.each([
+    ['bypassed', undefined],
+    ['fell-back', 'no-socket, no socket is bound at any backend'],
+  ] as const)('tells %s and why', async (leaves, reason) => {
+    const traffic = await watch([pod('report', { leaves })]);
+    const { rows } = traffic.after(0, parseRowFilter(new URLSearchParams('bypassed=1')), 100);
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows.every((row) => row.outcome === leaves && row.reason === reason)).toBe(true);
+    const rates = traffic.way().edges.map(({ name, rate }) => [name, rate > 0] as const);
+    expect(Object.fromEntries(rates)).toMatchObject({
+      'pod-hook': true,
+      'hook-cache': false,
+      'hook-cluster': true,
+    });
+  });
+
+  it("draws what the cache asked on for this pod in this pod's way, and nothing of another's", async () => {
+    const asks = pod('asks', { names: ['only.example.com.'] });
+    const quiet = pod('quiet', { address: '172.20.1.8', names: ['x.svc.cluster.local.'] });
+    const traffic = await watch([asks, quiet]);
+    const upstream = (name: string) => traffic.way(name).edges.find((edge) => edge.name === 'cache-upstream');
+    expect(upstream('shop/asks')?.rate).toBeGreaterThan(0);
+    expect(upstream('shop/quiet')?.rate).toBe(0);
+    expect(traffic.way('shop/nobody').edges.every(({ rate }) => rate === 0)).toBe(true);
+  });
+
+  it('gives the flows of one query in their order', async () => {
+    const traffic = await watch([pod('cart')]);
+    const [row] = traffic.after(0, parseRowFilter(new URLSearchParams()), 1).rows;
+    expect(traffic.steps(row?.id ?? 0)?.map(({ point }) => point)).toEqual([
+      'from-endpoint',
+      'pre-xlate-fwd',
+      'post-xlate-fwd',
+      'to-endpoint',
+      'dns-request',
+      'dns-response',
+    ]);
+    expect(traffic.steps(-1)).toBeUndefined();
+  });
+
+  it('keeps a bounded number of clients, names and queries, whoever asks', async () => {
+    const names = Array.from({ length: 4000 }, (_, index) => `${index}.example.`);
+    const crowd = Array.from({ length: 300 }, (_, at) =>
+      pod(`p${at}`, { address: `10.0.${at >> 8}.${at & 255}`, names }),
+    );
+    const traffic = await watch(crowd);
+    expect(traffic.pods().length).toBeLessThanOrEqual(60);
+    expect(traffic.names().length).toBeLessThanOrEqual(14);
+    expect(traffic.crowdedOut).toBeGreaterThan(0);
+    expect(traffic.after(0, ALL, 100_000).rows.length).toBeLessThanOrEqual(3750);
+  });
+});
+
+describe('quantile', () => {
+  it('is never too low and at most a fifth too high', () => {
+    for (const ms of [0.001, 0.06, 1, 7.3, 250, 5000]) {
+      const counts = new Uint32Array(96);
+      counts[latencyStep(ms)] = 3;
+      const found = quantile(counts, 0.99) ?? 0;
+      expect(found).toBeGreaterThanOrEqual(ms * 0.999);
+      expect(found).toBeLessThanOrEqual(ms * 1.2);
+    }
+    expect(quantile(new Uint32Array(96), 0.5)).toBeUndefined();
+  });
+});
+
+describe('TopTable', () => {
+  it('keeps who is busy among a crowd that comes once', () => {
+    const table = new TopTable({ places: 8, create: () => ({}) });
+    for (let i = 0; i < 1000; i++) {
+      table.touch(`once-${i}`);
+      for (let busy = 0; busy < 3; busy++) table.touch('busy');
+    }
+    expect(table.top(1)[0]?.[0]).toBe('busy');
+    expect(table.size).toBe(8);
+  });
+});
