@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../src/server/testing/free-ports.ts';
+import { freePort } from '../src/net/testing/free-ports.ts';
 import { NODE } from './contenders.ts';
 import { placed } from './processors.ts';
 import type { Bench } from './suite.ts';

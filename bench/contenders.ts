@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, freePorts } from '../src/server/testing/free-ports.ts';
+import { freePort, freePorts } from '../src/net/testing/free-ports.ts';
 import type { ContenderSpec } from './contender.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -1,7 +1,7 @@
 /** What a suite is given and what it gives back. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../src/server/testing/free-ports.ts';
+import { freePort } from '../src/net/testing/free-ports.ts';
 import type { CProgram } from './c-programs.ts';
 import { Contender, type ContenderSpec } from './contender.ts';
 import type { Site } from './contenders.ts';

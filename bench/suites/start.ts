@@ -1,7 +1,7 @@
 /** From the start of the process to its first answer, with a Corefile as clusters have it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts } from '../../src/server/testing/free-ports.ts';
+import { freePorts } from '../../src/net/testing/free-ports.ts';
 import { startBusyApi } from '../busy-api.ts';
 import { Contender, type ContenderSpec } from '../contender.ts';
 import { type Site, unbound, ZEROHOP } from '../contenders.ts';

@@ -3,7 +3,7 @@ import { createFakeKernel, openFakeDatapath } from '../datapath/fake-datapath.ts
 import { packet } from '../flow/testing/sample-packet.ts';
 import { TestNode } from '../flow/testing/test-node.ts';
 import { parseListenAddress } from '../net/listen-address.ts';
-import { freePort } from '../server/testing/free-ports.ts';
+import { freePort } from '../net/testing/free-ports.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { agentFamilies } from './agent-metrics.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';

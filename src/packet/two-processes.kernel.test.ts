@@ -11,7 +11,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { plainQuery } from '../dns/plain-query.ts';
 import { name } from '../dns/testing/packets.ts';
-import { freePort } from '../server/testing/free-ports.ts';
+import { freePort } from '../net/testing/free-ports.ts';
 import { PATIENTLY } from './testing/udp-conformance.ts';
 
 const PROGRAM = fileURLToPath(new URL('../cli/boot/zerohop.mjs', import.meta.url));

@@ -8,8 +8,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../dns/frames.ts';
+import { freePort } from '../net/testing/free-ports.ts';
 import { ask } from '../plugins/fake-query.ts';
-import { freePort } from '../server/testing/free-ports.ts';
 import { DnsServer } from './dns-server.ts';
 import { corefile, type FakeEnvironment, fakeEnvironment } from './fake-environment.ts';
 

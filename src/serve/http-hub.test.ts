@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../server/testing/free-ports.ts';
+import { freePort } from '../net/testing/free-ports.ts';
 import { HttpHub } from './http-hub.ts';
 
 const hubs: HttpHub[] = [];

@@ -8,7 +8,7 @@ import { encodeMessage } from '../../src/dns/encode-message.ts';
 import type { Message, ResourceRecord } from '../../src/dns/message.ts';
 import { parseName, ROOT } from '../../src/dns/name.ts';
 import { replyTo } from '../../src/dns/reply.ts';
-import { freePort } from '../../src/server/testing/free-ports.ts';
+import { freePort } from '../../src/net/testing/free-ports.ts';
 import { parseRecordText } from '../../src/zonefile/record-text.ts';
 import type { UpstreamRule } from './suite.ts';
 

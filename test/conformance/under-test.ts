@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type ApiServer, createApiServer } from '../../src/lab/api/http-server.ts';
-import { freePorts } from '../../src/server/testing/free-ports.ts';
+import { freePorts } from '../../src/net/testing/free-ports.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 import { type ScriptedUpstream, startUpstream } from './scripted-upstream.ts';
 import type { Suite } from './suite.ts';

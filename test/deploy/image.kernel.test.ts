@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePorts } from '../../src/server/testing/free-ports.ts';
+import { freePorts } from '../../src/net/testing/free-ports.ts';
 import { contextFiles, ROOT, readDockerfile } from './dockerfile.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'zerohop-image-'));

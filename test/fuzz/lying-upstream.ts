@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
 import { FrameSplitter, frameMessage } from '../../src/dns/frames.ts';
-import { freePorts } from '../../src/server/testing/free-ports.ts';
+import { freePorts } from '../../src/net/testing/free-ports.ts';
 import { upstreamAnswer } from './upstream-answers.ts';
 import { walkQuery } from './wire/strict-walk.ts';
 import { idOf, u16At } from './wire/wire-fields.ts';

@@ -5,7 +5,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort } from '../../src/server/testing/free-ports.ts';
+import { freePort } from '../../src/net/testing/free-ports.ts';
 import { RealProgram } from '../fuzz/real-program.ts';
 import { FORGED, replyFault } from '../fuzz/wire/judge-reply.ts';
 import { buildPacket } from '../fuzz/wire/packet-builder.ts';

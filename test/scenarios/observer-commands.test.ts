@@ -112,7 +112,7 @@ describe('zerohop', { timeout: 60_000 }, () => {
     {
       name: 'flags that contradict',
       args: ['observe', '--pod', 'a', '--to-pod', 'b'],
-      words: '--pod means either side',
+      words: '--to-pod and --pod cannot be combined',
     },
     { name: 'what the agent refuses', args: ['observe', '--port', 'http'], words: '"http" is not a port' },
     { name: 'an unknown layout', args: ['observe', '-o', 'xml'], words: '-o is compact or json' },

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../server/testing/free-ports.ts';
+import { freePort } from '../../net/testing/free-ports.ts';
 
 const PROGRAM = new URL('../../cli/boot/zerohop.mjs', import.meta.url).pathname;
 const WAIT = { timeout: 40_000, interval: 200 };

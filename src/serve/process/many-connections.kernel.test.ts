@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
 import { frameMessage } from '../../dns/frames.ts';
+import { freePort } from '../../net/testing/free-ports.ts';
 import { ask } from '../../plugins/fake-query.ts';
-import { freePort } from '../../server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-connections-'));

@@ -17,8 +17,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { encodeMessage } from '../../dns/encode-message.ts';
+import { freePort } from '../../net/testing/free-ports.ts';
 import { ask } from '../../plugins/fake-query.ts';
-import { freePort } from '../../server/testing/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'zerohop-slow-log-'));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../server/testing/free-ports.ts';
+import { freePort } from '../../net/testing/free-ports.ts';
 import { type SteadyLoad, startLoad } from './testing/steady-load.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));

@@ -11,7 +11,7 @@ import { encodeMessage } from '../../../dns/encode-message.ts';
 import { FrameSplitter, frameMessage } from '../../../dns/frames.ts';
 import type { Message, ResourceRecord } from '../../../dns/message.ts';
 import { replyTo } from '../../../dns/reply.ts';
-import { freePort } from '../../../server/testing/free-ports.ts';
+import { freePort } from '../../../net/testing/free-ports.ts';
 import type { Transport } from '../exchange/go-error.ts';
 
 export interface Asked {
