@@ -14,8 +14,12 @@ export type ResourceKind =
   | 'Lease'
   | 'DaemonSet'
   | 'Deployment'
+  | 'StatefulSet'
+  | 'NetworkPolicy'
   | 'CustomResourceDefinition'
-  | 'CiliumLocalRedirectPolicy';
+  | 'CiliumLocalRedirectPolicy'
+  | 'CiliumNetworkPolicy'
+  | 'CiliumClusterwideNetworkPolicy';
 
 export interface Resource {
   readonly kind: ResourceKind;
@@ -113,6 +117,21 @@ export const RESOURCES: readonly Resource[] = [
     statusSubresource: true,
   }),
   resource({
+    kind: 'StatefulSet',
+    plural: 'statefulsets',
+    group: 'apps',
+    shortNames: ['sts'],
+    categories: ['all'],
+    statusSubresource: true,
+  }),
+  // The lab enforces none of these: whoever looks at a cluster reads them, and packets go as they went.
+  resource({
+    kind: 'NetworkPolicy',
+    plural: 'networkpolicies',
+    group: 'networking.k8s.io',
+    shortNames: ['netpol'],
+  }),
+  resource({
     kind: 'CustomResourceDefinition',
     plural: 'customresourcedefinitions',
     group: 'apiextensions.k8s.io',
@@ -126,6 +145,23 @@ export const RESOURCES: readonly Resource[] = [
     group: 'cilium.io',
     version: 'v2',
     shortNames: ['clrp', 'lrp'],
+    categories: ['cilium', 'ciliumpolicy'],
+  }),
+  resource({
+    kind: 'CiliumNetworkPolicy',
+    plural: 'ciliumnetworkpolicies',
+    group: 'cilium.io',
+    version: 'v2',
+    shortNames: ['cnp', 'ciliumnp'],
+    categories: ['cilium', 'ciliumpolicy'],
+  }),
+  resource({
+    kind: 'CiliumClusterwideNetworkPolicy',
+    plural: 'ciliumclusterwidenetworkpolicies',
+    group: 'cilium.io',
+    version: 'v2',
+    namespaced: false,
+    shortNames: ['ccnp'],
     categories: ['cilium', 'ciliumpolicy'],
   }),
 ];

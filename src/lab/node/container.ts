@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCgroup } from '../cgroup.ts';
-import { LAB_PATHS, namespacePath, podDirectory, podNamespace } from '../topology.ts';
+import { LAB_PATHS, namespacePath, podDirectory } from '../topology.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../cli/boot/zerohop.mjs', import.meta.url));
 
@@ -31,6 +31,8 @@ exec "$@"`;
 export interface ContainerSpec {
   readonly pod: string;
   readonly node: string;
+  /** Network namespace to run in: the pod's own, or the node's. */
+  readonly namespace: string;
   /** Absolute path in the pod, below /etc or /run, to content. */
   readonly files: ReadonlyMap<string, string>;
   readonly environment: Readonly<Record<string, string>>;
@@ -69,7 +71,7 @@ export function startContainer(spec: ContainerSpec): Container {
   const child = spawn(
     'nsenter',
     [
-      `--net=${namespacePath(podNamespace(spec.pod))}`,
+      `--net=${namespacePath(spec.namespace)}`,
       ...['unshare', '--mount', '--uts', '--propagation', 'private'],
       ...['sh', '-c', ENTER_POD, 'sh', directory, cgroup, spec.pod, spec.heartbeats ?? '', ...spec.command],
     ],

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import { makeCgroup, removeCgroup } from '../cgroup.ts';
 import { buildPod, removePod } from '../network.ts';
-import { heartbeatSocket, type LabNode, podDirectory } from '../topology.ts';
+import { heartbeatSocket, type LabNode, nodeNamespace, podDirectory, podNamespace } from '../topology.ts';
 import { type Container, type ContainerSpec, startContainer, zerohopCommand } from './container.ts';
 import { createTurns } from './in-turn.ts';
 import { type PodSurroundings, podEnvironment, podFiles } from './pod-files.ts';
@@ -78,7 +78,8 @@ export class Kubelet {
     const name = pod.metadata.name;
     const manifest = pod.spec.containers[0];
     if (manifest === undefined || this.#runs.has(name)) return;
-    const address = this.#freeAddress();
+    const hostNetwork = pod.spec.hostNetwork === true;
+    const address = hostNetwork ? this.#options.node.address : this.#freeAddress();
     const run: Run = {
       pod,
       address,
@@ -90,7 +91,7 @@ export class Kubelet {
     };
     this.#runs.set(name, run);
     try {
-      await buildPod(name, this.#options.node, address);
+      if (!hostNetwork) await buildPod(name, this.#options.node, address);
       this.#runContainer(run, manifest);
     } catch (error) {
       this.#options.log(`Cannot start pod ${name}: ${errorText(error)}`);
@@ -105,7 +106,7 @@ export class Kubelet {
     run.stopped = true;
     if (run.container !== undefined) await askToEnd(run.container);
     await removeCgroup(makeCgroup(this.#options.node.name, pod.metadata.name));
-    await removePod(pod.metadata.name);
+    if (pod.spec.hostNetwork !== true) await removePod(pod.metadata.name);
     rmSync(podDirectory(pod.metadata.name), { recursive: true, force: true });
     this.#runs.delete(pod.metadata.name);
   }
@@ -163,6 +164,8 @@ export class Kubelet {
     return {
       pod: pod.metadata.name,
       node: this.#options.node.name,
+      namespace:
+        pod.spec.hostNetwork === true ? nodeNamespace(this.#options.node) : podNamespace(pod.metadata.name),
       files: podFiles(pod, around),
       environment: podEnvironment(pod, around.services),
       ...(isNodeCache(manifest) && { heartbeats: dirname(heartbeatSocket(this.#options.node)) }),

@@ -35,9 +35,14 @@ export function podFiles(pod: PodManifest, around: PodSurroundings): Map<string,
   return files;
 }
 
-/** `Default` is the node's own resolver; `ClusterFirst` is what the field reports show in their pods. */
+/**
+ * `Default` is the node's own resolver, and `ClusterFirst` the same on the host's network; else it is what the field reports
+ * show in their pods.
+ */
 function resolvConf(pod: PodManifest): string {
-  if (pod.spec.dnsPolicy === 'Default') return `nameserver ${INTERNET.resolver}\n`;
+  const { dnsPolicy, hostNetwork = false } = pod.spec;
+  if (dnsPolicy === 'Default' || (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet'))
+    return `nameserver ${INTERNET.resolver}\n`;
   const search = [`${pod.metadata.namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN];
   return `search ${search.join(' ')}\nnameserver ${DNS_SERVICE_ADDRESS}\noptions ndots:5\n`;
 }

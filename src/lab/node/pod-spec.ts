@@ -25,6 +25,7 @@ export interface PodManifest {
   readonly spec: {
     readonly nodeName?: string;
     readonly dnsPolicy?: string;
+    readonly hostNetwork?: boolean;
     readonly containers: readonly ContainerManifest[];
     readonly volumes?: readonly VolumeManifest[];
   };
