@@ -94,6 +94,7 @@ function nameserverIn(pids: readonly number[]): Ip | undefined {
 
 function trailOf(result: ProbeResult, node: string): ProbeTrail {
   const { tag, key, protocol, nameserver, port, outcome, rcode, recursionAvailable, latencyMs } = result;
+  const { sourcePort } = result;
   return {
     tag,
     node,
@@ -101,6 +102,7 @@ function trailOf(result: ProbeResult, node: string): ProbeTrail {
     protocol,
     target: nameserver,
     targetPort: port,
+    ...(sourcePort === 0 ? {} : { sourcePort }),
     outcome: outcome === 'denied' ? 'unreachable' : outcome === 'malformed' ? 'timeout' : outcome,
     ...(rcode === undefined ? {} : { rcode }),
     ...(recursionAvailable === undefined ? {} : { recursionAvailable }),

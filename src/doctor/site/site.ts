@@ -64,7 +64,7 @@ export function unknownNodeFacts(why: string): NodeFacts {
 
 export function unknownAgentFacts(why: string): AgentFacts {
   const part = unknown(why);
-  return { status: part, policies: part, probes: part, flows: part };
+  return { status: part, policies: part, probes: part, flows: part, upstreams: part };
 }
 
 export function unknownClusterFacts(why: string): ClusterFacts {
