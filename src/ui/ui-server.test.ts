@@ -16,7 +16,8 @@ async function serve() {
   source.findings = SAMPLE_FINDINGS;
   const server = await startUiServer({ source, port: 0 });
   servers.push(server);
-  return { source, url: new URL(server.url) };
+  const url = new URL(server.url);
+  return { source, url, key: `key=${url.hash.slice(1)}` };
 }
 
 interface Asked {
@@ -93,6 +94,16 @@ describe('startUiServer', () => {
     expect(await ask(url, asked)).toMatchObject({ status });
   });
 
+  it('tells of flows to nobody without the key that it printed', async () => {
+    const { url, key } = await serve();
+    expect(key.length).toBeGreaterThan(20);
+    for (const path of ['/events', '/query?id=1', '/doctor', `/doctor?${key}x`, '/doctor?key='])
+      expect(await ask(url, { path }), path).toMatchObject({ status: 401 });
+    expect(await ask(url, { path: `/query?id=1&${key}` })).toMatchObject({ status: 200 });
+    const other = await serve();
+    expect(other.key).not.toBe(key);
+  });
+
   it('goes on after requests that are none', async () => {
     const { url } = await serve();
     for (const bytes of ['GET / HTTP/9\r\n\r\n', '\0\0\0\0', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n\r\n`]) {
@@ -122,19 +133,21 @@ describe('startUiServer', () => {
   });
 
   it('tells rows that match the address of the stream alone', async () => {
-    const { url, source } = await serve();
+    const { url, source, key } = await serve();
     source.advance(2000);
     await expect
-      .poll(async () => (await firstEvents(url, '/events?bypassed=1', ['snapshot', 'rows'])).get('rows'))
+      .poll(async () =>
+        (await firstEvents(url, `/events?bypassed=1&${key}`, ['snapshot', 'rows'])).get('rows'),
+      )
       .toMatchObject({ rows: expect.arrayContaining([expect.objectContaining({ outcome: 'bypassed' })]) });
-    const events = await firstEvents(url, '/events?bypassed=1', ['rows']);
+    const events = await firstEvents(url, `/events?bypassed=1&${key}`, ['rows']);
     const { rows } = events.get('rows') as { rows: readonly { outcome: string; asker: string }[] };
     expect(rows.every(({ outcome, asker }) => outcome !== 'entered' && asker === 'pod')).toBe(true);
   });
 
   it('gives the report of the doctor to all who ask', async () => {
-    const { url } = await serve();
-    const reports = await Promise.all([1, 2, 3].map(() => ask(url, { path: '/doctor' })));
+    const { url, key } = await serve();
+    const reports = await Promise.all([1, 2, 3].map(() => ask(url, { path: `/doctor?${key}` })));
     for (const { body } of reports) expect(JSON.parse(body).findings).toEqual(SAMPLE_FINDINGS);
   });
 });

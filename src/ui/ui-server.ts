@@ -1,7 +1,11 @@
 /**
  * Serves the page on loopback: its files, one stream of events per reader, the flows of one query and the doctor's report.
  * GET alone; nothing here changes anything. Readers are bounded in number and in what waits for them.
+ * The files are anybody's. What tells of flows is told to those who know the key alone: loopback is every local user's. The
+ * key stands in the fragment of the page's address, which browsers send to nobody, so it needs no cookie, which every other
+ * server on loopback would be sent too.
  */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError, errorText } from '../fault/app-error.ts';
@@ -24,7 +28,7 @@ export interface UiServerSpec {
 }
 
 export interface UiServer {
-  /** What to open. */
+  /** What to open, key and all. */
   readonly url: string;
   close(): Promise<void>;
 }
@@ -33,6 +37,7 @@ const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
 const IDLE_MS = 30_000;
 const SECOND_MS = 1000;
+const KEY_BYTES = 16;
 
 /** Rejects with UI_NOT_LOOPBACK or UI_LISTEN. The source stays the caller's. */
 export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
@@ -50,7 +55,9 @@ export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
     (request, response) => serve(request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  const url = await listen(server, host, port);
+  const address = await listen(server, host, port);
+  const key = randomBytes(KEY_BYTES).toString('base64url');
+  const url = `${address}#${key}`;
   const feed = new SourceFeed({ source, traffic, clock });
   const doctor = new DoctorDesk(source, clock);
   const readers = new PageReaders({ traffic, state: () => feed.state(), clock });
@@ -80,12 +87,13 @@ export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
     const words = new URLSearchParams(query);
     const file = page.files.get(pathname);
     if (file !== undefined) response.writeHead(200, { ...headers, 'content-type': file.type }).end(file.body);
+    else if (!KEPT_PATHS.includes(pathname)) say(response, 404, 'There is no such file');
+    else if (!isSame(words.get('key') ?? '', key))
+      say(response, 401, 'Only with the key in the address that zerohop ui printed');
     else if (pathname === '/events') {
       if (!readers.add(response, words, headers)) say(response, 503, 'Too many pages are open');
     } else if (pathname === '/query') answerJson(response, { steps: traffic.steps(Number(words.get('id'))) });
-    else if (pathname === '/doctor') {
-      void doctor.report(words.get('fresh') === '1').then((report) => answerJson(response, report));
-    } else say(response, 404, 'There is no such file');
+    else void doctor.report(words.get('fresh') === '1').then((report) => answerJson(response, report));
   }
 
   function answerJson(response: ServerResponse, value: unknown): void {
@@ -107,6 +115,15 @@ export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
     server.closeAllConnections();
     await closed;
   }
+}
+
+/** What tells of flows. */
+const KEPT_PATHS: readonly string[] = ['/events', '/query', '/doctor'];
+
+/** Takes as long for every guess of whatever length. */
+function isSame(given: string, wanted: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
 }
 
 const HEADERS = {

@@ -9,7 +9,8 @@ export type Hold = 'pointer' | 'scrolled' | 'open' | 'focus' | 'hand';
 
 export interface PageState {
   readonly choice: Choice;
-  readonly link: 'connecting' | 'open' | 'lost';
+  /** `locked`: the address has not the key. */
+  readonly link: 'connecting' | 'open' | 'lost' | 'locked';
   readonly snapshot: WireSnapshot | undefined;
   readonly points: readonly WirePoint[];
   /** Newest first. */

@@ -5,6 +5,10 @@ import { firstState, openRow, type PageState, takeRows, takeSnapshot, takeSteps 
 
 /** Typing makes one new stream when it pauses, not one for each letter. */
 const SETTLE_MS = 200;
+const RETRY_MS = 2000;
+
+/** Behind `#` in the address that was printed; whoever does not know it is told nothing. */
+const key = () => encodeURIComponent(location.hash.slice(1));
 
 export class Store {
   #state: PageState = firstState(parseChoice(location.search));
@@ -18,6 +22,11 @@ export class Store {
     addEventListener('popstate', () =>
       this.update((state) => ({ ...state, choice: parseChoice(location.search) })),
     );
+    // Another key was put into the address of a page that is open.
+    addEventListener('hashchange', () => {
+      this.#connect();
+      void this.examine(false);
+    });
     this.#connect();
   }
 
@@ -36,14 +45,17 @@ export class Store {
   readonly open = async (id: number | undefined): Promise<void> => {
     this.update((state) => openRow(state, id));
     if (id === undefined) return;
-    const { steps = [] } = await this.#get<{ steps?: readonly WireStep[] }>(`/query?id=${id}`, {});
+    const { steps = [] } = await this.#get<{ steps?: readonly WireStep[] }>(
+      `/query?id=${id}&key=${key()}`,
+      {},
+    );
     this.update((state) => takeSteps(state, id, steps));
   };
 
   readonly examine = async (isFresh: boolean): Promise<void> => {
     this.update((state) => ({ ...state, doctor: 'running' }));
     const lost: WireDoctor = { atMs: Date.now(), findings: [], error: 'The page has lost its server' };
-    const doctor = await this.#get<WireDoctor>(`/doctor${isFresh ? '?fresh=1' : ''}`, lost);
+    const doctor = await this.#get<WireDoctor>(`/doctor?key=${key()}${isFresh ? '&fresh=1' : ''}`, lost);
     this.update((state) => ({ ...state, doctor }));
   };
 
@@ -59,13 +71,14 @@ export class Store {
 
   #choose(): void {
     const words = formatChoice(this.#state.choice);
-    history.replaceState(null, '', words === '' ? '/' : `/?${words}`);
+    history.replaceState(null, '', `/${words === '' ? '' : `?${words}`}${location.hash}`);
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#connect(), SETTLE_MS);
   }
 
   #connect(): void {
-    const address = `/events?${formatChoice(this.#state.choice)}`;
+    const words = formatChoice(this.#state.choice);
+    const address = `/events?key=${key()}${words === '' ? '' : `&${words}`}`;
     if (address === this.#address) return;
     this.#address = address;
     this.#events?.close();
@@ -81,10 +94,16 @@ export class Store {
     });
     // The browser asks again by itself, unless it was refused.
     events.addEventListener('error', () => {
-      this.update((state) => ({ ...state, link: 'lost' }));
-      if (events.readyState !== EventSource.CLOSED) return;
-      this.#address = '';
-      setTimeout(() => this.#connect(), 2000);
+      this.update((state) => ({ ...state, link: state.link === 'locked' ? 'locked' : 'lost' }));
+      if (events.readyState === EventSource.CLOSED) void this.#refused();
     });
+  }
+
+  /** Told apart from a server that is gone: asking again does not help. */
+  async #refused(): Promise<void> {
+    this.#address = '';
+    const { status = 0 } = await fetch(`/query?id=0&key=${key()}`).catch(() => ({ status: 0 }));
+    this.update((state) => ({ ...state, link: status === 401 ? 'locked' : 'lost' }));
+    setTimeout(() => this.#connect(), RETRY_MS);
   }
 }

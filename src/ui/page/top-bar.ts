@@ -44,6 +44,11 @@ function loss(what: string, count: number, title: string): VNode {
 
 function linkOf({ link, snapshot }: PageState): { readonly kind: string; readonly text: string } {
   if (link === 'lost') return { kind: 'bad', text: 'zerohop ui does not answer; trying again' };
+  if (link === 'locked')
+    return {
+      kind: 'bad',
+      text: 'Open the whole address that zerohop ui printed: the key at its end is missing or old',
+    };
   if (snapshot === undefined) return { kind: 'waiting', text: 'connecting' };
   const { connected, error } = snapshot.source;
   if (connected) return { kind: 'good', text: 'live' };
