@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { PacketEvent } from '../datapath/datapath.ts';
 import { flowFamilies } from './flow-metrics.ts';
-import { ANSWER, CACHE, CLIENT, dnsMessage, name, packet, VIP } from './testing/sample-packet.ts';
+import {
+  ANSWER,
+  answerRecord,
+  CACHE,
+  CLIENT,
+  dnsMessage,
+  name,
+  packet,
+  VIP,
+} from './testing/sample-packet.ts';
 import { TestNode } from './testing/test-node.ts';
 
 const redirected = packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 });
@@ -62,6 +71,39 @@ describe('flowFamilies', () => {
     );
     expect(scrape(events, 'hubble_dns_queries_total')).toEqual([
       '{rcode=,qtypes=Unknown,ips_returned=0} 3000',
+    ]);
+  });
+
+  it('has few series, whatever answers pods make up', () => {
+    const types = [1, 2, 5, 6, 12, 15, 16, 28, 33, 64, 65];
+    const events = types.flatMap((type) =>
+      Array.from({ length: 16 * 12 }, (_, i) => {
+        const answers = Array.from({ length: i >> 4 }, () => answerRecord('192.0.2.1'));
+        const questions = [{ name: name('a.example.'), type, class: 1 }];
+        return answered(dnsMessage({ response: true, rcode: i & 15, questions, answers }), 1);
+      }),
+    );
+    const samples = scrape(events, 'hubble_dns_responses_total');
+    expect(samples.length).toBeLessThan(1100);
+    const counted = samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    expect(counted).toBe(events.length);
+  });
+
+  it('counts where packets go and how connections begin and end', () => {
+    const syn = { protocol: 'TCP', payload: new Uint8Array(), tcpFlags: 2 } as const;
+    const events = [
+      redirected,
+      answered(ANSWER, 1),
+      packet({ ...syn, verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 }),
+      packet({ ...syn, tcpFlags: 0x14, source: VIP, destination: CLIENT, hook: 'to-endpoint' }),
+    ];
+    expect(scrape(events, 'hubble_port_distribution_total')).toEqual([
+      '{protocol=UDP,port=53} 3',
+      '{protocol=TCP,port=53} 2',
+    ]);
+    expect(scrape(events, 'hubble_tcp_flags_total')).toEqual([
+      '{flag=SYN,family=IPv4} 2',
+      '{flag=RST,family=IPv4} 1',
     ]);
   });
 

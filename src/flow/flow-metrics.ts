@@ -1,7 +1,8 @@
 /**
  * Hubble's metrics of flows and DNS (spec hubble 9), and those it lacks: how long clients waited, and who asks most. Made when
  * somebody scrapes. Whatever pods do, the number of series is bounded: types without a word are `Unknown`, addresses in an
- * answer are counted up to 32, and of clients the first hundred have series of their own.
+ * answer are counted up to 32, a thousand kinds of messages and 64 ports are kept apart, and of clients the first hundred have
+ * series of their own.
  */
 import { VERDICT_NUMBERS } from '../datapath/packet-record.ts';
 import { PROTOCOL_NUMBERS } from '../net/port.ts';
@@ -9,6 +10,7 @@ import type { FamilySamples, Sample } from '../telemetry/registry.ts';
 import type { TRACE_POINTS, Verdict } from './api.ts';
 import type { CountedPacket, FlowCounters } from './capture/flow-counters.ts';
 import { LATENCY_BOUNDS } from './capture/flow-counters.ts';
+import { OTHER_PORT } from './capture/port-counters.ts';
 import type { ClientCounts, TopClients } from './capture/top-clients.ts';
 import { hubbleTypeName, rcodeText } from './dns-sighting.ts';
 
@@ -29,6 +31,7 @@ export function flowFamilies(input: FlowMetricsInput): readonly FamilySamples[] 
     ...dnsFamilies(input.counters),
     flowsProcessed(input),
     lostEvents(input),
+    ...trafficFamilies(input.counters),
     latency(input),
     ...clientFamilies(input),
   ];
@@ -81,7 +84,7 @@ function flowsOf({
   toHost,
 }: CountedPacket): readonly Readonly<Record<string, string>>[] {
   const trace = (point: (typeof TRACE_POINTS)[number]) => ({
-    protocol: protocol === PROTOCOL_NUMBERS.TCP ? 'TCP' : 'UDP',
+    protocol: protocolWord(protocol),
     type: 'Trace',
     subtype: point,
     verdict: 'FORWARDED',
@@ -93,6 +96,30 @@ function flowsOf({
   if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), arrived];
   if (verdict === VERDICT_NUMBERS.restored) return [seen, xlate('TRANSLATED'), arrived];
   return [seen, xlate('TRACED')];
+}
+
+function trafficFamilies(counters: FlowCounters): readonly FamilySamples[] {
+  const ports = counters.ports.list().map(({ kind, count }) =>
+    sample(count, {
+      protocol: protocolWord(kind.protocol),
+      port: kind.port === OTHER_PORT ? 'other' : String(kind.port),
+    }),
+  );
+  const flags = counters
+    .flags()
+    .map(({ kind, count }) => sample(count, { flag: kind.flag, family: `IPv${kind.family}` }));
+  return [
+    counter(
+      'hubble_port_distribution_total',
+      'Number of flows by the port they go to, without replies',
+      ports,
+    ),
+    counter('hubble_tcp_flags_total', 'Number of flows of TCP segments with these flags', flags),
+  ];
+}
+
+function protocolWord(number: number): 'TCP' | 'UDP' {
+  return number === PROTOCOL_NUMBERS.TCP ? 'TCP' : 'UDP';
 }
 
 function lostEvents({ lost }: FlowMetricsInput): FamilySamples {
@@ -148,6 +175,14 @@ function clientFamilies({ clients, podOf }: FlowMetricsInput): readonly FamilySa
       ({ latencyNs }) => latencyNs / 1e9,
     ),
     family('dns_answers_total', 'Number of answers whose latency is known', ({ answers }) => answers),
+    {
+      name: 'zerohop_client_dns_queries_overcount',
+      help: "So many of a client's queries may be of others, who asked before it was among those that ask most",
+      kind: 'gauge',
+      samples: rows
+        .filter(({ client }) => client.error > 0)
+        .map(({ client, labels }) => sample(client.error, labels)),
+    },
   ];
 }
 

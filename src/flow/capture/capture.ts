@@ -49,6 +49,11 @@ FLOWS[RESTORED] = 3;
 FLOWS[FELL_BACK] = 2;
 const UDP = 17;
 const TCP = 6;
+/** Third word of a mapped address, as it lies in memory. */
+const [MAPPED = 0] = new Int32Array(Uint8Array.of(0, 0, 0xff, 0xff).buffer);
+const UNKNOWN = -1;
+const ASKED = 0;
+const ANSWERED = 1;
 
 export class FlowCapture implements PacketSink {
   readonly #options: CaptureOptions;
@@ -58,6 +63,8 @@ export class FlowCapture implements PacketSink {
   lostEver = 0;
   #latencyNs = -1;
   #hasAddresses = false;
+  /** Of the packet's first message: `ANSWERED`, `ASKED`, or `UNKNOWN`. */
+  #first = UNKNOWN;
   /** Of the first packet, in the high word's units: differences of later ones are exact in a double. */
   #baseHigh: number | undefined;
 
@@ -84,9 +91,38 @@ export class FlowCapture implements PacketSink {
     counters.packet(kind, hook, bytes[at + RECORD_AT.protocol] ?? 0, toHost);
     this.#latencyNs = -1;
     this.#hasAddresses = false;
+    this.#first = UNKNOWN;
     const messages = this.#carriesDns(bytes, at) ? this.#messages(memory, at, length) : 0;
+    this.#countSides(memory, at, isTranslated);
     if (this.#hasAddresses) this.#options.onAnswer?.(memory, at, length);
     log.add(memory, at, length, { flows: flows + messages, latencyNs: this.#latencyNs });
+  }
+
+  /** Hubble's numbers of ports and TCP's flags, of the flows of the packet itself. */
+  #countSides({ bytes, words }: RecordMemory, at: number, isTranslated: boolean): void {
+    const { counters } = this.#options;
+    const protocol = bytes[at + RECORD_AT.protocol] ?? 0;
+    const verdict = bytes[at + RECORD_AT.verdict] ?? 0;
+    const arrives = isTranslated && (verdict === REDIRECTED || verdict === RESTORED);
+    if (protocol === TCP) {
+      counters.tcpFlags(bytes[at + RECORD_AT.tcpFlags] ?? 0, isIpv6(words, at), arrives ? 2 : 1);
+    }
+    if (!this.#isAsked(bytes, at)) return;
+    counters.ports.add(protocol, port(bytes, at + RECORD_AT.destinationPort));
+    if (arrives) counters.ports.add(protocol, port(bytes, at + RECORD_AT.translatedPort));
+  }
+
+  /** As `isReply` of `expand`: certainly no reply. */
+  #isAsked(bytes: Uint8Array, at: number): boolean {
+    const verdict = bytes[at + RECORD_AT.verdict];
+    if (verdict === REDIRECTED || verdict === FELL_BACK) return true;
+    if (verdict === RESTORED) return false;
+    if (this.#first !== UNKNOWN) return this.#first === ASKED;
+    const { dnsPorts } = this.#options;
+    return (
+      dnsPorts.has(port(bytes, at + RECORD_AT.destinationPort)) &&
+      !dnsPorts.has(port(bytes, at + RECORD_AT.sourcePort))
+    );
   }
 
   #carriesDns(bytes: Uint8Array, at: number): boolean {
@@ -120,6 +156,7 @@ export class FlowCapture implements PacketSink {
     const { bytes, words } = memory;
     const scan = this.#scan;
     if (!scanDns(scan, bytes, start, end)) return 0;
+    if (this.#first === UNKNOWN) this.#first = scan.isResponse ? ANSWERED : ASKED;
     const { counters, clients, isPod } = this.#options;
     const client = (at + (scan.isResponse ? RECORD_AT.destination : RECORD_AT.source)) >> 2;
     const hash = this.#hash(words, client);
@@ -134,6 +171,7 @@ export class FlowCapture implements PacketSink {
       if (this.#latencyNs >= 0) counters.latency(this.#latencyNs);
       clients.answer(words, client, hash, scan.rcode, this.#latencyNs);
     } else {
+      counters.ports.add(bytes[at + RECORD_AT.protocol] ?? 0, servedPort(bytes, at));
       this.#open.ask(key, scan.id, nowNs);
       clients.query(words, client, hash);
     }
@@ -173,6 +211,19 @@ function isAtClient(bytes: Uint8Array, at: number, isResponse: boolean): boolean
   const verdict = bytes[at + RECORD_AT.verdict];
   if (verdict === REDIRECTED || verdict === RESTORED) return true;
   return (bytes[at + RECORD_AT.hook] === 0) !== isResponse;
+}
+
+/** Of a query, at the server that it is really sent to. */
+function servedPort(bytes: Uint8Array, at: number): number {
+  const translated = port(bytes, at + RECORD_AT.translatedPort);
+  const isRedirected = bytes[at + RECORD_AT.verdict] === REDIRECTED && translated !== 0;
+  return isRedirected ? translated : port(bytes, at + RECORD_AT.destinationPort);
+}
+
+/** Addresses of IPv4 are mapped (RFC 4291 section 2.5.5.2). */
+function isIpv6(words: Int32Array, at: number): boolean {
+  const source = (at + RECORD_AT.source) >> 2;
+  return words[source] !== 0 || words[source + 1] !== 0 || words[source + 2] !== MAPPED;
 }
 
 function port(bytes: Uint8Array, at: number): number {

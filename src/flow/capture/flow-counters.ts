@@ -3,6 +3,7 @@
  * are made when somebody scrapes. Every key has few values, whatever pods send.
  */
 import { type DnsScan, MOST_TYPES } from './dns-scan.ts';
+import { PortCounters } from './port-counters.ts';
 
 /** What one packet was, in the numbers of the ABI. */
 export interface CountedPacket {
@@ -23,21 +24,36 @@ export interface DnsKind {
   readonly isResponse: boolean;
   /** 0 to 15. */
   readonly rcode: number;
-  /** 0 to 65535; types Hubble has no word for are all `OTHER_TYPE`. */
+  /** 0 to 65535; types Hubble has no word for are all `OTHER_TYPE`, and so are those of too many kinds. */
   readonly qtype: number;
   /** At most `MOST_ADDRESSES`. */
   readonly addresses: number;
 }
 
+/** What Hubble counts of TCP's flags; SYN is one without ACK. */
+export const COUNTED_FLAGS = ['FIN', 'SYN', 'SYN-ACK', 'RST'] as const;
+
+export interface CountedFlag {
+  readonly flag: (typeof COUNTED_FLAGS)[number];
+  readonly family: 4 | 6;
+}
+
 /** Stands for every type that has no name of its own. */
 export const OTHER_TYPE = 0;
 export const MOST_ADDRESSES = 32;
+/** Kinds of messages that are kept apart: real ones are a few dozen, made ones could be tens of thousands. */
+const MOST_KINDS = 1024;
 /** Upper bounds in seconds of the latency histogram; a cache answers within the first, a stub resolver gives up after 5. */
 export const LATENCY_BOUNDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
 const TCP = 6;
+/** Bits of the flag byte (RFC 9293 section 3.1). */
+const FIN = 1;
+const SYN = 2;
+const RST = 4;
+const ACK = 16;
 
 export class FlowCounters {
   readonly #packets = new Float64Array(32);
@@ -46,6 +62,10 @@ export class FlowCounters {
   /** One more than bounds: the last is beyond all of them. */
   readonly latencyCounts = new Float64Array(LATENCY_BOUNDS.length + 1);
   latencySeconds = 0;
+  /** Of flows that are no replies, by where they go. */
+  readonly ports = new PortCounters();
+  /** Of IPv4, then of IPv6, as `COUNTED_FLAGS`. */
+  readonly #flags = new Float64Array(2 * COUNTED_FLAGS.length);
   readonly #isNamed: (type: number) => boolean;
 
   /** `isNamed`: types that Hubble has a word for. */
@@ -62,11 +82,26 @@ export class FlowCounters {
     const qtype = this.#isNamed(scan.qtype) ? scan.qtype : OTHER_TYPE;
     const addresses = Math.min(scan.addresses, MOST_ADDRESSES);
     const flags = scan.isResponse ? (scan.rcode << 1) | 1 : 0;
-    add(this.#messages, (qtype * 64 + addresses) * 32 + flags);
+    const kind = (qtype * 64 + addresses) * 32 + flags;
+    const isFull = this.#messages.size >= MOST_KINDS && !this.#messages.has(kind);
+    add(this.#messages, isFull ? flags : kind);
     for (let i = 0; i < Math.min(scan.typeCount, MOST_TYPES); i++) {
       const type = scan.types[i] ?? 0;
       add(this.#recordTypes, (this.#isNamed(type) ? type : OTHER_TYPE) * 65536 + qtype);
     }
+  }
+
+  /** Of so many flows of one segment. */
+  tcpFlags(flags: number, isIpv6: boolean, flows: number): void {
+    if ((flags & (FIN | SYN | RST)) === 0) return;
+    const base = isIpv6 ? COUNTED_FLAGS.length : 0;
+    if ((flags & FIN) !== 0) this.#flag(base, flows);
+    if ((flags & SYN) !== 0) this.#flag(base + ((flags & ACK) === 0 ? 1 : 2), flows);
+    if ((flags & RST) !== 0) this.#flag(base + 3, flows);
+  }
+
+  #flag(index: number, flows: number): void {
+    this.#flags[index] = (this.#flags[index] ?? 0) + flows;
   }
 
   latency(ns: number): void {
@@ -99,6 +134,15 @@ export class FlowCounters {
         qtype: Math.floor(key / 2048),
       },
     }));
+  }
+
+  flags(): readonly Counted<CountedFlag>[] {
+    const family = (number: 4 | 6, base: number) =>
+      COUNTED_FLAGS.map((flag, i) => ({
+        count: this.#flags[base + i] ?? 0,
+        kind: { flag, family: number },
+      }));
+    return [...family(4, 0), ...family(6, COUNTED_FLAGS.length)].filter(({ count }) => count > 0);
   }
 
   /** Records in answers, by their type and the type that was asked for. */
