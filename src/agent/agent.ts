@@ -30,6 +30,7 @@ import { startApiServer } from './api-server.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 import { withoutRedirects } from './observe-only.ts';
+import { type HubbleListen, type NodeHubble, startNodeHubble } from './observer/node-hubble.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
 import { chooseDelivery, type Delivery, type DeliveryWish } from './redirect/delivery.ts';
@@ -63,6 +64,8 @@ export interface AgentOptions {
   readonly flowPorts?: readonly number[];
   /** Ports at which messages are DNS; default 53 and 5353. */
   readonly dnsPorts?: readonly number[];
+  /** Where Hubble's API is served; absent: nowhere. */
+  readonly hubble?: HubbleListen;
   /** Where metrics are served; absent: nowhere. */
   readonly metricsAddress?: ListenAddress;
   /** What address matchers may ask for; absent allows all that no service owns. */
@@ -214,13 +217,16 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   let health: NodeHealth | undefined;
   let recorder: FlowRecorder | undefined;
   let metrics: MetricsPage | undefined;
+  let hubble: NodeHubble | undefined;
+  const turns = new Turns();
+  const started = Promise.withResolvers<void>();
   const listing = (): LrpListing => {
     const { table } = loop;
     return { node: nodeName, table, realised: realisations(table, datapath.frontends()) };
   };
   const reportStatus = () => (report === undefined ? {} : { report: report.status() });
   const api = await startApiServer({
-    ...{ socketPath: options.socketPath, nodeName, clock, log, turns: new Turns() },
+    ...{ socketPath: options.socketPath, nodeName, clock, log, turns },
     flows: () => recorder?.flows ?? NO_FLOWS,
     lrp: () => ({ ...listing(), ...reportStatus() }),
     lb: () => ({ node: nodeName, rows: datapath.dump() }),
@@ -232,35 +238,45 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         datapath.inherited(),
       ),
     }),
-    status: (followers) => ({
-      ...describeStatus({ ...known, followers }),
-      ...(options.chosenDelivery && { delivery: options.chosenDelivery }),
-      ...reportStatus(),
-      ...(health && { health: health.report() }),
-    }),
+    async status(followers) {
+      // Whoever waits for the socket looks here for the other places next.
+      await started.promise;
+      return {
+        ...describeStatus({ ...known, followers: followers + (hubble?.streams ?? 0) }),
+        ...(hubble && { hubble: { targets: hubble.targets } }),
+        ...(options.chosenDelivery && { delivery: options.chosenDelivery }),
+        ...reportStatus(),
+        ...(health && { health: health.report() }),
+      };
+    },
   });
   try {
     health =
       options.health && new NodeHealth({ ...options.health, datapath, clock, log, random: Math.random });
+    recorder =
+      packets &&
+      createFlowRecorder({
+        ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
+        ...(health === undefined ? {} : { own: health.ownPackets }),
+        ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
+        ...(options.flowPorts === undefined ? {} : { flowPorts: options.flowPorts }),
+        ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
+      });
+    if (options.hubble !== undefined) {
+      const served = { nodeName, snapshot, turns, clock, log, packets, flows: recorder?.flows };
+      hubble = await startNodeHubble({ ...options.hubble, ...served });
+    }
     if (options.metricsAddress !== undefined) {
       const families = () => agentFamilies({ datapath, recorder, packets });
       metrics = await startMetricsPage({ address: options.metricsAddress, families, log });
     }
   } catch (error) {
     health?.close();
-    await api.close();
+    await Promise.all([api.close(), hubble?.close()]);
     throw error;
   }
-  if (packets !== undefined) {
-    recorder = createFlowRecorder({
-      ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
-      ...(health === undefined ? {} : { own: health.ownPackets }),
-      ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
-      ...(options.flowPorts === undefined ? {} : { flowPorts: options.flowPorts }),
-      ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
-    });
-    recorder.start();
-  }
+  recorder?.start();
+  started.resolve();
   loop.start();
   const ready = () =>
     POLICY_NEEDS.every((kind) => snapshot.get().synced.has(kind)) && loop.table.generation > 0;
@@ -270,7 +286,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       loop.close();
       recorder?.close();
       health?.close();
-      await Promise.all([report?.close(), api.close(), metrics?.close()]);
+      await Promise.all([report?.close(), api.close(), hubble?.close(), metrics?.close()]);
       await loop.settled();
     },
   };

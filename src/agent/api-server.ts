@@ -30,7 +30,7 @@ export interface ApiServerOptions {
   readonly lb: () => LbListing;
   readonly service: () => ServiceListing;
   /** `followers` is how many streams of flows are open. */
-  readonly status: (followers: number) => AgentStatus;
+  readonly status: (followers: number) => Promise<AgentStatus>;
 }
 
 export interface ApiServer {
@@ -83,7 +83,7 @@ async function answer(exchange: Exchange): Promise<void> {
     case 'GET /v1/service':
       return sendJson(response, 200, options.service());
     case 'GET /v1/status':
-      return sendJson(response, 200, options.status(streams.size));
+      return sendJson(response, 200, await options.status(streams.size));
     case 'POST /v1/flows':
       return sendFlows(exchange);
     default: {

@@ -27,6 +27,8 @@ export interface DiscoveredAgent {
   /** The node's name. */
   readonly node: string;
   readonly client: AgentClient;
+  /** Its Hubble API, as `openHubble` takes it; absent: it serves none. */
+  readonly hubble?: string;
 }
 
 /**
@@ -40,7 +42,10 @@ export async function discoverAgents(options: DiscoverOptions = {}): Promise<rea
     const client = createAgentClient(path);
     // Asked for its name, so that an agent that does not answer is told of now and not in the middle of the output.
     await client.status().then(
-      ({ node }) => agents.push({ node, client }),
+      ({ node, hubble }) => {
+        const [target] = hubble?.targets ?? [];
+        agents.push({ node, client, ...(target === undefined ? {} : { hubble: target }) });
+      },
       (error: unknown) => failures.push(error),
     );
   }

@@ -119,6 +119,8 @@ export interface AgentStatus {
     readonly seen: number;
     readonly followers: number;
   };
+  /** Where Hubble's API of this node is, as `openHubble` takes it, the unix socket first; absent: nowhere. */
+  readonly hubble?: { readonly targets: readonly string[] };
   /** Why the last write to the datapath failed as a whole; absent when it did not. */
   readonly datapathError?: string;
   /** Of the servers that packets are redirected to; absent: only their sockets are asked for. */

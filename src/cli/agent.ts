@@ -3,6 +3,7 @@ import { type AgentOptions, cleanupNode, MOST_FLOW_PORTS, startAgent } from '../
 import { DEFAULT_SOCKET } from '../agent/discover.ts';
 import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
+import { CILIUM_SOCKET, DEFAULT_HUBBLE_SOCKET, type HubbleListen } from '../agent/observer/node-hubble.ts';
 import { AppError } from '../fault/app-error.ts';
 import { MAX_FLOW_CAPACITY } from '../flow/capture/packet-log.ts';
 import { type ListenAddress, parseListenAddress } from '../net/listen-address.ts';
@@ -27,6 +28,13 @@ interface Flags {
   readonly flowCapacity?: number;
   readonly flowPorts?: readonly string[];
   readonly dnsPorts?: readonly string[];
+  readonly hubbleSocketPath: string;
+  readonly hubbleCiliumSocket?: boolean;
+  readonly hubbleListenAddress?: string;
+  readonly hubbleDisableTls?: boolean;
+  readonly hubbleTlsCertFile?: string;
+  readonly hubbleTlsKeyFile?: string;
+  readonly hubbleTlsClientCaFiles?: readonly string[];
   readonly metricsAddress?: string;
   readonly observeOnly?: boolean;
   readonly reportStatus: boolean;
@@ -75,6 +83,27 @@ export function agentProgram(): ReturnType<typeof createProgram> {
     )
     .option('--probe <on|off>', 'ask the servers that are redirected to whether they answer', 'on')
     .option('--no-flows', 'record nothing')
+    .option(
+      '--hubble-socket-path <path>',
+      "where this node serves Hubble's API, for root alone; off: nowhere",
+      DEFAULT_HUBBLE_SOCKET,
+    )
+    .option(
+      '--hubble-cilium-socket',
+      `serve it at ${CILIUM_SOCKET} too, where the stock client looks, if no Cilium does`,
+    )
+    .option(
+      '--hubble-listen-address <address>',
+      'serve it at ADDRESS:PORT or :PORT as well, for relays; Hubble has 4244',
+    )
+    .option('--hubble-disable-tls', 'there without TLS: whoever reaches the port reads what pods ask for')
+    .option('--hubble-tls-cert-file <file>', 'PEM; read again when it changes')
+    .option('--hubble-tls-key-file <file>', 'PEM')
+    .option(
+      '--hubble-tls-client-ca-files <file>',
+      'clients must show a certificate of these; repeated or with commas',
+      collect,
+    )
     .option('--metrics-address <address>', 'serve metrics at ADDRESS:PORT or :PORT')
     .option(
       '--flow-ports <port>',
@@ -150,6 +179,7 @@ async function runAgent(flags: Flags): Promise<void> {
       probe: isOn('--probe', flags.probe),
     },
     recordFlows: flags.flows,
+    hubble: hubbleListen(flags),
     observeOnly: flags.observeOnly === true,
     reportStatus: flags.reportStatus && flags.observeOnly !== true,
     ...(process.env.POD_NAMESPACE ? { namespace: process.env.POD_NAMESPACE } : {}),
@@ -215,6 +245,31 @@ function listenAddress(flag: string, text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (address === undefined) throw invalid(flag, 'it is ADDRESS:PORT or :PORT', text);
   return address;
+}
+
+function hubbleListen(flags: Flags): HubbleListen {
+  const address = flags.hubbleListenAddress;
+  const tls = tlsFiles(flags);
+  if (address === undefined && (tls !== undefined || flags.hubbleDisableTls === true))
+    throw invalid('--hubble-listen-address', 'TLS is of this address, and there is none', '');
+  if (address !== undefined && (tls === undefined) !== (flags.hubbleDisableTls === true)) {
+    const reason = 'it needs either --hubble-tls-cert-file and --hubble-tls-key-file or --hubble-disable-tls';
+    throw invalid('--hubble-listen-address', reason, address);
+  }
+  return {
+    ...(flags.hubbleSocketPath === 'off' ? {} : { socketPath: flags.hubbleSocketPath }),
+    ...(flags.hubbleCiliumSocket === true ? { ciliumSocket: CILIUM_SOCKET } : {}),
+    ...(address === undefined ? {} : { listenAddress: listenAddress('--hubble-listen-address', address) }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function tlsFiles(flags: Flags): HubbleListen['tls'] {
+  const { hubbleTlsCertFile: certFile, hubbleTlsKeyFile: keyFile, hubbleTlsClientCaFiles: ca } = flags;
+  if (certFile === undefined && keyFile === undefined && ca === undefined) return undefined;
+  if (certFile === undefined) throw invalid('--hubble-tls-cert-file', 'TLS needs it', '');
+  if (keyFile === undefined) throw invalid('--hubble-tls-key-file', 'TLS needs it', '');
+  return { certFile, keyFile, ...(ca && { clientCaFiles: limit('--hubble-tls-client-ca-files', ca) }) };
 }
 
 function flowCapacity(count: number): number {

@@ -14,6 +14,7 @@ export const LAB_PATHS = {
   agents: `${LAB_DIRECTORY}/agents`,
   beats: `${LAB_DIRECTORY}/beats`,
   bpf: `${LAB_DIRECTORY}/bpf`,
+  hubble: `${LAB_DIRECTORY}/hubble`,
   logs: `${LAB_DIRECTORY}/logs`,
   pki: `${LAB_DIRECTORY}/pki`,
   pods: `${LAB_DIRECTORY}/pods`,
@@ -60,6 +61,18 @@ export function agentSocket(node: { readonly name: string }): string {
 /** Where the caches of a node find its agent: a directory for each node, as one is mounted into their pods elsewhere. */
 export function heartbeatSocket(node: { readonly name: string }): string {
   return `${LAB_PATHS.beats}/${node.name}/beat.sock`;
+}
+
+/** Where the machine finds Hubble's API of a node. */
+export function hubbleSocket(node: { readonly name: string }): string {
+  return `${LAB_PATHS.hubble}/${node.name}.sock`;
+}
+
+/** Hubble's port of a node (spec hubble 7.1); inside the lab's nodes, and without TLS. */
+export const HUBBLE_PORT = 4244;
+
+export function hubbleAddress(node: LabNode): string {
+  return `${node.address}:${HUBBLE_PORT}`;
 }
 
 export function namespacePath(netns: string): string {

@@ -22,6 +22,8 @@ import {
   agentSocket,
   CONTROL_NODE,
   heartbeatSocket,
+  hubbleAddress,
+  hubbleSocket,
   INTERNET,
   KUBECTL_PORT,
   LAB_DIRECTORY,
@@ -109,6 +111,8 @@ export function startAgent(node: LabNode): Container {
       ...['--api-server', `unix://${LAB_PATHS.api}`],
       ...['--socket', agentSocket(node)],
       ...['--heartbeat-socket', heartbeatSocket(node)],
+      ...['--hubble-socket-path', hubbleSocket(node)],
+      ...['--hubble-listen-address', hubbleAddress(node), '--hubble-disable-tls'],
       ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
     ],
   });

@@ -40,12 +40,16 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       ? createServer(options.accept)
       : tlsServer(options, address.tls);
   server.maxConnections = maxConnections;
-  if ('unix' in address) await listenUnix(server, address.unix);
+  let leave = (): void => undefined;
+  if ('unix' in address) leave = await listenUnix(server, address.unix);
   else await listenTcp(server, address);
   server.on('error', (error) => log.error(`Cannot accept connections to Hubble's API: ${errorText(error)}`));
   return {
     target: targetOf(server, address),
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close() {
+      leave();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
   };
 }
 

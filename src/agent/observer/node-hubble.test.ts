@@ -1,0 +1,213 @@
+/** Hubble's API of a node, from its sockets to its flows, between a scripted cluster and the fake kernel. */
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ClusterSnapshot, KindName } from '../../cluster/snapshot.ts';
+import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../../datapath/fake-datapath.ts';
+import { SAMPLE_CLUSTER } from '../../flow/testing/sample-cluster.ts';
+import { packet } from '../../flow/testing/sample-packet.ts';
+import { type HubbleClient, openHubble } from '../../hubble/client.ts';
+import type { PeerChange } from '../../hubble/observer-source.ts';
+import { parseListenAddress } from '../../net/listen-address.ts';
+import { freePort } from '../../net/testing/free-ports.ts';
+import { createStore, type Store } from '../../store/store.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import { type Agent, type NodeOptions, startNode } from '../agent.ts';
+import { createAgentClient } from '../client.ts';
+import { discoverAgents } from '../discover.ts';
+import type { HubbleListen } from './node-hubble.ts';
+
+const NEVER = new AbortController().signal;
+
+class Bench {
+  readonly directory = mkdtempSync(join(tmpdir(), 'zerohop-node-hubble-'));
+  readonly socketPath = join(this.directory, 'agent.sock');
+  readonly hubblePath = join(this.directory, 'hubble', 'k8s-w1.sock');
+  readonly snapshot: Store<ClusterSnapshot> = createStore(SAMPLE_CLUSTER);
+  readonly datapath: FakeDatapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
+  readonly warnings: string[] = [];
+  readonly #opened: HubbleClient[] = [];
+  #agent: Agent | undefined;
+
+  async start(hubble: HubbleListen = {}, more: Partial<NodeOptions> = {}): Promise<void> {
+    this.#agent = await startNode({
+      ...{
+        nodeName: 'k8s-w1',
+        snapshot: this.snapshot,
+        datapath: this.datapath,
+        socketPath: this.socketPath,
+      },
+      missing: createStore<ReadonlySet<KindName>>(new Set()),
+      clock: systemClock,
+      hubble: { socketPath: this.hubblePath, ...hubble },
+      log: {
+        ...{ debug: () => undefined, info: () => undefined, error: () => undefined },
+        warning: (text) => this.warnings.push(text),
+        fatal: (text) => {
+          throw new Error(text);
+        },
+      },
+      ...more,
+    });
+  }
+
+  open(target = `unix://${this.hubblePath}`): HubbleClient {
+    const client = openHubble(target);
+    this.#opened.push(client);
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#opened.splice(0)) client.close();
+    await this.#agent?.close();
+    this.#agent = undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.stop();
+    this.datapath.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+let bench: Bench;
+beforeEach(() => {
+  bench = new Bench();
+});
+afterEach(() => bench.end());
+
+/** As many as there are before the stream waits. */
+async function take<T>(rows: AsyncIterable<T>, count: number): Promise<readonly T[]> {
+  const taken: T[] = [];
+  for await (const row of rows) if (taken.push(row) === count) break;
+  return taken;
+}
+
+describe('startNodeHubble', () => {
+  it('is found by way of the agent, and answers with its flows', async () => {
+    await bench.start();
+    bench.datapath.emit(packet());
+    const [found] = await discoverAgents({ env: {}, server: bench.socketPath });
+    expect(found).toMatchObject({ node: 'k8s-w1', hubble: `unix://${bench.hubblePath}` });
+    const client = bench.open(found?.hubble);
+    const flows = await take(client.flows({}, NEVER), 9);
+    expect(flows.map(({ flow }) => flow?.Summary)).toEqual(['UDP', 'DNS Query google.com. A']);
+    expect(await client.status()).toMatchObject({ seenFlows: 2 });
+    expect(await client.health()).toBe('SERVING');
+  });
+
+  it('is for its own user alone: names that pods ask for are personal data', async () => {
+    await bench.start();
+    expect(statSync(bench.hubblePath).mode & 0o777).toBe(0o600);
+    expect(statSync(join(bench.directory, 'hubble')).mode & 0o777).toBe(0o700);
+  });
+
+  it('counts its streams among the followers of the agent', async () => {
+    await bench.start();
+    const agent = createAgentClient(bench.socketPath);
+    const abort = new AbortController();
+    const reading = take(bench.open().flows({ follow: true }, abort.signal), 1);
+    await expect.poll(async () => (await agent.status()).flows.followers).toBe(1);
+    abort.abort();
+    await reading;
+    await expect.poll(async () => (await agent.status()).flows.followers).toBe(0);
+  });
+
+  it('leaves the sockets of a second agent of the same node alone: that one is refused by the first of them', async () => {
+    await bench.start();
+    const twin = new Bench();
+    try {
+      await expect(twin.start({}, { socketPath: bench.socketPath })).rejects.toMatchObject({
+        code: 'AGENT_SOCKET_TAKEN',
+      });
+      await expect(twin.start({ socketPath: bench.hubblePath })).rejects.toMatchObject({
+        code: 'HUBBLE_SOCKET_TAKEN',
+      });
+    } finally {
+      await twin.end();
+    }
+    expect(await bench.open().health()).toBe('SERVING');
+  });
+});
+
+describe("Cilium's socket", () => {
+  const place = () => join(bench.directory, 'cilium', 'hubble.sock');
+
+  it('is served beside our own when nobody does', async () => {
+    await bench.start({ ciliumSocket: place() });
+    expect(await bench.open(`unix://${place()}`).health()).toBe('SERVING');
+    expect(bench.warnings).toEqual([]);
+    await bench.stop();
+    expect(statSync(place(), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('stays with a Cilium that lives', async () => {
+    mkdirSync(join(bench.directory, 'cilium'));
+    const cilium = await listen(place());
+    try {
+      await bench.start({ ciliumSocket: place() });
+      expect(bench.warnings).toEqual([expect.stringContaining(place())]);
+      expect(await bench.open().health()).toBe('SERVING');
+      await bench.stop();
+      expect(statSync(place()).isSocket()).toBe(true);
+    } finally {
+      cilium.close();
+    }
+  });
+
+  it('goes to a Cilium that comes later, and is left to it when we end', async () => {
+    await bench.start({ ciliumSocket: place() });
+    rmSync(place());
+    const cilium = await listen(place());
+    try {
+      await bench.stop();
+      expect(statSync(place()).isSocket()).toBe(true);
+    } finally {
+      cilium.close();
+    }
+  });
+
+  it('is left behind by neither a crash nor a file', async () => {
+    mkdirSync(join(bench.directory, 'cilium'));
+    writeFileSync(place(), '');
+    await bench.start({ ciliumSocket: place() });
+    expect(bench.warnings).toEqual([expect.stringContaining('another kind')]);
+  });
+});
+
+function listen(path: string): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve) => server.listen(path, () => resolve(server)));
+}
+
+describe('peers', () => {
+  it('are the nodes at the port that this one has, and change with them', async () => {
+    const port = await freePort();
+    const address = parseListenAddress(`127.0.0.1:${port}`);
+    if (address === undefined) throw new Error('no address');
+    await bench.start({ listenAddress: address });
+    const changes: PeerChange[] = [];
+    const abort = new AbortController();
+    const watching = (async () => {
+      for await (const change of bench.open(`127.0.0.1:${port}`).peers(abort.signal)) changes.push(change);
+    })();
+    const [first] = SAMPLE_CLUSTER.nodes.values();
+    if (first === undefined) throw new Error('no node');
+    await expect.poll(() => changes.length).toBe(SAMPLE_CLUSTER.nodes.size);
+    expect(changes).toContainEqual({
+      ...{ name: first.name, address: `${first.internalIPs[0]}:${port}`, type: 'PEER_ADDED' },
+    });
+    bench.snapshot.set({ ...SAMPLE_CLUSTER, generation: 2, nodes: new Map() });
+    await expect.poll(() => changes.length).toBe(2 * SAMPLE_CLUSTER.nodes.size);
+    expect(changes.at(-1)?.type).toBe('PEER_DELETED');
+    abort.abort();
+    await watching;
+  });
+
+  it('are unknown to an agent that no other can reach', async () => {
+    await bench.start();
+    await expect(take(bench.open().peers(NEVER), 1)).rejects.toMatchObject({ code: 'HUBBLE_UNSUPPORTED' });
+  });
+});

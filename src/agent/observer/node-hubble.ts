@@ -1,0 +1,125 @@
+/**
+ * Hubble's API of one node: where it listens, what it answers from. The place where a stock client looks is Cilium's own, so
+ * it is taken by wish alone, and not from a Cilium that lives.
+ */
+import type { ClusterSnapshot } from '../../cluster/snapshot.ts';
+import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
+import type { PacketLog } from '../../flow/capture/packet-log.ts';
+import { type FlowLog, NO_FLOWS } from '../../flow/flow-log.ts';
+import type { Turns } from '../../flow/turns.ts';
+import type { TlsFiles } from '../../hubble/listen/tls-files.ts';
+import type { PeerSource } from '../../hubble/observer-source.ts';
+import { type HubbleServer, startHubbleServer } from '../../hubble/server.ts';
+import { formatListenAddress, type ListenAddress } from '../../net/listen-address.ts';
+import type { Readable } from '../../store/store.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { createNodeObserver } from '../node-observer.ts';
+import { PROGRAM_VERSION } from '../version.ts';
+import { createNodePeers, tlsServerName } from './node-peers.ts';
+
+/** Where a stock client looks when it is not told (spec hubble 7.1). */
+export const CILIUM_SOCKET = '/var/run/cilium/hubble.sock';
+export const DEFAULT_HUBBLE_SOCKET = '/run/zerohop/hubble.sock';
+/** Cilium's name for a cluster that nobody named. */
+const CLUSTER_NAME = 'default';
+
+/** Where to listen; nothing set: nowhere. */
+export interface HubbleListen {
+  readonly socketPath?: string;
+  /** A second socket, which is left alone while somebody else answers there. */
+  readonly ciliumSocket?: string;
+  readonly listenAddress?: ListenAddress;
+  /** Of `listenAddress`; absent: without TLS. */
+  readonly tls?: TlsFiles;
+}
+
+export interface NodeHubbleOptions extends HubbleListen {
+  readonly nodeName: string;
+  readonly snapshot: Readable<ClusterSnapshot>;
+  /** Both absent: this node records nothing. */
+  readonly packets?: PacketLog | undefined;
+  readonly flows?: FlowLog | undefined;
+  readonly turns: Turns;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface NodeHubble {
+  /** As `openHubble` takes them, the unix socket first. */
+  readonly targets: readonly string[];
+  readonly streams: number;
+  close(): Promise<void>;
+}
+
+const NOTHING_RECORDED: Pick<PacketLog, 'at' | 'capacity' | 'flowsHeld' | 'flowsEver'> = {
+  at: () => undefined,
+  ...{ capacity: 0, flowsHeld: 0, flowsEver: 0 },
+};
+
+/** Throws `AppError` as `startHubbleServer` does. */
+export async function startNodeHubble(options: NodeHubbleOptions): Promise<NodeHubble> {
+  const { nodeName, clock, log, turns, listenAddress, tls } = options;
+  const source = createNodeObserver({
+    ...{ nodeName, version: PROGRAM_VERSION, turns, clock, clusterName: CLUSTER_NAME },
+    packets: options.packets ?? NOTHING_RECORDED,
+    flows: options.flows ?? NO_FLOWS,
+    ...(listenAddress === undefined ? {} : { address: formatListenAddress(listenAddress) }),
+    ...(tls === undefined ? {} : { tlsServerName: tlsServerName(nodeName, CLUSTER_NAME) }),
+  });
+  const peers = peersOf(options);
+  const start = (withCilium: boolean) =>
+    startHubbleServer({
+      ...{ source, clock, log, listen: addressesOf(options, withCilium) },
+      ...(peers === undefined ? {} : { peers }),
+    });
+  try {
+    const server = await start(true).catch((error: unknown) => {
+      if (options.ciliumSocket === undefined || !isAbout(error, options.ciliumSocket)) throw error;
+      log.warning(`Hubble's API is not served where Cilium's is: ${errorText(error)}`);
+      return start(false);
+    });
+    return handleOf(server, () => source.close());
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function handleOf(server: HubbleServer, closeSource: () => void): NodeHubble {
+  return {
+    targets: server.targets,
+    get streams() {
+      return server.streams;
+    },
+    close() {
+      closeSource();
+      return server.close();
+    },
+  };
+}
+
+function addressesOf({ socketPath, ciliumSocket, listenAddress, tls }: HubbleListen, withCilium: boolean) {
+  return [
+    ...(socketPath === undefined ? [] : [{ unix: socketPath }]),
+    ...(ciliumSocket === undefined || !withCilium ? [] : [{ unix: ciliumSocket }]),
+    ...(listenAddress === undefined
+      ? []
+      : [{ host: listenAddress.host ?? '', port: listenAddress.port, ...(tls && { tls }) }]),
+  ];
+}
+
+/** What cannot be had of a place that was only wished for must not keep the others from being served. */
+function isAbout(error: unknown, path: string): boolean {
+  const code = errorCode(error);
+  if (code !== 'HUBBLE_SOCKET_TAKEN' && code !== 'HUBBLE_SOCKET_UNUSABLE') return false;
+  return error instanceof AppError && error.message.endsWith(`: received ${path}`);
+}
+
+/** Without an address of its own an agent knows none of the others. */
+function peersOf({ snapshot, listenAddress, tls }: NodeHubbleOptions): PeerSource | undefined {
+  if (listenAddress === undefined) return undefined;
+  return createNodePeers({
+    ...{ snapshot, port: listenAddress.port, tls: tls !== undefined, clusterName: CLUSTER_NAME },
+  });
+}
