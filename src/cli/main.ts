@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./status.ts'),
   },
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
+  relay: { summary: "Hubble's API for a whole cluster", load: () => import('./relay.ts') },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },
   bpf: { summary: "list the redirects in the kernel's own maps", load: () => import('./bpf.ts') },

@@ -39,6 +39,10 @@ export const HUBBLE_ERRORS = {
       'A request has a value that no such field can have: a time out of range, a field mask that names no field.',
     cure: 'Correct the field the message names.',
   },
+  HUBBLE_OPTION_INVALID: {
+    cause: "A flag of the relay or of a client of Hubble's API has a value that it cannot have.",
+    cure: 'Correct the flag the message names.',
+  },
 } as const;
 
 export type HubbleErrorCode = keyof typeof HUBBLE_ERRORS;
