@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ipMappedBytes } from '../net/ip.ts';
 import { encodePacketEvent, type PacketEvent as RawEvent } from './kernel/abi.gen.ts';
-import { PAYLOAD_AT, toPacketEvent } from './packet-record.ts';
+import { PAYLOAD_AT, recordTimeNs, toPacketEvent } from './packet-record.ts';
 import { toIp } from './testing/conformance.ts';
 
 const RAW: RawEvent = {
@@ -36,6 +36,13 @@ function record(over: Partial<RawEvent> = {}): Uint8Array {
 
 const read = (bytes: Uint8Array) =>
   toPacketEvent({ bytes, words: new Int32Array(bytes.buffer) }, 0, bytes.length);
+
+test('recordTimeNs reads the time alone, of any size', () => {
+  for (const timeNs of [0n, 123_456_789_000n, 0xffff_ffff_ffffn]) {
+    const bytes = record({ timeNs });
+    expect(recordTimeNs({ bytes, words: new Int32Array(bytes.buffer) }, 0)).toBe(timeNs);
+  }
+});
 
 test('toPacketEvent reads a redirected query', () => {
   expect(decode({})).toEqual({

@@ -108,6 +108,12 @@ export function toPacketEvent({ bytes }: RecordMemory, at: number, length: numbe
   };
 }
 
+/** CLOCK_MONOTONIC of the record at `at`, of which nothing else is read. */
+export function recordTimeNs({ words }: RecordMemory, at: number): bigint {
+  const word = (at + RECORD_AT.timeNs) >> 2;
+  return (BigInt((words[word + 1] ?? 0) >>> 0) << 32n) | BigInt((words[word] ?? 0) >>> 0);
+}
+
 const NO_ADDRESS = new Uint8Array(16);
 
 /** The record of a packet, at byte 0 of memory of its own; `payload` is told whole. */

@@ -272,6 +272,8 @@ export interface FlowNarrow {
   readonly slow_ms?: number;
   /** Queries of pods that did not enter a cache on their own node; only the node's own server knows its caches. */
   readonly bypassed?: true;
+  /** What was asked in one part in so many (2 to 1000) of each second, with all that is about it: see `sample.ts`. */
+  readonly one_in?: number;
 }
 
 export interface GetFlowsRequest {

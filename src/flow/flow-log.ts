@@ -2,7 +2,7 @@
  * The flows of a node, read from its memory of packets: a packet's flows are put together when somebody reads them, and
  * those of the last few packets are kept for whoever reads them next. A flow has one uuid, whoever reads it and whenever.
  */
-import { toPacketEvent } from '../datapath/packet-record.ts';
+import { recordTimeNs, toPacketEvent } from '../datapath/packet-record.ts';
 import type { GetFlowsResponse } from './api.ts';
 import type { LoggedPacket, PacketLog } from './capture/packet-log.ts';
 import type { Expander } from './expand/expand.ts';
@@ -23,6 +23,8 @@ export interface FlowLog {
   readonly oldest: number;
   /** Nothing for a row that is gone or not yet there. */
   row(sequence: number): FlowRow | undefined;
+  /** When the packet of a row was seen, or the query whose answer it is; costs much less than its flows. Nothing: no packet. */
+  askedNs(sequence: number): bigint | undefined;
   /** Calls `wake` once, at the next row; returns the way to stop waiting. */
   onNext(wake: () => void): () => void;
 }
@@ -41,6 +43,7 @@ export const NO_FLOWS: FlowLog = {
   next: 0,
   oldest: 0,
   row: () => undefined,
+  askedNs: () => undefined,
   onNext: () => () => undefined,
 };
 
@@ -83,6 +86,13 @@ export class RecordedFlows implements FlowLog {
       this.#kept.delete(first);
     }
     return row;
+  }
+
+  askedNs(sequence: number): bigint | undefined {
+    const packet = this.#packets.at(sequence);
+    if (packet === undefined || packet.lost > 0) return undefined;
+    const seenNs = this.#options.wallNs(recordTimeNs(packet.memory, packet.at));
+    return packet.latencyNs > 0 ? seenNs - BigInt(Math.round(packet.latencyNs)) : seenNs;
   }
 
   #packetRow(sequence: number, packet: LoggedPacket): FlowRow {

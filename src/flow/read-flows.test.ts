@@ -46,6 +46,7 @@ describe('readFlows', () => {
     { name: 'the newest N, oldest first', request: { number: 3 }, rows: [7, 8, 9] },
     { name: 'more than there are', request: { number: '100' }, rows: [3, 4, 5, 6, 7, 8, 9] },
     { name: 'the oldest N', request: { number: 2, first: true }, rows: [3, 4] },
+    { name: 'all of them', request: { number: '18446744073709551615' }, rows: [3, 4, 5, 6, 7, 8, 9] },
     { name: 'since, inclusive', request: { since: formatTime(8n * SECOND) }, rows: [8, 9] },
     { name: 'until, inclusive', request: { until: formatTime(4n * SECOND) }, rows: [3, 4] },
     {
@@ -64,6 +65,15 @@ describe('readFlows', () => {
     const ring = new FakeFlowLog(7);
     fill(ring, 0, 10);
     expect(await read(ring, request)).toEqual(rows);
+  });
+
+  it('gives the newest N of a sample', async () => {
+    const ring = new FakeFlowLog(500);
+    fill(ring, 0, 500);
+    const sampled = (await read(ring, { narrow: { one_in: 2 } })).map(Number);
+    expect(sampled.length).toBeGreaterThan(100);
+    expect(sampled.length).toBeLessThan(400);
+    expect(await read(ring, { number: 3, narrow: { one_in: 2 } })).toEqual(sampled.slice(-3));
   });
 
   it('follows from now, or from the newest N', async () => {

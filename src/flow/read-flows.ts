@@ -8,7 +8,9 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from './api.ts';
 import { compileFilters } from './filter/compile-filters.ts';
 import type { FlowPredicate } from './filter/field-compiler.ts';
+import type { NarrowOptions } from './filter/narrow.ts';
 import type { FlowLog, FlowRow } from './flow-log.ts';
+import { createSample } from './sample.ts';
 import { formatTime, parseTime } from './time.ts';
 import type { Turns } from './turns.ts';
 
@@ -21,10 +23,15 @@ export interface FlowQuery {
   readonly sinceNs?: bigint;
   /** Never together with `follow`. */
   readonly untilNs?: bigint;
+  /** By the time of a packet's query, before its flows are put together; absent: every packet. */
+  readonly isSampled?: (askedNs: bigint) => boolean;
 }
 
 /** Hubble's own default when a request gives no bound at all is everything; the CLI asks for 20 itself. */
-export function parseFlowsRequest(request: GetFlowsRequest): Result<FlowQuery> {
+export function parseFlowsRequest(
+  request: GetFlowsRequest,
+  narrowing: NarrowOptions = {},
+): Result<FlowQuery> {
   const { number = 0, follow = false, first = false } = request;
   const count = typeof number === 'string' && /^\d{1,20}$/.test(number) ? Number(number) : number;
   if (typeof count !== 'number' || !(count >= 0))
@@ -36,7 +43,8 @@ export function parseFlowsRequest(request: GetFlowsRequest): Result<FlowQuery> {
   const untilNs = request.until === undefined ? undefined : parseTime(String(request.until));
   if (request.since !== undefined && sinceNs === undefined) return bad('since is not an RFC 3339 time');
   if (request.until !== undefined && untilNs === undefined) return bad('until is not an RFC 3339 time');
-  const matches = compileFilters(request);
+  const oneIn = request.narrow?.one_in;
+  const matches = compileFilters(request, narrowing);
   if (!matches.ok) return matches;
   return ok({
     matches: matches.value,
@@ -45,6 +53,7 @@ export function parseFlowsRequest(request: GetFlowsRequest): Result<FlowQuery> {
     number: count,
     ...(sinceNs === undefined ? {} : { sinceNs }),
     ...(untilNs === undefined || follow ? {} : { untilNs }),
+    ...(oneIn === undefined ? {} : { isSampled: createSample(oneIn) }),
   });
 }
 
@@ -87,7 +96,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
     }
     const lost = losses.due();
     if (lost !== undefined) yield lost;
-    const row = log.row(cursor);
+    const row = sampledRow(log, cursor, query);
     cursor++;
     if (row === undefined || !inWindow(row.timeNs, query)) continue;
     for (const response of row.responses) {
@@ -104,6 +113,12 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   }
 }
 
+/** Rows that tell of losses are in every sample. */
+function sampledRow(log: FlowLog, sequence: number, { isSampled }: FlowQuery): FlowRow | undefined {
+  const askedNs = isSampled === undefined ? undefined : log.askedNs(sequence);
+  return askedNs !== undefined && isSampled?.(askedNs) === false ? undefined : log.row(sequence);
+}
+
 function inWindow(timeNs: bigint, query: FlowQuery): boolean {
   if (query.sinceNs !== undefined && timeNs < query.sinceNs) return false;
   return query.untilNs === undefined || timeNs <= query.untilNs;
@@ -115,16 +130,20 @@ interface Start {
   readonly skip: number;
 }
 
+/** The stock client's `--all` is the largest of 64 bits: no log holds as many, so nothing needs to be counted. */
+const ALL = 2 ** 32;
+
 /** `since` beats `number` (spec hubble 6.4): the window then decides, and every row is looked at. */
 async function startOf(now: number, { log, query, signal, turns }: ReadOptions): Promise<Start> {
   if (query.first || query.sinceNs !== undefined) return { sequence: log.oldest, skip: 0 };
+  if (query.number >= ALL) return { sequence: log.oldest, skip: 0 };
   if (query.number === 0) return { sequence: query.follow ? now : log.oldest, skip: 0 };
   let turn = await turns.take();
   let [sequence, found] = [now, 0];
   while (found < query.number && sequence > log.oldest && !signal.aborted) {
     if (turn.isOver) turn = await turns.take();
     sequence--;
-    found += countMatches(log.row(sequence), query);
+    found += countMatches(sampledRow(log, sequence, query), query);
   }
   return { sequence, skip: Math.max(0, found - query.number) };
 }

@@ -18,11 +18,12 @@ export interface WireAny {
   readonly value?: Uint8Array;
 }
 
-export function toWireNarrow({ rcode, slow_ms: slowMs, bypassed }: FlowNarrow): WireMessage {
+export function toWireNarrow({ rcode, slow_ms: slowMs, bypassed, one_in: oneIn }: FlowNarrow): WireMessage {
   const value = codecOf(NARROW_NAME).serialize({
     ...(rcode === undefined ? {} : { rcode }),
     ...(slowMs === undefined ? {} : { slow_ms: { value: slowMs } }),
     ...(bypassed === undefined ? {} : { bypassed }),
+    ...(oneIn === undefined ? {} : { one_in: oneIn }),
   });
   return { type_url: TYPE_URL, value };
 }
@@ -41,6 +42,7 @@ export function fromWireNarrow({
       ...(wire.rcode === undefined ? {} : { rcode: wire.rcode }),
       ...(wire.slow_ms === undefined ? {} : { slow_ms: wire.slow_ms.value ?? 0 }),
       ...(wire.bypassed === true ? { bypassed: true } : {}),
+      ...(wire.one_in === undefined || wire.one_in === 0 ? {} : { one_in: wire.one_in }),
     });
   } catch (error) {
     return refuse(`extensions: they cannot be read: ${errorText(error)}`);
@@ -51,6 +53,7 @@ interface WireNarrow {
   readonly rcode?: readonly number[];
   readonly slow_ms?: { readonly value?: number };
   readonly bypassed?: boolean;
+  readonly one_in?: number;
 }
 
 function refuse(reason: string): ReturnType<typeof fail> {

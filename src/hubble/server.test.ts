@@ -185,8 +185,8 @@ describe('openHubble', () => {
     source.see('one');
     const client = await connect();
     expect(await client.knowsNarrow()).toBe(true);
-    await summaries(client, { narrow: { rcode: [0, 3], slow_ms: 0.5 } });
-    expect(source.asked.at(-1)?.narrow).toEqual({ rcode: [0, 3], slow_ms: 0.5 });
+    await summaries(client, { narrow: { rcode: [0, 3], slow_ms: 0.5, one_in: 7 } });
+    expect(source.asked.at(-1)?.narrow).toEqual({ rcode: [0, 3], slow_ms: 0.5, one_in: 7 });
   });
 
   it('says of an address what is wrong with it', async () => {

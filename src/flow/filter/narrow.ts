@@ -1,6 +1,8 @@
 /** Our own conditions beside the filters (`FlowNarrow`): all that are set must hold; unknown ones are refused by name. */
 import { fail, ok } from '../../fault/result.ts';
 import type { Flow, FlowNarrow } from '../api.ts';
+import { createSample, MOST_ONE_IN } from '../sample.ts';
+import { parseTime } from '../time.ts';
 import { isBypassed, type LocalCaches } from './bypassed.ts';
 import { type Compiled, type FlowPredicate, invalid, isCount } from './field-compiler.ts';
 
@@ -14,10 +16,10 @@ const NS_PER_MS = 1e6;
 
 export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): Compiled {
   if (typeof narrow !== 'object' || narrow === null) return invalid('narrow is an object');
-  const { rcode, slow_ms: slowMs, bypassed, ...unknown } = narrow;
+  const { rcode, slow_ms: slowMs, bypassed, one_in: oneIn, ...unknown } = narrow;
   const [other] = Object.keys(unknown);
   if (other !== undefined) {
-    const reason = `narrow: ${JSON.stringify(other)} is not one of: rcode slow_ms bypassed`;
+    const reason = `narrow: ${JSON.stringify(other)} is not one of: rcode slow_ms bypassed one_in`;
     return fail('FLOW_FILTER_UNKNOWN_FIELD', undefined, reason);
   }
   const predicates: FlowPredicate[] = [];
@@ -40,7 +42,17 @@ export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): 
       return caches !== undefined && isBypassed(flow, caches);
     });
   }
+  if (oneIn !== undefined) {
+    if (!isCount(oneIn) || oneIn < 2 || oneIn > MOST_ONE_IN)
+      return invalid(`narrow: one_in is a whole number from 2 to ${MOST_ONE_IN}`);
+    const isSampled = createSample(oneIn);
+    predicates.push((flow) => isSampled(askedNs(flow)));
+  }
   return ok((flow) => predicates.every((matches) => matches(flow)));
+}
+
+function askedNs({ time, l7 }: Flow): bigint {
+  return (parseTime(time) ?? 0n) - BigInt(l7?.latency_ns ?? 0);
 }
 
 /** With EDNS a code has twelve bits (RFC 6891 section 6.1.3). */

@@ -29,6 +29,10 @@ export class FakeFlowLog implements FlowLog {
     return sequence < this.oldest ? undefined : this.#rows[sequence];
   }
 
+  askedNs(sequence: number): bigint | undefined {
+    return this.row(sequence)?.timeNs;
+  }
+
   onNext(wake: () => void): () => void {
     this.#waiting.add(wake);
     return () => this.#waiting.delete(wake);
