@@ -30,6 +30,7 @@ import { startApiServer } from './api-server.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 import { withoutRedirects } from './observe-only.ts';
+import { KnownCaches } from './observer/known-caches.ts';
 import { type HubbleListen, type NodeHubble, startNodeHubble } from './observer/node-hubble.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
@@ -194,8 +195,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const { nodeName, datapath, snapshot, missing, clock, log } = options;
   const { addressAllowList = [], policyNamespaces = [] } = options;
   const packets = (options.recordFlows ?? true) ? new PacketLog(options.flowCapacity) : undefined;
+  const caches = new KnownCaches(datapath.inherited().map(({ frontend }) => frontend));
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
+    onTable: ({ redirects }) => caches.add(redirects),
     redirectPermission: options.redirectPermission ?? 'annotated',
     createDeriver: () => {
       const deriver = createDeriver({ nodeName, addressAllowList, policyNamespaces });
@@ -263,8 +266,12 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         ...(options.remotePod === undefined ? {} : { remotePod: options.remotePod }),
       });
     if (options.hubble !== undefined) {
-      const served = { nodeName, snapshot, turns, clock, log, packets, flows: recorder?.flows };
-      hubble = await startNodeHubble({ ...options.hubble, ...served });
+      hubble = await startNodeHubble({
+        ...options.hubble,
+        ...{ nodeName, snapshot, turns, clock, log },
+        ...(packets && recorder && { recorded: { packets, flows: recorder.flows } }),
+        narrowing: { cachesOf: (node) => (node === nodeName ? caches.now : undefined) },
+      });
     }
     if (options.metricsAddress !== undefined) {
       const families = () => agentFamilies({ datapath, recorder, packets });

@@ -22,7 +22,8 @@ function observe(capacity?: number) {
   const clock = new NodeClock();
   const { packets, recorder } = node;
   const observer = createNodeObserver({
-    ...{ nodeName: 'worker-1', version: '1.2.3', packets, flows: recorder.flows, turns: new Turns(), clock },
+    ...{ nodeName: 'worker-1', version: '1.2.3', turns: new Turns(), clock },
+    recorded: { packets, flows: recorder.flows },
   });
   return { node, clock, observer };
 }

@@ -24,6 +24,8 @@ export interface PolicyLoopOptions {
   readonly datapath: Datapath;
   readonly clock: Clock;
   readonly log: Pick<Log, 'debug' | 'error'>;
+  /** Called with every table that differs from the one before, before the kernel has it. */
+  readonly onTable?: (table: ServiceTable) => void;
 }
 
 /** The least time between two derivations; a slow one (big cluster) earns a rest four times as long as itself. */
@@ -107,7 +109,9 @@ export class PolicyLoop {
     const current = snapshot.get();
     this.#derivedFrom = current;
     try {
+      const before = this.#table;
       const spec = this.#derive(current);
+      if (this.#table !== before) this.#options.onTable?.(this.#table);
       const tookMs = clock.monotonicMs() - startedMs;
       this.#notBeforeMs = startedMs + Math.max(MIN_INTERVAL_MS, tookMs * REST_FACTOR);
       if (spec !== this.#applied) await this.#apply(spec, tookMs);

@@ -34,6 +34,10 @@ export const HUBBLE_ERRORS = {
     cause: 'The Hubble server has as many streams open as it allows.',
     cure: 'End other observers, or try again later.',
   },
+  HUBBLE_NOT_RECORDING: {
+    cause: 'The agent of the node was told to record no flows, so that it costs nothing.',
+    cure: 'Start the agent without --no-flows.',
+  },
   HUBBLE_REQUEST_INVALID: {
     cause:
       'A request has a value that no such field can have: a time out of range, a field mask that names no field.',

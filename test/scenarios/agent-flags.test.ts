@@ -35,6 +35,27 @@ it.each([
   { flags: ['--hook-order', 'middle'], flag: '--hook-order', reason: 'last, first' },
   { flags: ['--delivery', 'post'], flag: '--delivery', reason: 'auto, direct, stack' },
   { flags: ['--redirect-permission', 'none'], flag: '--redirect-permission', reason: 'annotated, all' },
+  {
+    flags: ['--hubble-listen-address', '4244'],
+    flag: '--hubble-listen-address',
+    reason: '--hubble-disable-tls',
+  },
+  {
+    flags: ['--hubble-listen-address', 'here', '--hubble-disable-tls'],
+    flag: '--hubble-listen-address',
+    reason: 'ADDRESS:PORT',
+  },
+  { flags: ['--hubble-disable-tls'], flag: '--hubble-listen-address', reason: 'there is none' },
+  {
+    flags: ['--hubble-listen-address', ':4244', '--hubble-tls-cert-file', 'c'],
+    flag: '--hubble-tls-key-file',
+    reason: 'TLS needs it',
+  },
+  {
+    flags: ['--hubble-tls-cert-file', 'c', '--hubble-tls-key-file', 'k', '--hubble-tls-client-ca-files', ','],
+    flag: '--hubble-tls-client-ca-files',
+    reason: NOTHING_LEFT_OPEN,
+  },
   { flags: ['--log-level', 'loud'], flag: '--log-level', reason: 'debug, info' },
 ])('refuses $flags', async ({ flags, flag, reason }) => {
   const named = flags.length === 0 || flags.includes('--node-name') ? [] : ['--node-name', 'w1'];

@@ -1,80 +1,22 @@
 /** Hubble's API of a node, from its sockets to its flows, between a scripted cluster and the fake kernel. */
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ClusterSnapshot, KindName } from '../../cluster/snapshot.ts';
-import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../../datapath/fake-datapath.ts';
 import { SAMPLE_CLUSTER } from '../../flow/testing/sample-cluster.ts';
-import { packet } from '../../flow/testing/sample-packet.ts';
-import { type HubbleClient, openHubble } from '../../hubble/client.ts';
+import { CACHE, packet } from '../../flow/testing/sample-packet.ts';
 import type { PeerChange } from '../../hubble/observer-source.ts';
 import { parseListenAddress } from '../../net/listen-address.ts';
 import { freePort } from '../../net/testing/free-ports.ts';
-import { createStore, type Store } from '../../store/store.ts';
-import { systemClock } from '../../telemetry/clock.ts';
-import { type Agent, type NodeOptions, startNode } from '../agent.ts';
 import { createAgentClient } from '../client.ts';
 import { discoverAgents } from '../discover.ts';
-import type { HubbleListen } from './node-hubble.ts';
+import { NodeBench, WITH_POLICY } from '../testing/node-bench.ts';
 
 const NEVER = new AbortController().signal;
 
-class Bench {
-  readonly directory = mkdtempSync(join(tmpdir(), 'zerohop-node-hubble-'));
-  readonly socketPath = join(this.directory, 'agent.sock');
-  readonly hubblePath = join(this.directory, 'hubble', 'k8s-w1.sock');
-  readonly snapshot: Store<ClusterSnapshot> = createStore(SAMPLE_CLUSTER);
-  readonly datapath: FakeDatapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
-  readonly warnings: string[] = [];
-  readonly #opened: HubbleClient[] = [];
-  #agent: Agent | undefined;
-
-  async start(hubble: HubbleListen = {}, more: Partial<NodeOptions> = {}): Promise<void> {
-    this.#agent = await startNode({
-      ...{
-        nodeName: 'k8s-w1',
-        snapshot: this.snapshot,
-        datapath: this.datapath,
-        socketPath: this.socketPath,
-      },
-      missing: createStore<ReadonlySet<KindName>>(new Set()),
-      clock: systemClock,
-      hubble: { socketPath: this.hubblePath, ...hubble },
-      log: {
-        ...{ debug: () => undefined, info: () => undefined, error: () => undefined },
-        warning: (text) => this.warnings.push(text),
-        fatal: (text) => {
-          throw new Error(text);
-        },
-      },
-      ...more,
-    });
-  }
-
-  open(target = `unix://${this.hubblePath}`): HubbleClient {
-    const client = openHubble(target);
-    this.#opened.push(client);
-    return client;
-  }
-
-  async stop(): Promise<void> {
-    for (const client of this.#opened.splice(0)) client.close();
-    await this.#agent?.close();
-    this.#agent = undefined;
-  }
-
-  async end(): Promise<void> {
-    await this.stop();
-    this.datapath.close();
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-let bench: Bench;
+let bench: NodeBench;
 beforeEach(() => {
-  bench = new Bench();
+  bench = new NodeBench();
 });
 afterEach(() => bench.end());
 
@@ -117,7 +59,7 @@ describe('startNodeHubble', () => {
 
   it('leaves the sockets of a second agent of the same node alone: that one is refused by the first of them', async () => {
     await bench.start();
-    const twin = new Bench();
+    const twin = new NodeBench();
     try {
       await expect(twin.start({}, { socketPath: bench.socketPath })).rejects.toMatchObject({
         code: 'AGENT_SOCKET_TAKEN',
@@ -209,5 +151,42 @@ describe('peers', () => {
   it('are unknown to an agent that no other can reach', async () => {
     await bench.start();
     await expect(take(bench.open().peers(NEVER), 1)).rejects.toMatchObject({ code: 'HUBBLE_UNSUPPORTED' });
+  });
+});
+
+describe('conditions of our own', () => {
+  it('find the queries that passed the cache by, also when the policy is gone since', async () => {
+    await bench.start();
+    const bypassed = async () => {
+      const rows = await take(bench.open().flows({ narrow: { bypassed: true } }, NEVER), 99);
+      return rows.map(({ flow }) => flow?.IP.destination);
+    };
+    const entered = packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 8 });
+    bench.datapath.emit(packet());
+    bench.snapshot.set(WITH_POLICY);
+    await expect.poll(() => bench.kernel.frontends.size).toBe(2);
+    bench.datapath.emit(entered);
+    expect(await bypassed()).toEqual(['10.96.0.10']);
+    bench.snapshot.set({ ...SAMPLE_CLUSTER, generation: 3 });
+    await expect.poll(() => bench.kernel.frontends.size).toBe(0);
+    expect(await bypassed()).toEqual(['10.96.0.10']);
+  });
+});
+
+describe('an agent that records nothing', () => {
+  it('says so instead of looking as if nothing had happened', async () => {
+    await bench.start({}, { recordFlows: false });
+    bench.datapath.emit(packet());
+    const client = bench.open();
+    for (const request of [{}, { follow: true }, { number: 20 }]) {
+      await expect(take(client.flows(request, NEVER), 1)).rejects.toMatchObject({
+        code: 'HUBBLE_NOT_RECORDING',
+        message: expect.stringContaining('--no-flows'),
+      });
+    }
+    expect(await client.health()).toBe('SERVING');
+    expect(await client.status()).toMatchObject({ numFlows: 0, maxFlows: 0, seenFlows: 0, flowsRate: 0 });
+    expect(await client.namespaces()).toEqual([]);
+    expect(await client.nodes()).toMatchObject([{ name: 'k8s-w1', maxFlows: 0 }]);
   });
 });

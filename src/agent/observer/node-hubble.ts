@@ -4,8 +4,7 @@
  */
 import type { ClusterSnapshot } from '../../cluster/snapshot.ts';
 import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
-import type { PacketLog } from '../../flow/capture/packet-log.ts';
-import { type FlowLog, NO_FLOWS } from '../../flow/flow-log.ts';
+import type { NarrowOptions } from '../../flow/filter/narrow.ts';
 import type { Turns } from '../../flow/turns.ts';
 import type { TlsFiles } from '../../hubble/listen/tls-files.ts';
 import type { PeerSource } from '../../hubble/observer-source.ts';
@@ -14,7 +13,7 @@ import { formatListenAddress, type ListenAddress } from '../../net/listen-addres
 import type { Readable } from '../../store/store.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { createNodeObserver } from '../node-observer.ts';
+import { createNodeObserver, type RecordedNode } from '../node-observer.ts';
 import { PROGRAM_VERSION } from '../version.ts';
 import { createNodePeers, tlsServerName } from './node-peers.ts';
 
@@ -37,9 +36,9 @@ export interface HubbleListen {
 export interface NodeHubbleOptions extends HubbleListen {
   readonly nodeName: string;
   readonly snapshot: Readable<ClusterSnapshot>;
-  /** Both absent: this node records nothing. */
-  readonly packets?: PacketLog | undefined;
-  readonly flows?: FlowLog | undefined;
+  /** Absent: this node records nothing. */
+  readonly recorded?: RecordedNode;
+  readonly narrowing: NarrowOptions;
   readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,19 +51,13 @@ export interface NodeHubble {
   close(): Promise<void>;
 }
 
-const NOTHING_RECORDED: Pick<PacketLog, 'at' | 'capacity' | 'flowsHeld' | 'flowsEver'> = {
-  at: () => undefined,
-  ...{ capacity: 0, flowsHeld: 0, flowsEver: 0 },
-};
-
 /** Throws `AppError` as `startHubbleServer` does. */
 export async function startNodeHubble(options: NodeHubbleOptions): Promise<NodeHubble> {
-  const { nodeName, clock, log, turns, listenAddress, tls } = options;
+  const { nodeName, clock, log, turns, listenAddress, tls, recorded, narrowing } = options;
   const source = createNodeObserver({
-    ...{ nodeName, version: PROGRAM_VERSION, turns, clock, clusterName: CLUSTER_NAME },
-    packets: options.packets ?? NOTHING_RECORDED,
-    flows: options.flows ?? NO_FLOWS,
-    ...(listenAddress === undefined ? {} : { address: formatListenAddress(listenAddress) }),
+    ...{ nodeName, version: PROGRAM_VERSION, turns, clock, clusterName: CLUSTER_NAME, narrowing },
+    ...(recorded === undefined ? {} : { recorded }),
+    ...(listenAddress === undefined ? {} : { address: () => addressOf(options, listenAddress) }),
     ...(tls === undefined ? {} : { tlsServerName: tlsServerName(nodeName, CLUSTER_NAME) }),
   });
   const peers = peersOf(options);
@@ -97,6 +90,13 @@ function handleOf(server: HubbleServer, closeSource: () => void): NodeHubble {
       return server.close();
     },
   };
+}
+
+/** What others reach the node at, when it listens at all its addresses. */
+function addressOf({ snapshot, nodeName }: NodeHubbleOptions, listen: ListenAddress): string {
+  const [first] = snapshot.get().nodes.get(`/${nodeName}`)?.internalIPs ?? [];
+  const host = listen.host ?? first;
+  return host === undefined ? '' : formatListenAddress({ host, port: listen.port });
 }
 
 function addressesOf({ socketPath, ciliumSocket, listenAddress, tls }: HubbleListen, withCilium: boolean) {
