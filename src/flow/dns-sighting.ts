@@ -16,6 +16,8 @@ export interface DnsSighting {
   readonly response: boolean;
   /** False when the kernel's copy ends inside the message: answers are then unknown, not absent. */
   readonly complete: boolean;
+  /** Only of an answer with the TC bit: whether its server was told how much the client takes (RFC 6891). */
+  readonly truncated?: 'with EDNS' | 'without EDNS';
   /** Without observation_source. */
   readonly record: DnsRecord;
 }
@@ -69,7 +71,8 @@ function complete(message: Message): DnsSighting | undefined {
     ...(rcode === 0 ? {} : { rcode }),
     ...(answers.length === 0 ? {} : { rrtypes: answers.map(({ type }) => hubbleTypeName(type)) }),
   };
-  return { id, response: true, complete: true, record };
+  const truncated = message.edns === undefined ? 'without EDNS' : 'with EDNS';
+  return { id, response: true, complete: true, record, ...(message.flags.truncated ? { truncated } : {}) };
 }
 
 /** Header and question of a message that is cut, or whose later records are malformed. */

@@ -4,7 +4,8 @@ import type { Protocol } from '../net/port.ts';
 import { TCP_FLAGS, type TcpFlag } from './api.ts';
 import { type DnsSighting, NO_ANSWER_TTL, rcodeText } from './dns-sighting.ts';
 
-export function dnsSummary({ record, response, complete }: DnsSighting, observationSource: string): string {
+export function dnsSummary(sighting: DnsSighting, observationSource: string): string {
+  const { record, response, complete, truncated } = sighting;
   const { query, qtypes, ips = [], cnames = [], rcode = 0, ttl = NO_ANSWER_TTL } = record;
   const asked = `${query} ${qtypes.join(',')}`;
   if (!response) return `DNS Query ${asked}`;
@@ -12,6 +13,8 @@ export function dnsSummary({ record, response, complete }: DnsSighting, observat
   if (rcode !== 0) return `DNS Answer RCode: ${rcodeText(rcode)} TTL: ${ttl} ${by}`;
   // Longer than what the kernel copies: the stock text would claim an answer without addresses.
   if (!complete) return `DNS Answer not captured whole ${by}`;
+  // Hubble's record has no field for the TC bit, and without a word the answer would look as if it were whole.
+  if (truncated !== undefined) return `DNS Answer truncated ${truncated} ${by}`;
   const addresses = ips.length === 0 ? '' : `"${ips.join(',')}"`;
   const aliases = cnames.length === 0 ? '' : ` CNAMEs: "${cnames.join(',')}"`;
   return `DNS Answer ${addresses}${aliases} TTL: ${ttl} ${by}`;

@@ -94,7 +94,7 @@ export interface FlowSummary {
   readonly truncated: number;
   /** Of those, answers to queries without EDNS: they may have 512 bytes. */
   readonly truncatedWithoutEdns: number;
-  /** Of those, the ones whose client did not ask again by TCP within `TCP_RETRY_MS`. */
+  /** Of those, the ones whose client did not ask again by TCP within two seconds. */
   readonly truncatedAndDropped: number;
   /** Pods of the last, at most 5. */
   readonly droppingPods: readonly ObjectKey[];
@@ -102,7 +102,7 @@ export interface FlowSummary {
   readonly retries: number;
   /** Pods of those, at most 5, most retries first. */
   readonly retryingPods: readonly { readonly pod: ObjectKey; readonly retries: number }[];
-  /** Queries without an answer for `UNANSWERED_MS`; retries of one count once. Not known where packets were lost. */
+  /** Queries without an answer for five seconds; retries of one count once. Not known where packets were lost. */
   readonly unanswered?: number;
   /** Pairs of A and AAAA from one source port within a millisecond. */
   readonly pairedQueries: number;

@@ -129,6 +129,15 @@ const CASES: readonly { name: string; event: PacketEvent; node?: string; lines: 
   },
 ];
 
+const RESPONSE_FLAGS = {
+  response: true,
+  authoritative: false,
+  recursionDesired: true,
+  recursionAvailable: true,
+  zero: false,
+  authenticData: false,
+  checkingDisabled: false,
+};
 const alias = cnameRecord(name('google.com.'), 300, name('www.google.com.'));
 const SUMMARIES: readonly { name: string; payload: Uint8Array; payloadLength?: number; summary: string }[] = [
   {
@@ -153,6 +162,19 @@ const SUMMARIES: readonly { name: string; payload: Uint8Array; payloadLength?: n
       answers: [alias, answerRecord('192.0.2.1'), answerRecord('192.0.2.2', 7)],
     }),
     summary: 'DNS Answer "192.0.2.1,192.0.2.2" CNAMEs: "www.google.com." TTL: 7 (Query google.com. A)',
+  },
+  {
+    name: 'an answer that did not fit',
+    payload: dnsMessage({
+      flags: { ...RESPONSE_FLAGS, truncated: true },
+      edns: { udpSize: 1232, version: 0, dnssecOk: false, options: [] },
+    }),
+    summary: 'DNS Answer truncated with EDNS (Query google.com. A)',
+  },
+  {
+    name: 'an answer that did not fit into 512 bytes',
+    payload: dnsMessage({ flags: { ...RESPONSE_FLAGS, truncated: true } }),
+    summary: 'DNS Answer truncated without EDNS (Query google.com. A)',
   },
   {
     name: 'a type Hubble has no name for',
