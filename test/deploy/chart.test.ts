@@ -27,6 +27,10 @@ describe('values of the chart', () => {
     { name: 'a name for an address', values: { cache: { localAddress: 'node' } } },
     { name: 'a quantity that is none', values: { cache: { resources: { limits: { memory: 'much' } } } } },
     { name: 'a text for a switch', values: { crd: { manage: 'yes' } } },
+    { name: 'a port that is none', values: { hubble: { port: 70000 } } },
+    { name: 'a text for a port', values: { agent: { metrics: { port: '9965' } } } },
+    { name: 'a Secret that none can be named', values: { hubble: { tls: { secret: '../certs' } } } },
+    { name: 'an unknown name of the relay', values: { hubble: { relay: { tsl: {} } } } },
     { name: 'no selector', values: { dnsService: { selector: null } } },
   ])('refuse $name', ({ values }) => {
     expect(against(withDefaults(values))).not.toEqual([]);
@@ -115,6 +119,56 @@ describe('the chart', () => {
     ]);
     const profile = podSpec(agentOf({ agent: { localhostSeccompProfile: 'z.json' } })).securityContext;
     expect(profile.seccompProfile).toEqual({ type: 'Localhost', localhostProfile: 'z.json' });
+  });
+
+  it('serves Hubble at a port only when told to, and in the clear only when told to', () => {
+    const flags = (values: object) =>
+      (firstContainer(agentOf(values)).args ?? []).filter((arg) => arg.startsWith('--hubble'));
+    expect(flags({})).toEqual([]);
+    expect(flags({ hubble: { enabled: true, port: 4254 } })).toEqual([
+      '--hubble-listen-address=:4254',
+      '--hubble-tls-cert-file=/etc/zerohop/hubble/tls.crt',
+      '--hubble-tls-key-file=/etc/zerohop/hubble/tls.key',
+      '--hubble-tls-client-ca-files=/etc/zerohop/hubble/ca.crt',
+    ]);
+    expect(flags({ hubble: { enabled: true, tls: { enabled: false } } })).toEqual([
+      '--hubble-listen-address=:4244',
+      '--hubble-disable-tls',
+    ]);
+    expect(flags({ hubble: { relay: { enabled: true } } })).toHaveLength(4);
+  });
+
+  it('has a relay that is asked by TLS on port 443, or in the clear on port 80', () => {
+    const relay = (tls: object, hubble: object = {}) => {
+      const { objects } = renderChart({ hubble: { ...hubble, relay: { enabled: true, tls } } });
+      const { args = [] } = firstContainer(find(objects, 'Deployment', 'zerohop-relay'));
+      const { ports } = find(objects, 'Service', 'hubble-relay').spec as { ports: readonly object[] };
+      return { args: args.slice(3), ports };
+    };
+    const client = [
+      '--tls-hubble-client-cert-file=/etc/zerohop/hubble-client/tls.crt',
+      '--tls-hubble-client-key-file=/etc/zerohop/hubble-client/tls.key',
+      '--tls-hubble-server-ca-files=/etc/zerohop/hubble-client/ca.crt',
+    ];
+    expect(relay({})).toMatchObject({ args: [...client, '--disable-server-tls'], ports: [{ port: 80 }] });
+    expect(relay({ enabled: true })).toMatchObject({
+      args: [
+        ...client,
+        '--tls-relay-server-cert-file=/etc/zerohop/hubble-server/tls.crt',
+        '--tls-relay-server-key-file=/etc/zerohop/hubble-server/tls.key',
+      ],
+      ports: [{ port: 443 }],
+    });
+    expect(relay({}, { tls: { enabled: false } }).args).toEqual([
+      '--disable-client-tls',
+      '--disable-server-tls',
+    ]);
+  });
+
+  it('gives no agent and no relay to a cache alone', () => {
+    const values = { mode: 'cache-only', hubble: { enabled: true, relay: { enabled: true } } };
+    const names = renderChart(values).objects.map(nameOf);
+    expect(names.filter((name) => /hubble|relay|agent/.test(name))).toEqual([]);
   });
 
   it('takes a Corefile as it is', () => {

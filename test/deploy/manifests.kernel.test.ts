@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { agentProgram } from '../../src/cli/agent.ts';
+import { relayProgram } from '../../src/cli/relay.ts';
 import {
   AGENT_NAMESPACE_RULES,
   AGENT_STATUS_RULES,
@@ -61,20 +62,30 @@ function composed(name: string, base: string, components: readonly string[]): re
   }
 }
 
+const HUBBLE = ['hubble', 'hubble-relay', 'hubble-names'];
+const MEASURED = ['agent-metrics', 'agent-podmonitor', 'agent-servicemonitor'];
 const variants: Readonly<Record<string, readonly Manifest[]>> = {
   monitored: composed('monitored', 'overlays/cache-and-agent', ['crd', 'podmonitor', 'servicemonitor']),
   ipvs: composed('ipvs', 'overlays/cache-only', ['ipvs']),
   old: composed('old', 'overlays/cache-and-agent', ['old-kernel', 'localhost-seccomp']),
   everywhere: composed('everywhere', 'overlays/cache-and-agent', ['socket-redirect-all']),
   selinux: composed('selinux', 'overlays/cache-and-agent', ['selinux']),
+  hubble: composed('hubble', 'overlays/cache-and-agent', HUBBLE),
+  besideCilium: composed('beside', 'overlays/beside-cilium', ['hubble', 'hubble-relay']),
+  measured: composed('measured', 'overlays/cache-and-agent', MEASURED),
   stock: kustomize('overlays/agent-with-stock-manifest'),
   cleanup,
   definition,
 };
 const everything = [...[...built.values()].flat(), ...Object.values(variants).flat()];
+const MONITORED = { monitoring: { podMonitor: true, serviceMonitor: true } };
+const RELAYED = { hubble: { relay: { enabled: true } } };
 const charts = OVERLAYS.map((mode) => ({
   mode,
-  objects: renderChart({ mode, monitoring: { podMonitor: true, serviceMonitor: true } }).objects,
+  objects: renderChart({
+    ...{ mode, ...MONITORED, agent: { metrics: { enabled: true } } },
+    hubble: { relay: { enabled: true, tls: { enabled: true, clientCertificates: true } } },
+  }).objects,
 }));
 
 describe('every object', () => {
@@ -141,8 +152,29 @@ describe('the chart', () => {
         .filter(({ kind }) => kind.endsWith('Monitor'))
         .map(comparable)
         .sort(byName);
-    const values = { monitoring: { podMonitor: true, serviceMonitor: true } };
-    expect(monitors(renderChart(values).objects)).toEqual(monitors(variants.monitored ?? []));
+    expect(monitors(renderChart(MONITORED).objects)).toEqual(monitors(variants.monitored ?? []));
+  });
+
+  it('gives what the components for metrics, Hubble and its relay give', () => {
+    const measured = renderChart({ ...MONITORED, agent: { metrics: { enabled: true } } }).objects;
+    const ofCaches = measured.filter(
+      ({ kind, metadata }) => kind.endsWith('Monitor') && metadata.name === 'node-local-dns',
+    );
+    expect(ofCaches).toHaveLength(2);
+    expect(
+      measured
+        .filter((each) => !ofCaches.includes(each))
+        .map(comparable)
+        .sort(byName),
+    ).toEqual((variants.measured ?? []).map(comparable).sort(byName));
+    const relayed = renderChart(RELAYED).objects;
+    expect(relayed.map(comparable).sort(byName)).toEqual(
+      (variants.hubble ?? []).map(comparable).sort(byName),
+    );
+    const beside = renderChart({ mode: 'beside-cilium', ...RELAYED }).objects;
+    expect(beside.map(comparable).sort(byName)).toEqual(
+      (variants.besideCilium ?? []).map(comparable).sort(byName),
+    );
   });
 
   it('gives what the components for IPVS, old kernels, SELinux and sockets of pods give', () => {
@@ -190,6 +222,69 @@ describe('RBAC', () => {
         expect(find(objects, kind, name)).toBeDefined();
       }
     }
+  });
+});
+
+describe('Hubble', () => {
+  it('has names of Cilium nowhere but where they are asked for', () => {
+    const taken = ['hubble-peer', 'hubble-relay', 'hubble-metrics'];
+    const named = (objects: readonly Manifest[]) =>
+      objects.filter(({ metadata }) => taken.includes(metadata.name)).map(nameOf);
+    expect(named([...built.values()].flat())).toEqual([]);
+    expect(named(variants.besideCilium ?? [])).toEqual([]);
+    expect(named(variants.hubble ?? []).sort()).toEqual([
+      'Service kube-system/hubble-peer',
+      'Service kube-system/hubble-relay',
+    ]);
+  });
+
+  it('leads each service to a port that somebody has', () => {
+    const objects = variants.hubble ?? [];
+    const relay = firstContainer(find(objects, 'Deployment', 'zerohop-relay'));
+    const agent = firstContainer(find(objects, 'DaemonSet', 'zerohop-agent'));
+    expect(relay.ports).toEqual([{ name: 'grpc', containerPort: 4245, protocol: 'TCP' }]);
+    expect(relay.args).toContain('--listen-address=:4245');
+    expect(agent.args).toContain('--hubble-listen-address=:4244');
+    const port = (service: string) =>
+      (find(objects, 'Service', service).spec as { ports: readonly { port: number; targetPort: unknown }[] })
+        .ports;
+    for (const service of ['zerohop-relay', 'hubble-relay'])
+      expect(port(service)).toMatchObject([{ port: 80, targetPort: 'grpc' }]);
+    for (const service of ['zerohop-hubble-peer', 'hubble-peer'])
+      expect(port(service)).toMatchObject([{ port: 443, targetPort: 4244 }]);
+    expect(relay.args).toContain('--peer-service=zerohop-hubble-peer.kube-system.svc.cluster.local:443');
+  });
+
+  it('reads its certificates from Secrets that only its user can read', () => {
+    for (const [kind, name, mode] of [
+      ['DaemonSet', 'zerohop-agent', 0o400],
+      ['Deployment', 'zerohop-relay', 0o440],
+    ] as const) {
+      const { volumes = [], containers } = podSpec(find(variants.hubble ?? [], kind, name));
+      const secrets = volumes.flatMap((volume) => ('secret' in volume ? [volume] : []));
+      expect(secrets).toMatchObject([{ secret: { defaultMode: mode } }]);
+      const [mount] = (containers[0]?.volumeMounts ?? []).filter((each) => each.name === secrets[0]?.name);
+      const files = (containers[0]?.args ?? []).flatMap(
+        (arg) => /=(\/etc\/zerohop\/.*)$/.exec(arg)?.[1] ?? [],
+      );
+      expect(files.sort()).toEqual(
+        ['ca.crt', 'tls.crt', 'tls.key'].map((file) => `${mount?.mountPath}/${file}`),
+      );
+      expect(mount?.readOnly).toBe(true);
+    }
+  });
+
+  it('has a relay without rights, token or root', () => {
+    const relay = find(variants.hubble ?? [], 'Deployment', 'zerohop-relay');
+    expect(podSpec(relay)).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    });
+    expect(firstContainer(relay).securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
   });
 });
 
@@ -296,8 +391,9 @@ describe('pods', () => {
   });
 
   it('are started with arguments that the program takes', () => {
-    for (const daemonSet of everything.filter(({ kind }) => kind === 'DaemonSet')) {
-      const { containers: main, initContainers = [] } = podSpec(daemonSet);
+    const run = [...everything, ...charts.flatMap(({ objects }) => objects)];
+    for (const workload of run.filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment')) {
+      const { containers: main, initContainers = [] } = podSpec(workload);
       for (const container of [...initContainers, ...main]) checkArguments(container);
     }
   });
@@ -316,8 +412,10 @@ function checkArguments({ image, args = [], command }: Container): void {
     expect(spec.corefile).toBe('/run/zerohop/Corefile');
     return;
   }
-  expect(word).toBe('agent');
-  const program = agentProgram().configureOutput({ writeErr: () => undefined });
+  expect(['agent', 'relay']).toContain(word);
+  const program = (word === 'relay' ? relayProgram() : agentProgram()).configureOutput({
+    writeErr: () => undefined,
+  });
   expect(
     () => program.action(() => undefined).parse([...flags], { from: 'user' }),
     flags.join(' '),

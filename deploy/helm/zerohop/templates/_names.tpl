@@ -15,6 +15,11 @@ app.kubernetes.io/name: zerohop
 app.kubernetes.io/component: agent
 {{- end }}
 
+{{- define "zerohop.relayLabels" -}}
+app.kubernetes.io/name: zerohop
+app.kubernetes.io/component: relay
+{{- end }}
+
 {{- define "zerohop.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
@@ -81,4 +86,12 @@ ip6.arpa:53 {
 {{/* The environment variable in which the kubelet hands the DNS service's address to containers. */}}
 {{- define "zerohop.dnsServiceHost" -}}
 $({{ .Values.dnsService.name | upper | replace "-" "_" }}_SERVICE_HOST)
+{{- end }}
+
+{{- define "zerohop.relayPort" -}}
+{{- if .Values.hubble.relay.tls.enabled -}}
+- { name: grpc, port: 443, protocol: TCP, targetPort: grpc }
+{{- else -}}
+- { name: grpc, port: 80, protocol: TCP, targetPort: grpc }
+{{- end -}}
 {{- end }}
