@@ -10,6 +10,8 @@ export type Command = (args: readonly string[]) => Promise<number>;
 interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<{ run: Command }>;
+  /** Started by other commands alone. */
+  readonly hidden?: true;
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -27,6 +29,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   observe: { summary: 'show flows', load: () => import('./observe.ts') },
   relay: { summary: "Hubble's API for a whole cluster", load: () => import('./relay.ts') },
+  ui: { summary: 'a page of the flows, on loopback', load: () => import('./ui.ts') },
+  doctor: {
+    summary: 'why queries of pods do or do not enter the cache of their node',
+    load: () => import('./doctor.ts'),
+  },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },
   bpf: { summary: "list the redirects in the kernel's own maps", load: () => import('./bpf.ts') },
@@ -34,11 +41,17 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'a two-node cluster of network namespaces on this machine',
     load: () => import('./lab.ts'),
   },
+  'doctor-node': {
+    summary: 'what doctor starts on a node',
+    load: () => import('./doctor-node.ts'),
+    hidden: true,
+  },
 };
 
 const USAGE = `Usage: zerohop COMMAND [FLAGS]
 
 ${Object.entries(COMMANDS)
+  .filter(([, { hidden }]) => hidden !== true)
   .map(([name, entry]) => `  ${name.padEnd(12)}${entry.summary}`)
   .join('\n')}
 

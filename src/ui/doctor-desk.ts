@@ -1,7 +1,7 @@
 /** Asks the doctor for all pages together: one run at a time, and none sooner than a while after the last. */
 import { errorText } from '../fault/app-error.ts';
 import type { Clock } from '../telemetry/clock.ts';
-import type { UiSource } from './ui-source.ts';
+import type { UiReport, UiSource } from './ui-source.ts';
 import type { WireDoctor } from './wire.ts';
 
 /** A run sends probes into pods; a page that is loaded again and again must not become a stream of them. */
@@ -35,13 +35,31 @@ export class DoctorDesk {
   }
 
   async #ask(): Promise<WireDoctor> {
+    const nothing = { findings: [], pods: [], unknown: [] };
     try {
       const report = await this.#source.doctor?.();
       const atMs = this.#clock.nowMs();
-      if (report === undefined) return { atMs, findings: [], error: 'There is no doctor here' };
-      return { atMs, findings: report.findings };
+      return report === undefined
+        ? { atMs, ...nothing, error: 'There is no doctor here' }
+        : { atMs, ...told(report) };
     } catch (error) {
-      return { atMs: this.#clock.nowMs(), findings: [], error: errorText(error) };
+      return { atMs: this.#clock.nowMs(), ...nothing, error: errorText(error) };
     }
   }
+}
+
+function told({ findings, pods, blind, notLookedAt }: UiReport): Omit<WireDoctor, 'atMs'> {
+  const nodes = notLookedAt.map(({ node, reason }) => `${node}: ${reason}`);
+  const checks = blind.map(
+    ({ id, node, reason }) => `${id}${node === undefined ? '' : ` on ${node}`}: ${reason}`,
+  );
+  return {
+    findings: findings.map(({ id, severity, title, node, pod, evidence, cause, fix }) => ({
+      ...{ id, severity, title, evidence, cause, fix },
+      ...(node === undefined ? {} : { node }),
+      ...(pod === undefined ? {} : { pod }),
+    })),
+    pods: pods.map(({ pod, node, verdict, cause }) => ({ pod, node, verdict, cause })),
+    unknown: [...new Set([...nodes, ...checks])],
+  };
 }

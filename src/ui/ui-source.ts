@@ -1,10 +1,17 @@
 /** Whom the page's server asks: an agent, a relay, or the lab, by whatever way. Read only. */
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import type { ObservedNode, ObserverStatus } from '../hubble/observer-source.ts';
-import type { WireFinding } from './wire.ts';
+import type { WireFinding, WirePodVerdict } from './wire.ts';
 
+/** What the page shows of `zerohop doctor -o json`. */
 export interface UiReport {
+  /** 0 healthy, 1 findings, 2 could not tell. */
+  readonly exitCode: 0 | 1 | 2;
   readonly findings: readonly WireFinding[];
+  readonly pods: readonly WirePodVerdict[];
+  /** Checks that could not say anything, and nodes that nobody looked at. */
+  readonly blind: readonly { readonly id: string; readonly node?: string; readonly reason: string }[];
+  readonly notLookedAt: readonly { readonly node: string; readonly reason: string }[];
 }
 
 export interface UiSource {

@@ -136,6 +136,8 @@ export interface WireStep {
 export interface WireFinding {
   readonly id: string;
   readonly severity: 'broken' | 'bypassed' | 'warning' | 'info';
+  /** What is wrong, in one line. */
+  readonly title: string;
   readonly node?: string;
   readonly pod?: string;
   readonly evidence: readonly string[];
@@ -143,9 +145,20 @@ export interface WireFinding {
   readonly fix: { readonly kind: 'command' | 'yaml' | 'text'; readonly text: string };
 }
 
+/** What became of the probes that were sent from inside a pod. */
+export interface WirePodVerdict {
+  readonly pod: string;
+  readonly node: string;
+  readonly verdict: 'ENTERED' | 'BYPASSED' | 'BROKEN' | 'UNKNOWN';
+  readonly cause: string;
+}
+
 export interface WireDoctor {
   readonly atMs: number;
   readonly findings: readonly WireFinding[];
+  readonly pods: readonly WirePodVerdict[];
+  /** What could not be looked at, each once. */
+  readonly unknown: readonly string[];
   /** Instead of findings: why there is no report. */
   readonly error?: string;
 }

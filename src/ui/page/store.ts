@@ -54,7 +54,8 @@ export class Store {
 
   readonly examine = async (isFresh: boolean): Promise<void> => {
     this.update((state) => ({ ...state, doctor: 'running' }));
-    const lost: WireDoctor = { atMs: Date.now(), findings: [], error: 'The page has lost its server' };
+    const nothing = { findings: [], pods: [], unknown: [] };
+    const lost: WireDoctor = { atMs: Date.now(), ...nothing, error: 'The page has lost its server' };
     const doctor = await this.#get<WireDoctor>(`/doctor?key=${key()}${isFresh ? '&fresh=1' : ''}`, lost);
     this.update((state) => ({ ...state, doctor }));
   };

@@ -64,6 +64,7 @@ export const SAMPLE_FINDINGS: readonly WireFinding[] = [
   {
     id: 'D01',
     severity: 'bypassed',
+    title: 'No local redirect policy',
     node: 'k8s-w1',
     pod: 'batch/report-28411140-pk5dj',
     evidence: [
@@ -76,6 +77,7 @@ export const SAMPLE_FINDINGS: readonly WireFinding[] = [
   {
     id: 'D09',
     severity: 'warning',
+    title: 'The cache does not listen where the policy sends packets',
     node: 'k8s-ctr',
     pod: 'legacy/erp-0',
     evidence: ['fell back: no-socket, no socket is bound at any backend'],
