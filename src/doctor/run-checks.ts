@@ -6,11 +6,15 @@ import { errorText } from '../fault/app-error.ts';
 import type { Blind, Check, Finding } from './check.ts';
 import { CHECKS } from './checks/registry.ts';
 import { judgePods } from './judge-pods.ts';
+import { aboutNodes } from './report/about-nodes.ts';
 import type { PlacedFinding, Report } from './report/report.ts';
 import { isKnown, type Known } from './site/known.ts';
 import type { NodeSite, Site } from './site/site.ts';
 
-/** `checks`: all there are, unless a caller wants some of them only. */
+/**
+ * `checks`: all there are, unless a caller wants some of them only. Of nodes that are not in the site nothing is known here:
+ * `notLookedAt` is filled by whoever tried.
+ */
 export async function runChecks(site: Site, checks: readonly Check[] = CHECKS): Promise<Report> {
   const findings: Finding[] = [];
   const blind: Blind[] = [];
@@ -25,8 +29,10 @@ export async function runChecks(site: Site, checks: readonly Check[] = CHECKS): 
     version: 1,
     origin: site.origin,
     takenAt: new Date(site.takenAtMs).toISOString(),
-    exitCode: exitCode({ findings, blind, pods }),
+    exitCode: exitCode(site, { findings, blind, pods }),
     nodes: site.nodes.map(({ name }) => name),
+    about: aboutNodes(site),
+    notLookedAt: [],
     pods,
     findings: placed(sorted, site),
     blind,
@@ -99,8 +105,12 @@ function placed(findings: readonly Finding[], site: Site): readonly PlacedFindin
 }
 
 /** 1: something is wrong. 2: nothing was found to be, but not everything could be looked at. */
-function exitCode({ findings, blind, pods }: Outcome & Pick<Report, 'pods'>): Report['exitCode'] {
+function exitCode(
+  { origin, nodes }: Site,
+  { findings, blind, pods }: Outcome & Pick<Report, 'pods'>,
+): Report['exitCode'] {
   if (findings.some(({ severity }) => severity !== 'info')) return 1;
   if (pods.some(({ verdict }) => verdict === 'BYPASSED' || verdict === 'BROKEN')) return 1;
+  if (origin === 'live' && nodes.length === 0) return 2;
   return blind.length > 0 || pods.some(({ verdict }) => verdict === 'UNKNOWN') ? 2 : 0;
 }

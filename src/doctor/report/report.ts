@@ -10,11 +10,34 @@ export interface Report {
   readonly takenAt: string;
   readonly exitCode: 0 | 1 | 2;
   readonly nodes: readonly string[];
+  /** What each of them is, in their order; empty for manifests. */
+  readonly about: readonly NodeAbout[];
+  /** Nodes of which nothing is said here, and how to have it said. */
+  readonly notLookedAt: readonly NotLookedAt[];
   /** Of those that were probed. */
   readonly pods: readonly PodVerdict[];
   /** What hurts most first. */
   readonly findings: readonly PlacedFinding[];
   readonly blind: readonly Blind[];
+}
+
+export interface NodeAbout {
+  readonly node: string;
+  /** As of uname. */
+  readonly kernel?: string;
+  /** `iptables`, `nftables`, `ipvs`, `none`. */
+  readonly proxy?: string;
+  /** `cilium 1.18.1, replaces kube-proxy`. */
+  readonly cni?: string;
+  /** Version of its zerohop agent. */
+  readonly agent?: string;
+}
+
+export interface NotLookedAt {
+  readonly node: string;
+  readonly reason: string;
+  /** What to run for it, where one can be said. */
+  readonly command?: string;
 }
 
 export interface PlacedFinding extends Finding {

@@ -12,6 +12,7 @@ import { readFileLock } from './file-lock.ts';
 import { readHooks } from './hooks.ts';
 import { readInterfaces } from './interfaces.ts';
 import { readKernel } from './kernel.ts';
+import { livesHere } from './own-networks.ts';
 import { readProcesses } from './processes.ts';
 import { proxyMode } from './proxy-mode.ts';
 import { type FilterReading, readRules } from './read-rules.ts';
@@ -27,6 +28,8 @@ export interface GatherNodeOptions {
   readonly cgroupRoot?: string;
   /** Taken when the doctor started, so that losses of now are told from those since boot. */
   readonly before?: ConntrackSample;
+  /** Several nodes are on this machine, as in the lab: only processes that live in the networks of this one are told of. */
+  readonly ownProcessesOnly?: boolean;
   /** For tools and for kube-proxy's answer; default 4,000 and 500. */
   readonly rulesTimeoutMs?: number;
   readonly proxyTimeoutMs?: number;
@@ -61,7 +64,7 @@ export async function gatherNode(options: GatherNodeOptions): Promise<NodeFacts>
         ...(options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot }),
       }),
     ),
-    processes: look(readProcesses),
+    processes: look(() => readProcesses(options.ownProcessesOnly === true ? livesHere() : undefined)),
     xtablesLock: look(() => readFileLock(XTABLES_LOCK)),
   };
 }

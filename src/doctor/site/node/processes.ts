@@ -22,14 +22,15 @@ const OF_INTEREST: readonly RegExp[] = [
   /^zerohop/,
 ];
 
-/** In ascending order of their numbers. */
-export function readProcesses(): readonly ProcessFact[] {
+/** In ascending order of their numbers; of those that `isOurs` says yes to, if it is asked. */
+export function readProcesses(isOurs?: (pid: number) => boolean): readonly ProcessFact[] {
   const bootMs = bootTimeMs();
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids
     .map(Number)
     .sort((a, b) => a - b)
     .flatMap((pid) => describe(pid, bootMs) ?? [])
+    .filter(({ pid }) => isOurs?.(pid) ?? true)
     .slice(0, MAX_PROCESSES);
 }
 
