@@ -1,0 +1,33 @@
+/**
+ * A server of the cluster's DNS that goes while clients' connections are tracked to it. kube-proxy's rules sent them there,
+ * so there is no policy meanwhile. The server is a pod that stays silent: its clients wait.
+ */
+import { mendAll } from '../rig/doctor-lab.ts';
+import { type Fault, WORKER } from '../rig/fault.ts';
+import { idlePod } from '../rig/pods.ts';
+
+/** One in three of these goes to the silent server; that none does has a chance of one in ten million. */
+const PORTS = 40;
+
+export const d07: Fault = {
+  id: 'D07',
+  name: 'connections that stay tracked to a server that is gone',
+  async build(lab) {
+    const policy = await lab.withoutPolicy();
+    const server = await lab.objects.apply(idlePod('coredns-silent', { 'k8s-app': 'kube-dns' }));
+    await lab.untilFrontend(WORKER, '10.96.0.10:53/UDP', 'ClusterIP', 3);
+    await lab.untilProxied(WORKER, 3);
+    const send = `for p in $(seq ${PORTS}); do echo x > /dev/udp/10.96.0.10/53; done`;
+    await lab.inPod('netshoot', 'bash', '-c', send);
+    await server();
+    return mendAll(policy, () => lab.forgetConnections(WORKER));
+  },
+  finds: {
+    severity: 'broken',
+    node: WORKER,
+    says: [
+      /which is no endpoint; [1-9]\d* of them wait for an answer/,
+      /asked 10\.96\.0\.10, tracked to 172\.20\.1\.\d+/,
+    ],
+  },
+};

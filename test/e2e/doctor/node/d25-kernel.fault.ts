@@ -1,0 +1,27 @@
+/**
+ * A program of somebody else on a pod's interface behind ours: what ours redirects it never sees. What a kernel lacks cannot
+ * be built on one that has it; those cases are in the check's own test, with what such kernels say of themselves.
+ */
+
+import { hangByTcx, NEXT } from '../../../../src/datapath/testing/other-owner.ts';
+import { podInterface } from '../../../../src/lab/network.ts';
+import { namespacePath, nodeNamespace } from '../../../../src/lab/topology.ts';
+import { findInterface } from '../../../../src/sys/interface.ts';
+import { insideNamespace, listNamespaces } from '../../../../src/sys/netns/namespaces.ts';
+import { type Fault, WORKER } from '../rig/fault.ts';
+
+export const d25: Fault = {
+  id: 'D25',
+  name: "somebody else's program behind ours",
+  async build() {
+    const path = namespacePath(nodeNamespace({ name: WORKER }));
+    const node = listNamespaces().find((namespace) => namespace.path === path);
+    if (node === undefined) throw new Error(`There is no ${path}`);
+    const owner = insideNamespace(node, () => {
+      const ifindex = findInterface(podInterface('netshoot'))?.ifindex ?? 0;
+      return hangByTcx(ifindex, { name: 'cil_from_contain', verdict: NEXT, place: 'last' });
+    });
+    return () => owner?.close();
+  },
+  finds: { severity: 'info', node: WORKER, says: [/ingress: cil_from_contain \(tcx\) runs after zerohop/] },
+};
