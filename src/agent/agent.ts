@@ -30,7 +30,9 @@ import { startApiServer } from './api-server.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 import { withoutRedirects } from './observe-only.ts';
+import { AgentEventLog } from './observer/agent-event-log.ts';
 import { KnownCaches } from './observer/known-caches.ts';
+import { NodeEvents } from './observer/node-events.ts';
 import { type HubbleListen, type NodeHubble, startNodeHubble } from './observer/node-hubble.ts';
 import { PolicyLoop } from './policy-loop.ts';
 import { realisations, serviceRows } from './realisation.ts';
@@ -196,9 +198,15 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   const { addressAllowList = [], policyNamespaces = [] } = options;
   const packets = (options.recordFlows ?? true) ? new PacketLog(options.flowCapacity) : undefined;
   const caches = new KnownCaches(datapath.inherited().map(({ frontend }) => frontend));
+  const done = new AgentEventLog({ nodeName, clock });
+  const events = new NodeEvents({ log: done, datapath, snapshot, clock });
   const loop = new PolicyLoop({
     ...{ nodeName, snapshot, datapath, clock, log },
-    onTable: ({ redirects }) => caches.add(redirects),
+    onTable(table) {
+      caches.add(table.redirects);
+      events.policies(table);
+    },
+    onApplied: () => events.applied(),
     redirectPermission: options.redirectPermission ?? 'annotated',
     createDeriver: () => {
       const deriver = createDeriver({ nodeName, addressAllowList, policyNamespaces });
@@ -268,7 +276,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     if (options.hubble !== undefined) {
       hubble = await startNodeHubble({
         ...options.hubble,
-        ...{ nodeName, snapshot, turns, clock, log },
+        ...{ nodeName, snapshot, turns, clock, log, events: done },
         ...(packets && recorder && { recorded: { packets, flows: recorder.flows } }),
         narrowing: { cachesOf: (node) => (node === nodeName ? caches.now : undefined) },
       });
@@ -291,6 +299,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   return {
     async close() {
       loop.close();
+      events.close();
       recorder?.close();
       health?.close();
       await Promise.all([report?.close(), api.close(), hubble?.close(), metrics?.close()]);

@@ -9,6 +9,7 @@ import type { Turns } from '../flow/turns.ts';
 import { HUBBLE_ERRORS, type HubbleErrorCode } from '../hubble/errors.ts';
 import type { ObservedNode, ObserverSource, ObserverStatus } from '../hubble/observer-source.ts';
 import type { Clock } from '../telemetry/clock.ts';
+import type { AgentEventLog } from './observer/agent-event-log.ts';
 import { FlowRate } from './observer/flow-rate.ts';
 import { SeenNamespaces } from './observer/seen-namespaces.ts';
 
@@ -28,6 +29,8 @@ export interface NodeObserverOptions {
   readonly tlsServerName?: string;
   /** What conditions of our own need to know. */
   readonly narrowing?: NarrowOptions;
+  /** Absent: nobody notes what the agent does. */
+  readonly events?: AgentEventLog;
 }
 
 export interface RecordedNode {
@@ -44,7 +47,7 @@ export interface NodeObserver extends ObserverSource {
 const NS_PER_MS = 1_000_000;
 
 export function createNodeObserver(options: NodeObserverOptions): NodeObserver {
-  const { nodeName, version, turns, clock, narrowing } = options;
+  const { nodeName, version, turns, clock, narrowing, events } = options;
   const { packets, flows } = options.recorded ?? NOTHING;
   const startedMs = clock.monotonicMs();
   const rate = new FlowRate(clock, () => packets.flowsEver);
@@ -73,6 +76,7 @@ export function createNodeObserver(options: NodeObserverOptions): NodeObserver {
     status: async (): Promise<ObserverStatus> => ({ ...counts(), version, flowsRate: rate.perSecond() }),
     nodes: async () => [nodeOf(options, counts())],
     namespaces: () => namespaces.list(),
+    ...(events && { agentEvents: (request, signal) => events.read(request, signal) }),
     close: () => rate.close(),
   };
 }

@@ -26,6 +26,8 @@ export interface PolicyLoopOptions {
   readonly log: Pick<Log, 'debug' | 'error'>;
   /** Called with every table that differs from the one before, before the kernel has it. */
   readonly onTable?: (table: ServiceTable) => void;
+  /** Called when the kernel was brought to something new, as far as it took it. */
+  readonly onApplied?: () => void;
 }
 
 /** The least time between two derivations; a slow one (big cluster) earns a rest four times as long as itself. */
@@ -141,6 +143,7 @@ export class PolicyLoop {
     this.#applied = undefined;
     await datapath.apply(spec);
     this.#applied = spec;
+    this.#options.onApplied?.();
     const writtenMs = clock.monotonicMs() - startedMs;
     log.debug(
       `snapshot ${this.#table.generation}: ${spec.frontends.length} frontends redirected, ${spec.pods.length} pods; ` +

@@ -3,6 +3,7 @@
  * its messages stands here in the values of `flow/api.ts`; the server turns the one into the other.
  */
 import type { GetFlowsRequest, GetFlowsResponse, NodeState } from '../flow/api.ts';
+import type { AgentEventResponse, AgentEventsRequest } from './agent-events.ts';
 
 export interface ObserverSource {
   /** Throws `AppError` for a request that cannot be served, before the first response. Ends with the signal. */
@@ -11,6 +12,8 @@ export interface ObserverSource {
   nodes(): Promise<readonly ObservedNode[]>;
   /** Of flows of the last hour. */
   namespaces(): Promise<readonly ObservedNamespace[]>;
+  /** What the agent did; absent: there is no agent of whom to tell it, as in a relay. As `flows` otherwise. */
+  agentEvents?(request: AgentEventsRequest, signal: AbortSignal): AsyncIterable<AgentEventResponse>;
 }
 
 export interface ObserverStatus {

@@ -1,13 +1,14 @@
 /**
  * Hubble's gRPC API (spec hubble 6): observer, peers and health, on unix sockets, TCP and TLS. It asks its source and turns
  * answers into messages; whatever clients send, how many they are and how slowly they read costs no more than the limits
- * below. Deliberately absent: reflection, compression, a version header (the stock client warns when it is newer than
- * itself), and events of the agent: there are none to tell.
+ * below. Deliberately absent: reflection, compression, and a version header (the stock client warns when it is newer than
+ * itself).
  */
 import type { Socket } from 'node:net';
 import { AppError } from '../fault/app-error.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { fromWireAgentEventsRequest, toWireAgentEvent, type WireAgentEventsRequest } from './agent-events.ts';
 import type { HubbleErrorCode } from './errors.ts';
 import {
   HEALTH,
@@ -143,7 +144,8 @@ function observerMethods({ source, log }: HubbleServerOptions, streams: Streams)
     ServerStatus: unary(async () => toWireStatus(await source.status())),
     GetNodes: unary(async () => toWireNodes(await source.nodes())),
     GetNamespaces: unary(async () => ({ namespaces: await source.namespaces() })),
-    GetAgentEvents: refused('events of an agent: this server keeps none'),
+    GetAgentEvents: (call: StreamCall) =>
+      void streams.run(call, (signal) => agentEventsOf(source, call.request, signal)),
     GetDebugEvents: refused('debug events: the programs of this datapath write none'),
   };
 }
@@ -161,6 +163,18 @@ async function* flowsOf(
   const request = fromWireRequest(wire);
   if (!request.ok) throw new AppError(request.code, `Cannot answer the request for flows: ${request.reason}`);
   for await (const response of source.flows(request.value, signal)) yield toWireResponse(response);
+}
+
+async function* agentEventsOf(
+  source: ObserverSource,
+  wire: WireAgentEventsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WireMessage, void, void> {
+  if (source.agentEvents === undefined) throw unsupported('events of an agent: ask the agents themselves');
+  const request = fromWireAgentEventsRequest(wire);
+  if (!request.ok)
+    throw new AppError(request.code, `Cannot answer the request for events: ${request.reason}`);
+  for await (const response of source.agentEvents(request.value, signal)) yield toWireAgentEvent(response);
 }
 
 async function* peersOf(

@@ -15,6 +15,7 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createNodeObserver, type RecordedNode } from '../node-observer.ts';
 import { PROGRAM_VERSION } from '../version.ts';
+import type { AgentEventLog } from './agent-event-log.ts';
 import { createNodePeers, tlsServerName } from './node-peers.ts';
 
 /** Where a stock client looks when it is not told (spec hubble 7.1). */
@@ -39,6 +40,7 @@ export interface NodeHubbleOptions extends HubbleListen {
   /** Absent: this node records nothing. */
   readonly recorded?: RecordedNode;
   readonly narrowing: NarrowOptions;
+  readonly events: AgentEventLog;
   readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Log;
@@ -56,6 +58,7 @@ export async function startNodeHubble(options: NodeHubbleOptions): Promise<NodeH
   const { nodeName, clock, log, turns, listenAddress, tls, recorded, narrowing } = options;
   const source = createNodeObserver({
     ...{ nodeName, version: PROGRAM_VERSION, turns, clock, clusterName: CLUSTER_NAME, narrowing },
+    events: options.events,
     ...(recorded === undefined ? {} : { recorded }),
     ...(listenAddress === undefined ? {} : { address: () => addressOf(options, listenAddress) }),
     ...(tls === undefined ? {} : { tlsServerName: tlsServerName(nodeName, CLUSTER_NAME) }),
