@@ -21,7 +21,7 @@ export const run: Command = async (args) => {
     .description('bring the lab up and keep it up until Ctrl-C')
     .action(async () => {
       const { runLab } = await import('../lab/run-lab.ts');
-      exitCode = await runLab();
+      exitCode = await runLab(openPage);
     });
   program
     .command('story')
@@ -29,7 +29,7 @@ export const run: Command = async (args) => {
     .option('--exit', 'tear the lab down afterwards, also on a terminal')
     .action(async (options: { exit?: boolean }) => {
       const { runStory } = await import('../lab/story/run-story.ts');
-      exitCode = await runStory({ stay: process.stdout.isTTY === true && options.exit !== true });
+      exitCode = await runStory({ stay: process.stdout.isTTY === true && options.exit !== true, openPage });
     });
   program
     .command('down')
@@ -99,6 +99,28 @@ export const run: Command = async (args) => {
   addHidden(program);
   return (await runProgram(program, args)) ?? exitCode;
 };
+
+/** The page of the lab that this process runs, at its usual port or, when that is taken, at any. */
+async function openPage(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const [{ servePage, UI_PORT }, { openSeveral }, { hubbleSocket, NODES }] = await Promise.all([
+    import('./ui.ts'),
+    import('./flow-source.ts'),
+    import('../lab/topology.ts'),
+  ]);
+  const source = openSeveral(
+    NODES.map((node) => ({ name: node.name, target: `unix://${hubbleSocket(node)}` })),
+  );
+  const page = await servePage(source, { port: UI_PORT, doctor: true }).catch(() =>
+    servePage(source, { port: 0, doctor: true }),
+  );
+  return {
+    url: page.url,
+    async close() {
+      await page.close();
+      source.close();
+    },
+  };
+}
 
 /** The lab's own daemons; they are started in its namespaces and mean nothing elsewhere. */
 function addHidden(program: ReturnType<typeof createProgram>): void {

@@ -31,11 +31,20 @@ export async function withLab(work: (lab: Lab, stop: AbortSignal) => Promise<num
   }
 }
 
-export function runLab(): Promise<number> {
+/** Serves the page of a lab that is up: the lab is below what knows of pages, so it is given one. */
+export type PageOpener = () => Promise<LabPage>;
+
+export interface LabPage {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export function runLab(openPage: PageOpener): Promise<number> {
   return withLab(async (lab, stop) => {
-    console.log(whatToTry(lab.server));
+    const page = await openPage();
+    console.log(whatToTry(lab, page.url));
     await stopped(stop);
-    return 0;
+    return page.close().then(() => 0);
   });
 }
 
@@ -76,12 +85,17 @@ export function stopped(stop: AbortSignal): Promise<void> {
   });
 }
 
-export function whatToTry(server: string): string {
-  return `The lab is up; Ctrl-C takes it away. In another terminal, in this directory:
+export function whatToTry({ server, relay }: Lab, page: string): string {
+  return `The lab is up; Ctrl-C takes it away. The way of its queries, live:
+
+  ${page}
+
+In another terminal, in this directory:
 
   npx zerohop lab exec netshoot -- dig google.com
   npx zerohop observe --protocol udp --port 53 -f
-  npx zerohop lrp list
+  npx zerohop doctor
+  hubble observe --server ${relay} -f
   kubectl --server ${server} get pods,lrp -A
 `;
 }

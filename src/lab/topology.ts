@@ -18,6 +18,7 @@ export const LAB_PATHS = {
   logs: `${LAB_DIRECTORY}/logs`,
   pki: `${LAB_DIRECTORY}/pki`,
   pods: `${LAB_DIRECTORY}/pods`,
+  relay: `${LAB_DIRECTORY}/relay.sock`,
 } as const;
 
 export interface LabNode {
@@ -73,6 +74,13 @@ export const HUBBLE_PORT = 4244;
 
 export function hubbleAddress(node: LabNode): string {
   return `${node.address}:${HUBBLE_PORT}`;
+}
+
+/** Hubble's API of all nodes, as a stock client looks for it, on loopback of the machine's own namespace. */
+export const RELAY_PORT = 4245;
+
+export function relayAddress(): string {
+  return `${CONTROL_NODE.address}:${RELAY_PORT}`;
 }
 
 export function namespacePath(netns: string): string {

@@ -3,12 +3,13 @@
  * agents, pods. The caller owns the running lab and must call `down`, whatever happened.
  */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { type AddressInfo, connect as connectSocket, createServer, type Server } from 'node:net';
+import { connect as connectSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../fault/app-error.ts';
 import { makeCertificates } from './certificates.ts';
 import { runCommand } from './command.ts';
 import { lastWords } from './exec.ts';
+import { forwardTo } from './forward.ts';
 import { type LabApi, openLabApi } from './lab-api.ts';
 import { clusterManifests } from './manifests.ts';
 import { buildNodes } from './network.ts';
@@ -32,6 +33,8 @@ import {
   type LabNode,
   NODES,
   nodeNamespace,
+  RELAY_PORT,
+  relayAddress,
 } from './topology.ts';
 
 const READY_TIMEOUT_MS = 40_000;
@@ -41,6 +44,8 @@ export interface Lab {
   readonly api: LabApi;
   /** For kubectl: `http://127.0.0.1:18080`. */
   readonly server: string;
+  /** For a stock hubble: `127.0.0.1:4245`. */
+  readonly relay: string;
   /** Takes everything away; idempotent. */
   down(): Promise<void>;
 }
@@ -69,14 +74,18 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
   const api = openLabApi(LAB_PATHS.api);
   aborted.addEventListener('abort', () => api.close());
   for (const node of NODES) startAgent(node);
+  startRelay();
   await step('pods: coredns ×2, node-local-dns ×2, netshoot, curl-pod', () => allPodsReady(api, aborted));
   await step('agents: programs on every pod interface', () => api.agentsReady(READY_TIMEOUT_MS, aborted));
-  const forwarder = await forwardKubectl();
+  const kubectl = await forwardTo(LAB_PATHS.api, KUBECTL_PORT);
+  const hubble = await forwardTo(LAB_PATHS.relay, RELAY_PORT);
   return {
     api,
-    server: `http://127.0.0.1:${(forwarder.address() as AddressInfo).port}`,
+    server: `http://${kubectl.address}`,
+    relay: hubble.address,
     async down() {
-      forwarder.close();
+      kubectl.close();
+      hubble.close();
       api.close();
       await tearDown();
     },
@@ -86,7 +95,7 @@ async function build(progress: Progress, aborted: AbortSignal): Promise<Lab> {
 async function prepareFiles(): Promise<void> {
   mkdirSync(LAB_DIRECTORY, { recursive: true });
   await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=256m,mode=0700', 'zerohop-lab', LAB_DIRECTORY]);
-  const { api: _, ...directories } = LAB_PATHS;
+  const { api: _, relay: __, ...directories } = LAB_PATHS;
   for (const directory of Object.values(directories)) mkdirSync(directory);
   await runCommand('mount', ['-t', 'bpf', 'zerohop-lab', LAB_PATHS.bpf]);
   chmodSync(LAB_PATHS.bpf, 0o700);
@@ -114,6 +123,20 @@ export function startAgent(node: LabNode): Container {
       ...['--hubble-socket-path', hubbleSocket(node)],
       ...['--hubble-listen-address', hubbleAddress(node), '--hubble-disable-tls'],
       ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
+    ],
+  });
+}
+
+/** Nobody waits for it: a relay asks for its nodes until they are there. */
+function startRelay(): void {
+  startDaemon({
+    name: 'relay',
+    namespace: nodeNamespace(CONTROL_NODE),
+    args: [
+      'relay',
+      ...['--listen-address', `unix://${LAB_PATHS.relay},${relayAddress()}`],
+      ...['--peer-service', `unix://${hubbleSocket(CONTROL_NODE)}`],
+      ...['--disable-server-tls', '--disable-client-tls'],
     ],
   });
 }
@@ -152,34 +175,4 @@ async function socketAnswers(path: string): Promise<void> {
     }
     await sleep(POLL_MS);
   }
-}
-
-/**
- * The API server lives in the control node's namespace; this lets a kubectl outside of it in, from loopback only. Any
- * free port will do when the usual one is taken: the lab says which it got.
- */
-async function forwardKubectl(): Promise<Server> {
-  const server = createServer((client) => {
-    const upstream = connectSocket(LAB_PATHS.api);
-    client.on('error', () => upstream.destroy());
-    upstream.on('error', () => client.destroy());
-    client.pipe(upstream).pipe(client);
-  });
-  server.unref();
-  try {
-    await listenOn(server, KUBECTL_PORT);
-  } catch {
-    await listenOn(server, 0);
-  }
-  return server;
-}
-
-function listenOn(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
-  });
 }

@@ -1,8 +1,9 @@
 /** The two field reports with real packets, act by act. The exit code says whether every act showed what it should. */
 import { styleText } from 'node:util';
 import { formatSeconds } from '../progress.ts';
-import { stopped, whatToTry, withLab } from '../run-lab.ts';
+import { type PageOpener, stopped, whatToTry, withLab } from '../run-lab.ts';
 import { NODES } from '../topology.ts';
+import type { Lab } from '../up.ts';
 import { actFour } from './act-four.ts';
 import { actOne } from './act-one.ts';
 import { actThree } from './act-three.ts';
@@ -15,28 +16,45 @@ const ACTS = [actOne, actTwo, actThree, actFour] as const;
 export interface StoryOptions {
   /** Keep the lab up after the last act, until Ctrl-C. */
   readonly stay: boolean;
+  /** Called when it stays. */
+  readonly openPage: PageOpener;
 }
 
-export async function runStory({ stay }: StoryOptions): Promise<number> {
-  const started = performance.now();
+export async function runStory({ stay, openPage }: StoryOptions): Promise<number> {
+  const startedMs = performance.now();
   console.log(styleText('bold', 'zerohop: the lab comes up'));
   return withLab(async (lab, stop) => {
-    const pods = await lab.api.pods();
-    const caches = pods
-      .filter(({ name }) => name.startsWith('node-local-dns-'))
-      .map(({ namespace, name, node }) => ({ pod: `${namespace}/${name}`, node }));
-    const tap = openFlowTap(NODES.map((node) => lab.api.agent(node)));
-    const stage: Stage = { lab, tap, caches, stop, say: (text = '') => console.log(text) };
-    const failures = await unlessStopped(playActs(stage), stop);
-    tap.close();
-    console.log(heading(verdictLine(failures.length, performance.now() - started)));
-    for (const failure of failures) console.log(styleText('red', `  ✗ ${failure}`));
-    if (stay) {
-      console.log(`\n${whatToTry(lab.server)}`);
-      await stopped(stop);
+    const page = stay ? await openPage() : undefined;
+    try {
+      if (page !== undefined) console.log(`  what follows can be watched at ${page.url}`);
+      const failures = await tell(lab, stop);
+      console.log(heading(verdictLine(failures.length, performance.now() - startedMs)));
+      for (const failure of failures) console.log(styleText('red', `  ✗ ${failure}`));
+      if (page !== undefined) {
+        console.log(`\n${whatToTry(lab, page.url)}`);
+        await stopped(stop);
+      }
+      return failures.length === 0 ? 0 : 1;
+    } finally {
+      await page?.close();
     }
-    return failures.length === 0 ? 0 : 1;
   });
+}
+
+async function tell(lab: Lab, stop: AbortSignal): Promise<readonly string[]> {
+  const pods = await lab.api.pods();
+  const caches = pods
+    .filter(({ name }) => name.startsWith('node-local-dns-'))
+    .map(({ namespace, name, node }) => ({ pod: `${namespace}/${name}`, node }));
+  const tap = openFlowTap(NODES.map((node) => lab.api.agent(node)));
+  try {
+    return await unlessStopped(
+      playActs({ lab, tap, caches, stop, say: (text = '') => console.log(text) }),
+      stop,
+    );
+  } finally {
+    tap.close();
+  }
 }
 
 /**
