@@ -5,6 +5,7 @@ import { TestNode } from '../flow/testing/test-node.ts';
 import { parseListenAddress } from '../net/listen-address.ts';
 import { freePort } from '../net/testing/free-ports.ts';
 import { systemClock } from '../telemetry/clock.ts';
+import { parseExposition } from '../telemetry/testing/parse-exposition.ts';
 import { agentFamilies } from './agent-metrics.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 
@@ -29,6 +30,7 @@ describe('the metrics page', () => {
     const response = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const text = await response.text();
+    for (const family of parseExposition(text).values()) expect(family.help).not.toBe('');
     expect(text).toContain('hubble_dns_queries_total{rcode="",qtypes="A",ips_returned="0"} 1\n');
     expect(text).toContain('# TYPE zerohop_dns_client_latency_seconds histogram\n');
     expect(text).toContain(

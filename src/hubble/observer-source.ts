@@ -3,7 +3,7 @@
  * its messages stands here in the values of `flow/api.ts`; the server turns the one into the other.
  */
 import type { GetFlowsRequest, GetFlowsResponse, NodeState } from '../flow/api.ts';
-import type { AgentEventResponse, AgentEventsRequest } from './agent-events.ts';
+import type { EventsWindow, NodeEventResponse } from './event-messages.ts';
 
 export interface ObserverSource {
   /** Throws `AppError` for a request that cannot be served, before the first response. Ends with the signal. */
@@ -13,7 +13,7 @@ export interface ObserverSource {
   /** Of flows of the last hour. */
   namespaces(): Promise<readonly ObservedNamespace[]>;
   /** What the agent did; absent: there is no agent of whom to tell it, as in a relay. As `flows` otherwise. */
-  agentEvents?(request: AgentEventsRequest, signal: AbortSignal): AsyncIterable<AgentEventResponse>;
+  agentEvents?(request: EventsWindow, signal: AbortSignal): AsyncIterable<NodeEventResponse>;
 }
 
 export interface ObserverStatus {

@@ -8,8 +8,8 @@ import type { Socket } from 'node:net';
 import { AppError } from '../fault/app-error.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { fromWireAgentEventsRequest, toWireAgentEvent, type WireAgentEventsRequest } from './agent-events.ts';
 import type { HubbleErrorCode } from './errors.ts';
+import { fromWireEventsWindow, toWireNodeEvent, type WireEventsWindow } from './event-messages.ts';
 import {
   HEALTH,
   methodOf,
@@ -167,14 +167,14 @@ async function* flowsOf(
 
 async function* agentEventsOf(
   source: ObserverSource,
-  wire: WireAgentEventsRequest,
+  wire: WireEventsWindow,
   signal: AbortSignal,
 ): AsyncGenerator<WireMessage, void, void> {
   if (source.agentEvents === undefined) throw unsupported('events of an agent: ask the agents themselves');
-  const request = fromWireAgentEventsRequest(wire);
+  const request = fromWireEventsWindow(wire);
   if (!request.ok)
     throw new AppError(request.code, `Cannot answer the request for events: ${request.reason}`);
-  for await (const response of source.agentEvents(request.value, signal)) yield toWireAgentEvent(response);
+  for await (const response of source.agentEvents(request.value, signal)) yield toWireNodeEvent(response);
 }
 
 async function* peersOf(

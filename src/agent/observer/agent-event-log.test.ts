@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../fault/app-error.ts';
-import type { AgentEventResponse, AgentEventsRequest } from '../../hubble/agent-events.ts';
+import type { EventsWindow, NodeEventResponse } from '../../hubble/event-messages.ts';
 import { VirtualClock } from '../../telemetry/virtual-clock.ts';
 import { AgentEventLog } from './agent-event-log.ts';
 
@@ -22,12 +22,12 @@ function filled(count: number, capacity = 7) {
   return { log, add, at };
 }
 
-function label({ agent_event: event }: AgentEventResponse): number | string {
+function label({ agent_event: event }: NodeEventResponse): number | string {
   if (event.type === 'SERVICE_DELETED') return event.service_delete.id;
   return event.type === 'AGENT_EVENT_UNKNOWN' ? event.unknown.notification : event.type;
 }
 
-async function read(log: AgentEventLog, request: AgentEventsRequest): Promise<(number | string)[]> {
+async function read(log: AgentEventLog, request: EventsWindow): Promise<(number | string)[]> {
   const seen: (number | string)[] = [];
   for await (const each of log.read(request, NEVER)) seen.push(label(each));
   return seen;

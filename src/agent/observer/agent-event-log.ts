@@ -5,7 +5,7 @@
 import { AppError } from '../../fault/app-error.ts';
 import { type FlowQuery, parseFlowsRequest } from '../../flow/read-flows.ts';
 import { formatTime } from '../../flow/time.ts';
-import type { AgentEvent, AgentEventResponse, AgentEventsRequest } from '../../hubble/agent-events.ts';
+import type { EventsWindow, NodeEvent, NodeEventResponse } from '../../hubble/event-messages.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 
 export interface AgentEventLogOptions {
@@ -17,7 +17,7 @@ export interface AgentEventLogOptions {
 
 interface Entry {
   readonly timeNs: bigint;
-  readonly event: AgentEvent;
+  readonly event: NodeEvent;
 }
 
 type Query = Omit<FlowQuery, 'matches'>;
@@ -40,7 +40,7 @@ export class AgentEventLog {
     this.#capacity = options.capacity ?? CAPACITY;
   }
 
-  add(event: AgentEvent): void {
+  add(event: NodeEvent): void {
     this.#entries.push({ timeNs: this.#now(), event });
     this.#next++;
     if (this.#entries.length > this.#capacity) this.#entries.shift();
@@ -53,10 +53,7 @@ export class AgentEventLog {
   }
 
   /** Throws `AppError` for a request that cannot be served. Ends with the signal. */
-  async *read(
-    request: AgentEventsRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<AgentEventResponse, void, void> {
+  async *read(request: EventsWindow, signal: AbortSignal): AsyncGenerator<NodeEventResponse, void, void> {
     const query = parseFlowsRequest(request);
     if (!query.ok)
       throw new AppError(query.code, `Cannot answer the request for events: ${query.reason ?? query.code}`);
@@ -114,15 +111,15 @@ export class AgentEventLog {
   }
 
   /** Hubble's API has no word for it here. */
-  #missed(count: number): AgentEventResponse {
-    const event: AgentEvent = {
+  #missed(count: number): NodeEventResponse {
+    const event: NodeEvent = {
       type: 'AGENT_EVENT_UNKNOWN',
       unknown: { type: 'lost', notification: `${count} events were overwritten before they were read` },
     };
     return this.#response({ timeNs: BigInt(Math.round(this.#options.clock.nowMs())) * NS_PER_MS, event });
   }
 
-  #response({ timeNs, event }: Entry): AgentEventResponse {
+  #response({ timeNs, event }: Entry): NodeEventResponse {
     return { agent_event: event, node_name: this.#options.nodeName, time: formatTime(timeNs) };
   }
 }

@@ -13,7 +13,7 @@ const MOST_CACHES = 1024;
 export class KnownCaches {
   /** Longest known first. */
   readonly #places = new Map<string, Place>();
-  #now: LocalCaches = createLocalCaches([]);
+  #now: LocalCaches | undefined;
 
   constructor(redirects: readonly Frontend[]) {
     this.add(redirects);
@@ -27,10 +27,11 @@ export class KnownCaches {
       this.#places.set(key, { address, port });
     }
     while (this.#places.size > MOST_CACHES) this.#places.delete(this.#places.keys().next().value ?? '');
-    if (isNew) this.#now = createLocalCaches(this.#places.values());
+    if (isNew) this.#now = undefined;
   }
 
   get now(): LocalCaches {
+    this.#now ??= createLocalCaches(this.#places.values());
     return this.#now;
   }
 }
