@@ -1,9 +1,12 @@
 /**
  * Keeps following the source of flows for as long as the page is served: what ends or fails is asked again, later each time,
- * and the page says since when and why there is nothing. Flows are taken as they come and only counted here.
+ * and the page says since when and why there is nothing. Flows are taken as they come and only counted here; when more come
+ * than a page is worth, only those of one part of each second are asked for (`../flow/sample.ts`), and counted for all.
  */
-import { errorText } from '../fault/app-error.ts';
+import { errorCode, errorText } from '../fault/app-error.ts';
+import type { GetFlowsRequest } from '../flow/api.ts';
 import type { Clock } from '../telemetry/clock.ts';
+import { SampleGovernor } from './sample-governor.ts';
 import type { Traffic } from './traffic/traffic.ts';
 import type { UiSource } from './ui-source.ts';
 import type { WireSourceState } from './wire.ts';
@@ -24,8 +27,13 @@ export interface FeedSpec {
 export class SourceFeed {
   readonly #spec: FeedSpec;
   readonly #stop = new AbortController();
+  readonly #governor = new SampleGovernor();
   #state: Pick<WireSourceState, 'connected' | 'error' | 'nodes'> = { connected: false, nodes: [] };
+  /** Ends the stream that is followed, so that another is asked for. */
+  #stream = new AbortController();
   #isFirst = true;
+  /** False: the source does not know samples, and is followed as fast as it can be. */
+  #canSample = true;
 
   constructor(spec: FeedSpec) {
     this.#spec = spec;
@@ -35,24 +43,46 @@ export class SourceFeed {
 
   state(): WireSourceState {
     const { traffic, source } = this.#spec;
-    const { seenFlows, lostFlows, crowdedOut } = traffic;
-    return { ...this.#state, seenFlows, lostFlows, crowdedOut, hasDoctor: source.doctor !== undefined };
+    const { seenFlows, lostFlows, missedFlows, crowdedOut } = traffic;
+    const counts = { seenFlows, lostFlows, missedFlows, crowdedOut, oneIn: this.#oneIn };
+    return { ...this.#state, ...counts, hasDoctor: source.doctor !== undefined };
+  }
+
+  /** Once a second. */
+  turn(): void {
+    if (!this.#canSample || !this.#governor.turn()) return;
+    this.#stream.abort();
   }
 
   close(): void {
     this.#stop.abort();
+    this.#stream.abort();
+  }
+
+  get #oneIn(): number {
+    return this.#canSample ? this.#governor.oneIn : 1;
   }
 
   async #follow(): Promise<void> {
     let delayMs = FIRST_RETRY_MS;
     while (!this.#stop.signal.aborted) {
+      this.#stream = new AbortController();
+      const { signal } = this.#stream;
       try {
-        for await (const response of this.#responses()) {
+        this.#spec.traffic.sampleOneIn(this.#oneIn);
+        for await (const response of this.#spec.source.flows(this.#request(), signal)) {
           delayMs = FIRST_RETRY_MS;
+          if (response.flow !== undefined) this.#governor.count(1);
           this.#spec.traffic.see(response);
         }
+        if (signal.aborted) continue;
         this.#lost('The source ended its stream');
       } catch (error) {
+        if (signal.aborted) continue;
+        if (this.#oneIn > 1 && errorCode(error) === 'HUBBLE_UNSUPPORTED') {
+          this.#canSample = false;
+          continue;
+        }
         this.#lost(errorText(error));
       }
       await this.#pause(delayMs);
@@ -60,11 +90,12 @@ export class SourceFeed {
     }
   }
 
-  #responses() {
-    const number = this.#isFirst ? FIRST_FLOWS : 0;
+  #request(): GetFlowsRequest {
+    const oneIn = this.#oneIn;
+    const narrow = oneIn === 1 ? {} : { narrow: { one_in: oneIn } };
+    const number = this.#isFirst ? { number: FIRST_FLOWS } : {};
     this.#isFirst = false;
-    const request = number === 0 ? { follow: true } : { follow: true, number };
-    return this.#spec.source.flows(request, this.#stop.signal);
+    return { follow: true, ...number, ...narrow };
   }
 
   async #watchNodes(): Promise<void> {

@@ -66,6 +66,7 @@ export async function startUiServer(spec: UiServerSpec): Promise<UiServer> {
 
   function turn(): void {
     traffic.turn(Math.floor(clock.nowMs() / SECOND_MS));
+    feed.turn();
     readers.tell();
     const leftMs = SECOND_MS - (clock.nowMs() % SECOND_MS);
     // A timer that was early by a little must not end the same second twice.

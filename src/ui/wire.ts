@@ -72,6 +72,10 @@ export interface WireSourceState {
   readonly seenFlows: number;
   /** Flows that were lost before they came here, since the start. */
   readonly lostFlows: number;
+  /** Flows that the source had and that were not read in time, since the start. */
+  readonly missedFlows: number;
+  /** Above 1: one query in so many is looked at, and counted for all. */
+  readonly oneIn: number;
   /** Pods and names that did not fit into the tables. */
   readonly crowdedOut: number;
   readonly hasDoctor: boolean;

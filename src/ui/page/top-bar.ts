@@ -28,7 +28,12 @@ export function TopBar({ state }: { readonly state: PageState }): VNode {
     ),
     h('p', { class: 'spacer' }),
     loss('lost by the source', source?.lostFlows ?? 0, 'Flows that were lost before they came here'),
-    loss('missed by this page', snapshot?.dropped ?? 0, 'Snapshots that this browser was too slow for'),
+    loss(
+      'missed by this page',
+      (source?.missedFlows ?? 0) + (snapshot?.dropped ?? 0),
+      'Flows that were not read in time, and snapshots that this browser was too slow for',
+    ),
+    sampled(source?.oneIn ?? 1),
     h('p', { class: 'dim number' }, `${(source?.seenFlows ?? 0).toLocaleString('en')} flows`),
   );
 }
@@ -40,6 +45,13 @@ function loss(what: string, count: number, title: string): VNode {
     { class: count > 0 ? 'bad number' : 'dim number', title },
     `${count.toLocaleString('en')} ${what}`,
   );
+}
+
+/** Rates and shares are of all; rows are what was looked at. */
+function sampled(oneIn: number): VNode | null {
+  if (oneIn === 1) return null;
+  const title = 'There are so many queries that one part of each second is looked at, and counted for all';
+  return h('p', { class: 'sampled number', title }, `1 in ${oneIn} sampled`);
 }
 
 function linkOf({ link, snapshot }: PageState): { readonly kind: string; readonly text: string } {

@@ -8,11 +8,12 @@ export class NameCounts {
   #answers = 0;
   #nameErrors = 0;
 
-  count(rcode: string | undefined): void {
-    this.#now++;
+  /** One that counts for `weight`. */
+  count(rcode: string | undefined, weight = 1): void {
+    this.#now += weight;
     if (rcode === undefined) return;
-    this.#answers++;
-    if (rcode === 'NXDOMAIN') this.#nameErrors++;
+    this.#answers += weight;
+    if (rcode === 'NXDOMAIN') this.#nameErrors += weight;
   }
 
   turn(): void {

@@ -55,6 +55,12 @@ export class QueryBook {
     return this.#open.size;
   }
 
+  forgetOpen(): void {
+    this.#open.clear();
+    this.#served.clear();
+    this.#early.clear();
+  }
+
   see(flow: Flow): void {
     this.#roles.learn(flow);
     const traceId = flowTraceId(flow);

@@ -45,24 +45,24 @@ export class Scope {
   #filled = 1;
   node = '';
 
-  /** A client's own query. */
-  countOwn(query: BookedQuery): void {
+  /** A client's own query; it counts for `weight`. */
+  countOwn(query: BookedQuery, weight = 1): void {
     const edge = query.serverRole === 'cache' ? 1 : query.serverRole === 'cluster-dns' ? 2 : 3;
     this.node = query.node;
-    this.#tally(query.outcome === 'fell-back' ? 'fellBack' : query.outcome);
-    this.#edge(0, query.ms);
-    this.#edge(edge, query.ms);
-    if (query.rcode === undefined) this.#tally('unanswered');
-    else if (query.rcode !== 'NOERROR' && query.rcode !== 'NXDOMAIN') this.#tally('failures');
+    this.#tally(query.outcome === 'fell-back' ? 'fellBack' : query.outcome, weight);
+    this.#edge(0, query.ms, weight);
+    this.#edge(edge, query.ms, weight);
+    if (query.rcode === undefined) this.#tally('unanswered', weight);
+    else if (query.rcode !== 'NOERROR' && query.rcode !== 'NXDOMAIN') this.#tally('failures', weight);
     if (query.serverRole === 'cache' && query.rcode !== undefined)
-      this.#tally(query.askedFurther ? 'misses' : 'hits');
-    if (query.reason !== undefined) this.#reason(query.reason);
+      this.#tally(query.askedFurther ? 'misses' : 'hits', weight);
+    if (query.reason !== undefined) this.#reason(query.reason, weight);
   }
 
   /** A query that a server asked on, for the sake of this client. */
-  countFurther(query: BookedQuery): void {
-    if (query.asker === 'cluster-dns') this.#edge(6, query.ms);
-    else this.#edge(query.serverRole === 'cluster-dns' ? 4 : 5, query.ms);
+  countFurther(query: BookedQuery, weight = 1): void {
+    if (query.asker === 'cluster-dns') this.#edge(6, query.ms, weight);
+    else this.#edge(query.serverRole === 'cluster-dns' ? 4 : 5, query.ms, weight);
   }
 
   /** Ends the second that is counted now; gives its point. */
@@ -152,22 +152,22 @@ export class Scope {
     return Math.max(1, this.#filled - 0.5);
   }
 
-  #tally(name: Tally): void {
+  #tally(name: Tally, weight: number): void {
     const index = TALLIES.indexOf(name);
-    this.#now.tallies[index] = (this.#now.tallies[index] ?? 0) + 1;
+    this.#now.tallies[index] = (this.#now.tallies[index] ?? 0) + weight;
   }
 
-  #edge(index: number, ms: number | undefined): void {
+  #edge(index: number, ms: number | undefined, weight: number): void {
     const now = this.#now;
-    now.counts[index] = (now.counts[index] ?? 0) + 1;
+    now.counts[index] = (now.counts[index] ?? 0) + weight;
     if (ms === undefined) return;
     const at = index * HISTOGRAM_STEPS + latencyStep(ms);
-    now.latencies[at] = (now.latencies[at] ?? 0) + 1;
+    now.latencies[at] = (now.latencies[at] ?? 0) + weight;
   }
 
-  #reason(reason: string): void {
+  #reason(reason: string, weight: number): void {
     if (this.#reasons.size >= MAX_REASONS && !this.#reasons.has(reason)) return;
-    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + weight);
   }
 
   #topReasons(): readonly WireReason[] {

@@ -1,6 +1,7 @@
 /** What is told of a cluster whose story is known, and what a crowd of names and pods may cost. */
 import { describe, expect, it } from 'vitest';
-import type { GetFlowsResponse } from '../../flow/api.ts';
+import type { Flow, GetFlowsResponse } from '../../flow/api.ts';
+import { formatTime } from '../../flow/time.ts';
 import { parseRowFilter } from '../row-filter.ts';
 import { FakeClusterSource, type FakePod, podEndpoint } from '../testing/fake-cluster-source.ts';
 import { latencyStep, quantile } from './latency-histogram.ts';
@@ -75,6 +76,25 @@ describe('Traffic', () => {
     expect(upstream('shop/asks')?.rate).toBeGreaterThan(0);
     expect(upstream('shop/quiet')?.rate).toBe(0);
     expect(traffic.way('shop/nobody').edges.every(({ rate }) => rate === 0)).toBe(true);
+  });
+
+  it('counts a sample for all, and waits for no answer that the sample need not have', async () => {
+    const source = new FakeClusterSource([pod('cart')], START_MS);
+    const traffic = new Traffic(START_MS);
+    traffic.sampleOneIn(8);
+    source.advance(1000);
+    const flows = await taken(source, new AbortController());
+    for (const response of flows) traffic.see(response);
+    const rows = traffic.after(0, parseRowFilter(new URLSearchParams()), 100).rows.length;
+    traffic.turn(1);
+    const [, entered = 0] = traffic.points('shop/cart')[0] ?? [];
+    expect(entered).toBe(8 * rows);
+    const [question] = flows.filter(({ flow }) => flow?.l7?.type === 'REQUEST');
+    if (question !== undefined) traffic.see(question);
+    traffic.sampleOneIn(1);
+    const later = { ...question?.flow, time: formatTime(BigInt(START_MS + 60_000) * 1_000_000n) };
+    traffic.see({ flow: later as Flow, node_name: '', time: later.time });
+    expect(traffic.after(0, ALL, 1000).rows.filter(({ rcode }) => rcode === undefined)).toEqual([]);
   });
 
   it('gives the flows of one query in their order', async () => {

@@ -33,7 +33,10 @@ export class Traffic {
   #nextId = 1;
   readonly #startMs: number;
   #turns = 0;
+  /** Each query counts for so many. */
+  #weight = 1;
   lostFlows = 0;
+  missedFlows = 0;
   seenFlows = 0;
 
   constructor(startMs: number) {
@@ -41,10 +44,21 @@ export class Traffic {
   }
 
   see({ flow, lost_events: lost }: GetFlowsResponse): void {
-    if (lost !== undefined) this.lostFlows += Number(lost.num_events_lost) || 0;
+    if (lost !== undefined) {
+      const count = Number(lost.num_events_lost) || 0;
+      // The ring of the source was read too slowly; everything else was lost before it came there.
+      if (lost.source === 'HUBBLE_RING_BUFFER') this.missedFlows += count;
+      else this.lostFlows += count;
+    }
     if (flow === undefined) return;
     this.seenFlows++;
     this.#book.see(flow);
+  }
+
+  /** From now on one query in so many comes. Those that are open are forgotten: their answers need not come. */
+  sampleOneIn(oneIn: number): void {
+    this.#weight = oneIn;
+    this.#book.forgetOpen();
   }
 
   /** Ends a second. */
@@ -125,13 +139,14 @@ export class Traffic {
   }
 
   #count(query: BookedQuery): void {
+    const weight = this.#weight;
     if (query.asker === 'other') {
-      this.#all.countOwn(query);
-      this.#clients.touch(query.client).countOwn(query);
-      this.#names.touch(query.name.toLowerCase()).count(query.rcode);
+      this.#all.countOwn(query, weight);
+      this.#clients.touch(query.client).countOwn(query, weight);
+      this.#names.touch(query.name.toLowerCase()).count(query.rcode, weight);
     } else {
-      this.#all.countFurther(query);
-      for (const client of query.causes) this.#clients.touch(client).countFurther(query);
+      this.#all.countFurther(query, weight);
+      for (const client of query.causes) this.#clients.touch(client).countFurther(query, weight);
     }
   }
 }
