@@ -14,6 +14,8 @@ import { d07 } from './node/d07-conntrack.ts';
 import { d08 } from './node/d08-duplicate-rules.ts';
 import { d22 } from './node/d22-ports.ts';
 import { d25 } from './node/d25-kernel.ts';
+import { d01 } from './path/d01-probe-arrives.ts';
+import { d02 } from './path/d02-who-rewrote.ts';
 import { d21 } from './pods/d21-dns-policy.ts';
 import { d24 } from './pods/d24-two-caches.ts';
 import { d33 } from './pods/d33-unreadable.ts';
@@ -24,8 +26,17 @@ import { d29 } from './redirect/d29-port-names.ts';
 import { d30 } from './redirect/d30-helm-value.ts';
 import { d31 } from './redirect/d31-recursion-not-available.ts';
 import { d32 } from './redirect/d32-idle-policy.ts';
+import { d11 } from './traffic/d11-upstreams-answer.ts';
+import { d12 } from './traffic/d12-search-misses.ts';
+import { d13 } from './traffic/d13-paired-queries.ts';
+import { d14 } from './traffic/d14-truncated.ts';
+import { d15 } from './traffic/d15-felt-latency.ts';
+import { d16 } from './traffic/d16-retries.ts';
+import { d23 } from './traffic/d23-resolver-limit.ts';
 
 export const CHECKS: readonly Check[] = [
+  d01,
+  d02,
   d03,
   d04,
   d05,
@@ -34,12 +45,19 @@ export const CHECKS: readonly Check[] = [
   d08,
   d09,
   d10,
+  d11,
+  d12,
+  d13,
+  d14,
+  d15,
+  d16,
   d17,
   d18,
   d19,
   d20,
   d21,
   d22,
+  d23,
   d24,
   d25,
   d26,

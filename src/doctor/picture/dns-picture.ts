@@ -53,7 +53,7 @@ export interface NodeCacheSwitches {
 
 const pictures = new WeakMap<ClusterFacts, DnsPicture>();
 
-export function dnsPicture(site: Site): DnsPicture {
+export function dnsPicture(site: Pick<Site, 'cluster'>): DnsPicture {
   const known = pictures.get(site.cluster);
   if (known !== undefined) return known;
   const picture = draw(site.cluster);
