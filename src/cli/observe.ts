@@ -1,143 +1,128 @@
-/** `zerohop observe`: flows of one node or of all the lab's, in Hubble's layouts. */
-import { type DiscoveredAgent, discoverAgents } from '../agent/discover.ts';
-import { followAgents } from '../agent/follow.ts';
+/** `zerohop observe`: flows of a node, of this machine's nodes or of a cluster, in Hubble's layouts, by Hubble's API. */
 import { AppError } from '../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
-import { filterFlags } from '../flow/flags/filter-flags.ts';
-import { flowsRequest, type ObserveFlags } from '../flow/flags/flows-request.ts';
-import { formatCompact } from '../flow/print/compact.ts';
-import type { PrintOptions } from '../flow/print/flow-words.ts';
-import { formatJson } from '../flow/print/json.ts';
-import { mergeByTime } from '../hubble/relay/merge-by-time.ts';
+import type { FilterFlag } from '../flow/flags/filter-flags.ts';
+import { flowsRequest } from '../flow/flags/flows-request.ts';
+import { formatRawFilters } from '../flow/flags/raw-filters.ts';
+import { DEFAULT_FIELD_MASK } from '../flow/print/field-mask.ts';
+import { createFlowPrinter, type FlowPrinter } from '../flow/print/printer.ts';
+import { parseTimeFormat, TIME_FORMATS } from '../flow/print/time-format.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Command } from './main.ts';
-import {
-  collect,
-  collectWhole,
-  countFlag,
-  createProgram,
-  endOnClosedPipe,
-  print,
-  runProgram,
-  warn,
-  warnOfSilence,
-} from './program.ts';
-
-interface Flags extends ObserveFlags {
-  readonly output: string;
-  readonly printNodeName?: boolean;
-  readonly numeric?: boolean;
-  readonly color: string;
-  readonly server?: string;
-  readonly node?: string;
-}
-
-/** How long a flow waits for those of other nodes when following several. */
-const REORDER_WINDOW_MS = 100;
+import { printEvents } from './observe/events.ts';
+import { openFlowSource } from './observe/flow-source.ts';
+import { flowsOfFile } from './observe/input-file.ts';
+import { createObserveProgram, isSwitch, type TypedFlags } from './observe/observe-program.ts';
+import { chooseServer } from './observe/server-flags.ts';
+import { fromEnvironment, isTrue, plainFlags } from './observe/stock-flags.ts';
+import { endOnClosedPipe, print, runProgram, warn } from './program.ts';
 
 export const run: Command = async (args) => {
-  const program = createProgram('zerohop observe', DESCRIPTION);
-  addSelectors(program);
-  addFormatting(program);
-  let exitCode = 0;
-  program.action(async (flags: Flags) => {
-    exitCode = await observe(flags);
+  const { program, filters } = createObserveProgram();
+  program.action(async (what: string, flags: TypedFlags) => {
+    const typed = filters.finish();
+    if (!typed.ok) throw invalid(typed.reason ?? typed.code);
+    if (what === 'flows') await observe(flags, typed.value);
+    else if (what === 'agent-events' || what === 'debug-events') await printEvents(what, flags);
+    else throw invalid(`there are flows, agent-events and debug-events: received ${JSON.stringify(what)}`);
   });
-  return (await runProgram(program, args)) ?? exitCode;
+  const plain = plainFlags(args, (name) => isSwitch(program, name));
+  return (await runProgram(program, plain)) ?? 0;
 };
 
-const DESCRIPTION =
-  'Show flows: what each packet and DNS message of the observed ports did.\n' +
-  'A pod is NAME (namespace default), NAMESPACE/NAME or NAMESPACE/; names match as prefixes.\n' +
-  '--pod and --port mean either side, also together: --pod X --port 53 is the conversation of X on port 53.';
-
-function addSelectors(program: ReturnType<typeof createProgram>): void {
-  program
-    .option('-f, --follow', 'keep showing what happens')
-    .option('--last <n>', 'the newest N that match (20 unless another bound is given)', countFlag)
-    .option('--first <n>', 'the oldest N that match', countFlag)
-    .option('--all', 'everything the agent still has')
-    .option('--since <time>', 'from then on: a duration back from now (30s, 1h5m) or an RFC 3339 time')
-    .option('--until <time>', 'up to then')
-    .option('--protocol <word>', 'udp, tcp, dns …', collect)
-    .option('--port <port>', 'either side', collect)
-    .option('--from-port <port>', 'the source', collect)
-    .option('--to-port <port>', 'the destination', collect)
-    .option('--pod <pod>', 'either side', collect)
-    .option('--from-pod <pod>', 'the source', collect)
-    .option('--to-pod <pod>', 'the destination', collect)
-    .option('-n, --namespace <namespace>', 'either side, or the namespace of --pod', collect)
-    .option('--ip <address>', 'either side: an address or a prefix', collect)
-    .option('--verdict <word>', 'FORWARDED, TRACED, TRANSLATED …', collect)
-    .option('-t, --type <type>', 'l7, trace, trace:to-endpoint, trace-sock …', collect)
-    .option('--dns-query <regexp>', 'DNS messages whose name matches (RE2)', collectWhole)
-    .option('--trace-id <id>', 'the whole way of one query, as -o json shows it: CLIENT:PORT/ID', collect);
+function invalid(reason: string): AppError {
+  return new AppError('FLOW_REQUEST_INVALID', `Cannot observe: ${reason}`);
 }
 
-function addFormatting(program: ReturnType<typeof createProgram>): void {
-  program
-    .option('-o, --output <layout>', 'compact, json', 'compact')
-    .option('--print-node-name', 'the node that saw it')
-    .option('--numeric', 'addresses instead of names')
-    .option('--color <when>', 'auto, always, never', 'auto')
-    .option('--server <socket>', 'the agent to ask: unix:///path (or ZEROHOP_SERVER)')
-    .option('--node <name>', 'only the agent of this node');
-}
-
-async function observe(flags: Flags): Promise<number> {
-  const print = printer(flags);
-  const nowNs = BigInt(Math.round(systemClock.nowMs())) * 1_000_000n;
-  const request = flowsRequest({ ...flags, filters: filterFlags(flags) }, nowNs);
-  if (!request.ok) throw new AppError(request.code, `Cannot observe: ${request.reason ?? request.code}`);
+async function observe(flags: TypedFlags, filters: readonly FilterFlag[]): Promise<void> {
+  const choice = chooseServer(flags, process.env);
+  const printer = printerOf(flags);
+  const request = requestOf(flags, withNode(flags, filters, choice.target !== undefined));
   endOnClosedPipe();
-  const agents = await discoverAgents({ ...flags, onSilent: warnOfSilence });
+  if (flags.printRawFilters === true) {
+    await print(formatRawFilters(request));
+    return;
+  }
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  for await (const response of answers(agents, request.value, abort.signal)) await print(response);
-  return 0;
-}
-
-function printer(flags: Flags): (response: GetFlowsResponse) => Promise<void> {
-  if (flags.output === 'json' || flags.output === 'jsonpb') {
-    return (response) => print(`${formatJson(response)}\n`);
-  }
-  if (flags.output !== 'compact') {
-    const reason = `-o is compact or json: received ${JSON.stringify(flags.output)}`;
-    throw new AppError('FLOW_REQUEST_INVALID', `Cannot observe: ${reason}`);
-  }
-  const terminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
-  const options: PrintOptions = {
-    printNodeName: flags.printNodeName ?? false,
-    numeric: flags.numeric ?? false,
-    color: flags.color === 'always' || (flags.color === 'auto' && terminal),
-  };
-  return (response) => print(`${formatCompact(response, options)}\n`);
-}
-
-const onGone = (node: string) =>
-  warn(`the agent of ${node} has ended: following the others until it is back`);
-const onBack = (node: string) => warn(`the agent of ${node} is back`);
-
-async function* answers(
-  agents: readonly DiscoveredAgent[],
-  request: GetFlowsRequest,
-  signal: AbortSignal,
-): AsyncGenerator<GetFlowsResponse, void, void> {
-  const streams =
-    request.follow === true
-      ? followAgents(agents, { request, signal, clock: systemClock, onGone, onBack })
-      : agents.map(({ client }) => client.flows(request, signal));
-  const windowMs = request.follow === true ? REORDER_WINDOW_MS : Number.POSITIVE_INFINITY;
-  const merged = mergeByTime(streams, { clock: systemClock, windowMs });
-  const count = request.follow === true || agents.length === 1 ? 0 : Number(request.number ?? 0);
-  if (count === 0) {
-    yield* merged;
+  const { inputFile: path } = flags;
+  if (path !== undefined) {
+    const quiet = flags.silentErrors === true ? () => undefined : warn;
+    await show(flowsOfFile({ path, request, signal: abort.signal, warn: quiet }), printer);
     return;
   }
-  // Each agent gave its own newest or oldest N; the caller asked for N in all.
-  const all: GetFlowsResponse[] = [];
-  for await (const response of merged) all.push(response);
-  yield* request.first === true ? all.slice(0, count) : all.slice(-count);
+  const source = await openFlowSource(choice, flags.node);
+  try {
+    await show(source.flows(request, abort.signal), printer);
+  } finally {
+    source.close();
+  }
+}
+
+async function show(responses: AsyncIterable<GetFlowsResponse>, printer: FlowPrinter): Promise<void> {
+  for await (const response of responses) {
+    const { out, err } = printer.print(response);
+    if (err !== '') process.stderr.write(err);
+    if (out !== '') await print(out);
+  }
+  await print(printer.end());
+}
+
+/** Whoever is asked as a server may be a relay, which has flows of all nodes; an agent that was found is the node's own. */
+function withNode(
+  { node, inputFile }: TypedFlags,
+  filters: readonly FilterFlag[],
+  isNamed: boolean,
+): readonly FilterFlag[] {
+  if (node === undefined || !(isNamed || inputFile !== undefined)) return filters;
+  return [...filters, { name: 'node-name', value: node }];
+}
+
+function requestOf(flags: TypedFlags, filters: readonly FilterFlag[]): GetFlowsRequest {
+  const nowNs = BigInt(Math.round(systemClock.nowMs())) * 1_000_000n;
+  const { follow, fieldMask: _, ...rest } = flags;
+  // A file has an end.
+  const following = follow === true && flags.inputFile === undefined ? { follow } : {};
+  const request = flowsRequest({ ...rest, ...following, filters, fieldMask: maskOf(flags) }, nowNs);
+  if (!request.ok) throw new AppError(request.code, `Cannot observe: ${request.reason ?? request.code}`);
+  return request.value;
+}
+
+function isJson({ output }: TypedFlags): boolean {
+  return /^json(pb)?$/i.test(output);
+}
+
+function maskOf(flags: TypedFlags): readonly string[] {
+  const paths = [...(flags.fieldMask ?? []), ...(flags.experimentalFieldMask ?? [])];
+  if (paths.length > 0 || isJson(flags)) return paths;
+  return isTrue('--use-default-field-masks', flags.useDefaultFieldMasks ?? false) ? DEFAULT_FIELD_MASK : [];
+}
+
+function printerOf(flags: TypedFlags): FlowPrinter {
+  const timeFormat = parseTimeFormat(flags.timeFormat);
+  if (timeFormat === undefined)
+    throw invalid(
+      `--time-format is one of ${TIME_FORMATS.join(', ')}: received ${JSON.stringify(flags.timeFormat)}`,
+    );
+  const printer = createFlowPrinter({
+    ...{ output: flags.output, timeFormat, color: isColored(flags.color) },
+    follow: flags.follow === true && flags.inputFile === undefined,
+    fieldMask: [...(flags.fieldMask ?? []), ...(flags.experimentalFieldMask ?? [])],
+    printNodeName: flags.printNodeName ?? false,
+    printPolicyNames: flags.printPolicyNames ?? false,
+    numeric: flags.numeric === true || !isTrue('--ip-translation', flags.ipTranslation ?? true),
+    silent: flags.silentErrors ?? false,
+    debug: flags.debug ?? isTrue('--debug', fromEnvironment('debug', process.env) ?? false),
+    bareFlows: process.env.HUBBLE_COMPAT === 'legacy-json-output',
+  });
+  if (!printer.ok) throw invalid(printer.reason ?? printer.code);
+  return printer.value;
+}
+
+function isColored(when: string): boolean {
+  if (when === 'always' || when === 'never') return when === 'always';
+  if (when !== 'auto') throw invalid(`--color is auto, always or never: received ${JSON.stringify(when)}`);
+  return process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
 }

@@ -14,4 +14,8 @@ export const FLOW_ERRORS = {
     cause: 'A request for flows contradicts itself (first with follow) or has a value that cannot be read.',
     cure: 'Correct the field the message names.',
   },
+  FLOW_FILE_UNREADABLE: {
+    cause: 'The file of flows cannot be opened or read, or it is no text of lines.',
+    cure: 'Name a file that `zerohop observe -o json` or `hubble observe -o json` has written, or - for standard input.',
+  },
 } as const;

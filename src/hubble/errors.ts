@@ -38,6 +38,11 @@ export const HUBBLE_ERRORS = {
     cause: 'The agent of the node was told to record no flows, so that it costs nothing.',
     cure: 'Start the agent without --no-flows.',
   },
+  HUBBLE_TOO_LARGE: {
+    cause:
+      'A request has more filters than the Hubble server takes, or its answer is larger than any should be.',
+    cure: 'Ask with fewer or shorter filters.',
+  },
   HUBBLE_REQUEST_INVALID: {
     cause:
       'A request has a value that no such field can have: a time out of range, a field mask that names no field.',

@@ -5,7 +5,7 @@
  */
 import { AppError, errorText } from '../fault/app-error.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { HubbleErrorCode } from './errors.ts';
+import { HUBBLE_ERRORS, type HubbleErrorCode } from './errors.ts';
 import { Metadata, type ServiceError, type StatusObject, status } from './grpc.ts';
 
 const OWN_CODE = 'zerohop-code';
@@ -39,14 +39,36 @@ const CODE_OF: Readonly<Record<number, HubbleErrorCode>> = {
   [status.RESOURCE_EXHAUSTED]: 'HUBBLE_BUSY',
 };
 
+/** The library says both with one code: a server that takes no more streams, and a message that is over a limit. */
+const TOO_LARGE = /message larger than max/i;
+
 const MOST_DETAILS = 1000;
 
 /** What a call to `target` failed with. The server's sentence is not trusted to be harmless to a terminal. */
 export function appErrorOf(error: ServiceError, target: string): AppError {
   const told = String(error.metadata?.get(OWN_CODE)[0] ?? '');
-  const code = /^(?:HUBBLE|FLOW)_[A-Z_]{1,60}$/.test(told) ? told : (CODE_OF[error.code] ?? 'HUBBLE_REFUSED');
-  const said = (error.details || error.message).slice(0, MOST_DETAILS).replace(/[\p{Cc}\p{Cf}]/gu, '?');
-  return new AppError(code, `Cannot ask Hubble: ${said}: received from ${target}`, { cause: error });
+  const code = /^(?:HUBBLE|FLOW)_[A-Z_]{1,60}$/.test(told) ? told : codeOf(error);
+  const details = error.details || error.message;
+  const said = (told === '' ? plainly(details) : details)
+    .slice(0, MOST_DETAILS)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+  const isOurs = code === 'HUBBLE_UNREACHABLE' && told === '';
+  // The cause would say the same once more.
+  return new AppError(code, `Cannot ask Hubble: ${said}: received from ${target}`, isOurs ? UNREACHABLE : {});
+}
+
+const UNREACHABLE = { hint: HUBBLE_ERRORS.HUBBLE_UNREACHABLE.cure };
+
+/** The library tells of a connection that cannot be made in a form for its makers. */
+function plainly(details: string): string {
+  const [, reason] =
+    /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:/s.exec(details) ?? [];
+  return reason === undefined ? details : `nobody answers: ${reason}`;
+}
+
+function codeOf({ code, details }: ServiceError): HubbleErrorCode {
+  if (code === status.RESOURCE_EXHAUSTED && TOO_LARGE.test(details)) return 'HUBBLE_TOO_LARGE';
+  return CODE_OF[code] ?? 'HUBBLE_REFUSED';
 }
 
 export function isCancelled(error: unknown): boolean {

@@ -26,13 +26,16 @@ const log = {
 
 const home = mkdtempSync(join(tmpdir(), 'zerohop-observe-'));
 const server = join(home, 'k8s-w1.sock');
+const hubble = join(home, 'hubble.sock');
 const datapath: FakeDatapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
 let agent: Agent;
 
 beforeAll(async () => {
   const snapshot = createStore(SAMPLE_CLUSTER);
   const base = { nodeName: 'k8s-w1', snapshot, missing: createStore(new Set<never>()), datapath };
-  agent = await startNode({ ...base, socketPath: server, log, clock: systemClock });
+  agent = await startNode({
+    ...{ ...base, socketPath: server, hubble: { socketPath: hubble }, log, clock: systemClock },
+  });
   for (let n = 0; n < 400; n++) datapath.emit(packet({ timeNs: process.hrtime.bigint() }));
 });
 afterAll(async () => {
@@ -103,7 +106,7 @@ describe('zerohop', { timeout: 60_000 }, () => {
   });
 
   it.each([
-    { name: 'no agent there', args: ['observe', '--server', '/nonexistent.sock'], words: 'no agent answers' },
+    { name: 'no agent there', args: ['observe', '--server', '/nonexistent.sock'], words: 'nobody answers' },
     {
       name: 'a node nobody serves',
       args: ['observe', '--node', 'k8s-w9'],
@@ -115,7 +118,11 @@ describe('zerohop', { timeout: 60_000 }, () => {
       words: '--to-pod and --pod cannot be combined',
     },
     { name: 'what the agent refuses', args: ['observe', '--port', 'http'], words: '"http" is not a port' },
-    { name: 'an unknown layout', args: ['observe', '-o', 'xml'], words: '-o is compact or json' },
+    {
+      name: 'an unknown layout',
+      args: ['observe', '-o', 'xml'],
+      words: '-o is compact, dict, json, jsonpb or table',
+    },
     { name: 'an unknown flag', args: ['lrp', 'list', '--what'], words: "unknown option '--what'" },
   ])('says in one place what is wrong: $name', async ({ args, words }) => {
     const { code, stdout, stderr } = await zerohop(...args);

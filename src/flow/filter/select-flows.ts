@@ -76,10 +76,11 @@ export interface ForeignRequest {
 /**
  * Splits a request for a server that is not ours. Without a condition of ours it goes as it is. With one, the server cannot
  * count for us: it is asked for all there is, and the newest or oldest N are taken of what comes. Following with a number it
- * would never end counting, so there the number is the server's, of flows before they are narrowed.
+ * would never end counting, so there the number is the server's, of flows before they are narrowed. A field mask does not go,
+ * since it may leave out what a condition is about: whoever prints drops fields once more.
  */
 export function splitForForeignServer(request: GetFlowsRequest): Result<ForeignRequest> {
-  const { narrow, number, first, ...rest } = request;
+  const { narrow, number, first, field_mask: _, ...rest } = request;
   if (narrow === undefined) return ok({ request, select: (responses) => allOf(responses, () => true) });
   const count = { ...(number === undefined ? {} : { number }), ...(first === undefined ? {} : { first }) };
   if (request.follow === true) {

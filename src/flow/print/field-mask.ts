@@ -4,6 +4,28 @@
  */
 import type { Flow } from '../api.ts';
 
+/** What compact, dict and table show of a flow: the stock client's own list, and what that leaves out and would need. */
+export const DEFAULT_FIELD_MASK: readonly string[] = [
+  ...[
+    'time',
+    'verdict',
+    'ethernet',
+    'IP',
+    'l4',
+    'Type',
+    'node_name',
+    'l7',
+    'event_type',
+    'is_reply',
+    'Summary',
+  ],
+  ...['source', 'destination'].flatMap((end) => [
+    ...['identity', 'namespace', 'pod_name'].map((field) => `${end}.${field}`),
+    ...[`${end}_service`, `${end}_names`],
+  ]),
+  ...['sock_xlate_point', 'traffic_direction', 'policy_match_type'],
+];
+
 type Tree = Map<string, Tree>;
 
 /** A path names a field with all that is in it: `l7.dns`, `source.pod_name`. */

@@ -6,6 +6,6 @@ import { escapeSteering } from './escape.ts';
 type Masked = Omit<GetFlowsResponse, 'flow'> & { readonly flow?: Partial<Flow> };
 
 /** One line without its newline. */
-export function formatJson(response: Masked): string {
+export function formatJson(response: Masked | Partial<Flow>): string {
   return escapeSteering(JSON.stringify(response));
 }

@@ -28,6 +28,8 @@ export interface PrinterOptions extends PrintOptions {
   readonly silent?: boolean;
   /** Nodes that come and go, too. */
   readonly debug?: boolean;
+  /** JSON of a flow alone, without what is around it, as old stock clients wrote it. */
+  readonly bareFlows?: boolean;
 }
 
 /** Whole lines; either may be empty. */
@@ -104,7 +106,7 @@ function createDictPrinter(options: PrinterOptions): FlowPrinter {
 }
 
 function createJsonPrinter(options: PrinterOptions): FlowPrinter {
-  const { fieldMask = [] } = options;
+  const { fieldMask = [], bareFlows = false } = options;
   const mask = fieldMask.length === 0 ? undefined : createFlowMask(fieldMask);
   return {
     print(response) {
@@ -112,8 +114,9 @@ function createJsonPrinter(options: PrinterOptions): FlowPrinter {
       if (status !== undefined) {
         return { out: '', err: isShown(status, options) ? `${formatJson(response)}\n` : '' };
       }
-      if (mask === undefined || flow === undefined) return { out: `${formatJson(response)}\n`, err: '' };
-      return { out: `${formatJson({ ...response, flow: mask(flow) })}\n`, err: '' };
+      if (flow === undefined) return { out: bareFlows ? '' : `${formatJson(response)}\n`, err: '' };
+      const shown = mask === undefined ? flow : mask(flow);
+      return { out: `${formatJson(bareFlows ? shown : { ...response, flow: shown })}\n`, err: '' };
     },
     end: () => '',
   };

@@ -3,12 +3,13 @@
  * client connects, at most once a second, and taken when they have changed and fit together. Half of a change, or a wrong
  * file, leaves what was there before in force. No timer: nothing happens while nobody connects.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { AppError, errorText } from '../../fault/app-error.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { HubbleErrorCode } from '../errors.ts';
+import { signatureOf } from '../file-signature.ts';
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -41,7 +42,7 @@ export class WatchedTls {
     this.#clock = clock;
     this.#log = log;
     // Before reading: a change in between is then seen the next time.
-    this.#signature = signatureOf(files);
+    this.#signature = signatureOf(pathsOf(files));
     this.#lookedAtMs = clock.monotonicMs();
     this.first = readTls(files);
   }
@@ -51,7 +52,7 @@ export class WatchedTls {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lookedAtMs < LOOK_MS) return undefined;
     this.#lookedAtMs = nowMs;
-    const signature = signatureOf(this.#files);
+    const signature = signatureOf(pathsOf(this.#files));
     if (signature === this.#signature || signature === this.#refused) return undefined;
     try {
       const material = readTls(this.#files);
@@ -66,14 +67,8 @@ export class WatchedTls {
   }
 }
 
-/** Differs when a file was written or replaced; a mounted Secret replaces what its names lead to. */
-function signatureOf(files: TlsFiles): string {
-  return [files.certFile, files.keyFile, ...(files.clientCaFiles ?? [])]
-    .map((path) => {
-      const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-      return stat === undefined ? '-' : `${stat.dev}:${stat.ino}:${stat.mtimeNs}:${stat.size}`;
-    })
-    .join(' ');
+function pathsOf({ certFile, keyFile, clientCaFiles }: TlsFiles): readonly string[] {
+  return [certFile, keyFile, ...(clientCaFiles ?? [])];
 }
 
 function readTls(files: TlsFiles): TlsMaterial {
@@ -88,7 +83,7 @@ function readTls(files: TlsFiles): TlsMaterial {
     return material;
   } catch (error) {
     const code: HubbleErrorCode = 'HUBBLE_TLS_UNUSABLE';
-    const names = [certFile, keyFile, ...(clientCaFiles ?? [])].join(', ');
+    const names = pathsOf(files).join(', ');
     throw new AppError(code, `Cannot use the TLS files: ${errorText(error)}: received ${names}`, {
       cause: error,
     });
