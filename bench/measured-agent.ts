@@ -94,8 +94,7 @@ function startAgent({ directory }: Bench, size: ClusterSize, api: string): Measu
   flags.push(
     '--bpf-directory',
     join(directory, `bpf-${size.services}`),
-    '--heartbeat-socket',
-    'off',
+    ...['--heartbeat-socket', 'off', '--hubble-socket-path', 'off'],
     '--probe',
     'off',
   );

@@ -1,10 +1,8 @@
 /** Our server and our client against gRPC's own library for Python, which shares no code with ours. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GetFlowsResponse } from '../flow/api.ts';
 import { systemClock } from '../telemetry/clock.ts';
@@ -13,34 +11,17 @@ import type { ListenAddress } from './listen/listener.ts';
 import { startHubbleServer } from './server.ts';
 import { TestAuthority } from './testing/certificates.ts';
 import { FakeSource } from './testing/fake-source.ts';
-
-/** Debian's packages are for its own Python, whatever other is ahead in the path. */
-const PYTHON = '/usr/bin/python3';
-const SCRIPT = fileURLToPath(new URL('./testing/interop.py', import.meta.url));
-const PROTOS = fileURLToPath(new URL('./proto', import.meta.url));
-const FILES = ['flow/flow', 'relay/relay', 'observer/observer', 'peer/peer', 'health/health'].map(
-  (name) => `${name}.proto`,
-);
+import { type Answers, askPython, generatePython, INTEROP_SCRIPT, PYTHON } from './testing/python-client.ts';
 
 let directory = '';
+let env: NodeJS.ProcessEnv = {};
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'zerohop-interop-'));
-  mkdirSync(join(directory, 'generated'));
-  const generated = join(directory, 'generated');
-  execFileSync('protoc', [
-    ...['-I', PROTOS, `--python_out=${generated}`, `--grpc_python_out=${generated}`],
-    ...['--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin', ...FILES],
-  ]);
+  env = generatePython(directory);
 });
 
 afterAll(() => rmSync(directory, { recursive: true }));
-
-function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, PYTHONPATH: join(directory, 'generated'), PYTHONDONTWRITEBYTECODE: '1' };
-}
-
-type Answers = Readonly<Record<string, unknown>>;
 
 async function ask(listen: ListenAddress, files: readonly string[] = []): Promise<Answers> {
   const source = new FakeSource();
@@ -54,14 +35,9 @@ async function ask(listen: ListenAddress, files: readonly string[] = []): Promis
   });
   try {
     const target = (server.targets[0] ?? '').replace('tls://', '');
-    const { stdout } = await promisify(execFile)(PYTHON, [SCRIPT, 'ask', target, ...files], {
-      env: environment(),
-    });
+    const answers = await askPython(env, target, { files });
     await expect.poll(() => [source.open, server.streams]).toEqual([0, 0]);
-    const lines = stdout.trim().split('\n');
-    return Object.fromEntries(
-      lines.map((line) => JSON.parse(line)).map(({ question, answer }) => [question, answer]),
-    );
+    return answers;
   } finally {
     await server.close();
   }
@@ -81,7 +57,8 @@ function expectAnswers(answers: Answers): void {
     'wrong mask': { code: 'INVALID_ARGUMENT', details: expect.stringContaining('nothing') },
     cel: { code: 'UNKNOWN', details: expect.stringContaining('cel_expression') },
     'agent events': { code: 'UNIMPLEMENTED' },
-    follow: { flow: { Summary: 'three', is_reply: false, l4: { UDP: { destination_port: 53 } } } },
+    'debug events': { code: 'UNIMPLEMENTED' },
+    follow: [{ flow: { Summary: 'three', is_reply: false, l4: { UDP: { destination_port: 53 } } } }],
     peers: [{ name: 'worker-2', address: '192.0.2.2:4244', type: 'PEER_ADDED' }],
   });
   // The first of them is a nanosecond too old.
@@ -108,8 +85,8 @@ describe('openHubble, of another implementation', () => {
   const path = () => join(directory, 'theirs.sock');
 
   beforeAll(async () => {
-    python = spawn(PYTHON, [SCRIPT, 'serve', path()], {
-      env: environment(),
+    python = spawn(PYTHON, [INTEROP_SCRIPT, 'serve', path()], {
+      env,
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     await new Promise((resolve) => python.stdout?.once('data', resolve));

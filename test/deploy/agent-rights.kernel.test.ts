@@ -103,8 +103,9 @@ function startAgent(name: string, capabilities: readonly string[]): Started {
   const socket = join(directory, 'agent.sock');
   const flags = ['--node-name', 'k8s-w1', '--api-server', `unix://${apiSocket}`, '--socket', socket];
   const places = ['--bpf-directory', join(directory, 'bpf', 'zerohop'), '--cgroup-root', cgroup];
-  const heartbeat = ['--heartbeat-socket', join(directory, 'cache', 'beat.sock')];
-  const command = [PROGRAM, 'agent', ...flags, ...places, ...heartbeat, '--no-report-status'];
+  const sockets = ['--heartbeat-socket', join(directory, 'cache', 'beat.sock')];
+  sockets.push('--hubble-socket-path', join(directory, 'hubble.sock'));
+  const command = [PROGRAM, 'agent', ...flags, ...places, ...sockets, '--no-report-status'];
   const BOUNDS = ['-all', ...capabilities.map((each) => `+${each}`)].join(',');
   const env = { ...process.env, HOME_DIR: directory, BOUNDS };
   const child = spawn('unshare', ['-n', '-m', 'sh', join(home, 'node.sh'), ...command], {

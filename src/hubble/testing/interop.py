@@ -39,6 +39,16 @@ def streamed(question, call):
         say(question, {"code": error.code().name, "details": error.details()})
 
 
+def taken(question, call, count):
+    rows = []
+    for row in call:
+        rows.append(MessageToDict(row, preserving_proto_field_name=True))
+        if len(rows) == count:
+            break
+    call.cancel()
+    say(question, rows)
+
+
 def ask(target, files):
     if files:
         ca, cert, key = (open(name, "rb").read() for name in files)
@@ -65,13 +75,14 @@ def ask(target, files):
     flows("first with follow", first=True, follow=True)
     flows("wrong mask", field_mask={"paths": ["nothing"]})
     flows("cel", whitelist=[{"experimental": {"cel_expression": ["true"]}}])
-    events = observer_pb2.GetAgentEventsRequest()
+    events = observer_pb2.GetAgentEventsRequest(number=100)
     streamed("agent events", observer.GetAgentEvents(events, **deadline))
+    events = observer_pb2.GetDebugEventsRequest()
+    streamed("debug events", observer.GetDebugEvents(events, **deadline))
     following = observer.GetFlows(observer_pb2.GetFlowsRequest(number=1, follow=True), **deadline)
-    say("follow", MessageToDict(next(following), preserving_proto_field_name=True))
-    following.cancel()
+    taken("follow", following, 1)
     peers = peer_pb2_grpc.PeerStub(channel)
-    streamed("peers", peers.Notify(peer_pb2.NotifyRequest(), **deadline))
+    taken("peers", peers.Notify(peer_pb2.NotifyRequest(), **deadline), 1)
     channel.close()
 
 
