@@ -7,30 +7,33 @@ import type { ObjectKey } from '../cluster/rows.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { Finding } from './check.ts';
 import type { PodVerdict, Verdict } from './report/report.ts';
-import type { ProbeTrail } from './site/agent-facts.ts';
-import { knownOr } from './site/known.ts';
-import type { Site } from './site/site.ts';
+import type { ProbeStep, ProbeTrail } from './site/agent-facts.ts';
+import { isKnown, knownOr } from './site/known.ts';
+import type { NodeSite, Site } from './site/site.ts';
 
 /** `findings`: what hurts most first. */
 export function judgePods(site: Site, findings: readonly Finding[]): readonly PodVerdict[] {
-  const probes = site.nodes.flatMap(({ agent }) => knownOr(agent.probes, []));
-  const byPod = new Map<ObjectKey, ProbeTrail[]>();
-  for (const probe of probes) {
-    const own = byPod.get(probe.client);
-    if (own === undefined) byPod.set(probe.client, [probe]);
-    else own.push(probe);
-  }
-  return [...byPod].map(([pod, own]) => judgePod(pod, own, findings));
+  return site.nodes.flatMap((node) => {
+    const byPod = Map.groupBy(knownOr(node.agent.probes, []), ({ client }) => client);
+    return [...byPod].map(([pod, own]) => judgePod(node, { pod, probes: own, findings }));
+  });
 }
 
-function judgePod(pod: ObjectKey, probes: readonly ProbeTrail[], findings: readonly Finding[]): PodVerdict {
+interface Judging {
+  readonly pod: ObjectKey;
+  readonly probes: readonly ProbeTrail[];
+  readonly findings: readonly Finding[];
+}
+
+function judgePod(site: NodeSite, { pod, probes, findings }: Judging): PodVerdict {
   const answered = probes.filter(({ outcome }) => outcome === 'answered');
   const lost = probes.filter(({ outcome }) => outcome !== 'answered');
   const entered = answered.filter(({ server }) => server?.cache === true);
   const elsewhere = answered.filter(({ server }) => server !== undefined && !server.cache);
-  const node = probes[0]?.node ?? '';
-  const verdict = verdictOf({ probes, lost, entered, elsewhere });
-  const because = findings.find((finding) => explains(finding, { verdict, pod, node }));
+  const node = site.name;
+  const sorted = { probes, lost, entered, elsewhere };
+  const verdict = verdictOf(sorted);
+  const because = causeAmong(findings.filter((finding) => explains(finding, { verdict, pod, node })));
   const counts = {
     sent: probes.length,
     entered: entered.length,
@@ -38,7 +41,7 @@ function judgePod(pod: ObjectKey, probes: readonly ProbeTrail[], findings: reado
     lost: lost.length,
   };
   return {
-    ...{ pod, node, verdict, ...counts, evidence: evidenceOf(verdict, lost, elsewhere) },
+    ...{ pod, node, verdict, ...counts, evidence: evidenceOf(verdict, sorted, site) },
     cause: because?.cause ?? UNEXPLAINED[verdict],
     ...(because === undefined ? {} : { fix: because.fix, because: because.id }),
   };
@@ -59,37 +62,114 @@ function verdictOf({ probes, lost, entered, elsewhere }: Sorted): Verdict {
   return entered.length === probes.length ? 'ENTERED' : 'UNKNOWN';
 }
 
-/** The most probes that are told one by one. */
-const TOLD = 4;
-
 function evidenceOf(
   verdict: Verdict,
-  lost: readonly ProbeTrail[],
-  elsewhere: readonly ProbeTrail[],
+  { probes, lost, entered, elsewhere }: Sorted,
+  site: NodeSite,
 ): readonly string[] {
-  if (verdict === 'BROKEN') return [...new Set(lost.map(lostText))].slice(0, TOLD);
-  if (verdict === 'BYPASSED') return [...new Set(elsewhere.map(elsewhereText))].slice(0, TOLD);
-  return [];
+  switch (verdict) {
+    case 'ENTERED':
+      return told(entered, enteredText);
+    case 'BROKEN':
+      return told(lost, lostText);
+    case 'BYPASSED':
+      return told(elsewhere, elsewhereText);
+    case 'UNKNOWN':
+      return [...told(probes, unseenText), ...whyUnseen(site)];
+  }
 }
 
-function lostText(probe: ProbeTrail): string {
-  const target = formatAddressPort(probe.target, probe.targetPort);
-  const last = probe.steps.at(-1);
-  const seen =
-    last === undefined
-      ? ''
-      : `; last seen at ${last.hook} (${last.verdict}${last.reason ? `: ${last.reason}` : ''})`;
-  return `${probe.protocol} to ${target}: ${probe.outcome}${seen}`;
+/** The most lines of evidence. */
+const TOLD = 4;
+
+/** Probes with the same fate are one line, with how many by which protocol. */
+function told(probes: readonly ProbeTrail[], say: (probe: ProbeTrail) => string): readonly string[] {
+  const groups = [...Map.groupBy(probes, say)];
+  const lines = groups.slice(0, TOLD).map(([text, own]) => `${countText(own)} ${text}${speedText(own)}`);
+  return groups.length > TOLD ? [...lines, `and ${groups.length - TOLD} more`] : lines;
+}
+
+/** `3 UDP and 1 TCP`. */
+function countText(probes: readonly ProbeTrail[]): string {
+  const counts = [...Map.groupBy(probes, ({ protocol }) => protocol)];
+  return counts.map(([protocol, own]) => `${own.length} ${protocol}`).join(' and ');
+}
+
+function speedText(probes: readonly ProbeTrail[]): string {
+  const times = probes.flatMap(({ latencyMs }) => latencyMs ?? []);
+  if (times.length === 0) return '';
+  const [least, most] = [Math.min(...times), Math.max(...times)].map((ms) => ms.toFixed(1));
+  return least === most ? ` in ${least} ms` : ` in ${least} to ${most} ms`;
+}
+
+function enteredText(probe: ProbeTrail): string {
+  return `to ${targetText(probe)} entered ${serverText(probe)}${howText(probe)}; answered`;
 }
 
 function elsewhereText(probe: ProbeTrail): string {
-  const { server, protocol, target, targetPort } = probe;
-  const by = server === undefined ? 'somebody' : (server.pod ?? server.address);
-  const where = server?.node === undefined ? '' : ` on ${server.node}`;
-  const step = probe.steps.find(({ verdict }) => verdict !== 'passed');
-  const how =
-    step === undefined ? '' : `; ${step.verdict} at ${step.hook}${step.reason ? `: ${step.reason}` : ''}`;
-  return `${protocol} to ${formatAddressPort(target, targetPort)} was answered by ${by}${where}${how}`;
+  return `to ${targetText(probe)} did not enter a cache${howText(probe)}; answered by ${serverText(probe)}`;
+}
+
+function unseenText(probe: ProbeTrail): string {
+  return `to ${targetText(probe)} answered${probe.server === undefined ? '' : ` by ${serverText(probe)}`}`;
+}
+
+function lostText(probe: ProbeTrail): string {
+  const last = probe.steps.at(-1);
+  const seen = last === undefined ? '' : `; last seen: ${stepText(last)}`;
+  return `to ${targetText(probe)}: ${OUTCOMES[probe.outcome]}${seen}`;
+}
+
+const OUTCOMES: Readonly<Record<ProbeTrail['outcome'], string>> = {
+  answered: 'answered',
+  refused: 'connection refused',
+  timeout: 'no answer',
+  unreachable: 'could not leave the pod',
+};
+
+function targetText({ target, targetPort }: ProbeTrail): string {
+  return formatAddressPort(target, targetPort);
+}
+
+function serverText({ server, node }: ProbeTrail): string {
+  if (server === undefined) return 'somebody';
+  const where = server.node === undefined || server.node === node ? '' : ` on ${server.node}`;
+  return `${server.pod ?? formatAddressPort(server.address, server.port)}${where}`;
+}
+
+/** What was done to its packets on their way, not where they passed. */
+function howText({ steps }: ProbeTrail): string {
+  const done = steps.filter(({ verdict }) => !['passed', 'arrived'].includes(verdict));
+  return done.map((step) => `; ${stepText(step)}`).join('');
+}
+
+function stepText({ hook, verdict, reason, destination }: ProbeStep): string {
+  return `${verdict} at ${hook}: ${reason ?? destination}`;
+}
+
+/** What would have shown it, and is not there. */
+function whyUnseen({ name, facts, agent }: NodeSite): readonly string[] {
+  const status = isKnown(agent.status)
+    ? agent.status.value === undefined
+      ? `no zerohop agent on ${name} that would have seen the packets`
+      : `the agent of ${name} did not tell of them`
+    : `the agent of ${name} could not be asked: ${agent.status.unknown}`;
+  const tracked = isKnown(facts.conntrack)
+    ? 'connection tracking has no entry of them that tells'
+    : `connection tracking: ${facts.conntrack.unknown}`;
+  return [status, tracked];
+}
+
+/** These say in other words that probes went astray: last, and in this order. */
+const SYMPTOMS: readonly string[] = ['D02', 'D01'];
+/** What other queries suffer: it says nothing of a probe. */
+const OF_TRAFFIC: readonly string[] = ['D12', 'D13', 'D14', 'D15', 'D16', 'D23'];
+
+function causeAmong(findings: readonly Finding[]): Finding | undefined {
+  const of = findings.filter(({ id }) => !OF_TRAFFIC.includes(id));
+  const cause = of.find(({ id }) => !SYMPTOMS.includes(id));
+  if (cause !== undefined) return cause;
+  return SYMPTOMS.flatMap((symptom) => of.find(({ id }) => id === symptom) ?? [])[0];
 }
 
 interface Judged {

@@ -6,6 +6,7 @@ import { errorText } from '../fault/app-error.ts';
 import type { Blind, Check, Finding } from './check.ts';
 import { CHECKS } from './checks/registry.ts';
 import { judgePods } from './judge-pods.ts';
+import { withObservedServers } from './picture/observed-server.ts';
 import { aboutNodes } from './report/about-nodes.ts';
 import type { PlacedFinding, Report } from './report/report.ts';
 import { isKnown, type Known } from './site/known.ts';
@@ -15,7 +16,8 @@ import type { NodeSite, Site } from './site/site.ts';
  * `checks`: all there are, unless a caller wants some of them only. Of nodes that are not in the site nothing is known here:
  * `notLookedAt` is filled by whoever tried.
  */
-export async function runChecks(site: Site, checks: readonly Check[] = CHECKS): Promise<Report> {
+export async function runChecks(taken: Site, checks: readonly Check[] = CHECKS): Promise<Report> {
+  const site = withObservedServers(taken);
   const findings: Finding[] = [];
   const blind: Blind[] = [];
   for (const check of checks) {

@@ -26,7 +26,8 @@ const START_MS = 1_772_532_000_000;
 
 const OPTIONS: FlowSummaryOptions = {
   sinceMs: START_MS,
-  untilMs: START_MS + 60_000,
+  untilMs: START_MS + 120_000,
+  nowMs: START_MS + 60_000,
   servers: new Set(['kube-system/node-local-dns-w1', 'kube-system/coredns-a']),
   searchOf: (pod) => searchList(pod.split('/')[0] ?? '', 'cluster.local', []),
 };
@@ -232,7 +233,7 @@ describe('createFlowSummaries', () => {
       truncatedAndDropped: 0,
       droppingPods: [],
     });
-    expect(summaryOf(cut, { ...OPTIONS, untilMs: START_MS + 500 }).truncatedAndDropped).toBe(0);
+    expect(summaryOf(cut, { ...OPTIONS, nowMs: START_MS + 500 }).truncatedAndDropped).toBe(0);
   });
 
   it("joins what the client felt with the server's own time, seen on another node and told in any order", () => {

@@ -20,6 +20,8 @@ export interface FlowSummaryOptions {
   /** Milliseconds since the epoch; what lies outside is not counted. */
   readonly sinceMs: number;
   readonly untilMs: number;
+  /** When it was asked, by which is judged what has waited too long; default: the latest time of anything that was added. */
+  readonly nowMs?: number;
   /** Pods that serve DNS: what they ask is their upstreams' load and nobody's query. */
   readonly servers: ReadonlySet<ObjectKey>;
   /** The pod's search list as `searchList` makes it, ends with their trailing dots. */
@@ -50,6 +52,7 @@ const LONGEST_MS = 30_000;
 export function createFlowSummaries(options: FlowSummaryOptions): FlowSummaries {
   const nodes = new Map<string, NodeSummary>();
   const joined = new Recent<Joined>(PLACES);
+  let latestMs = options.sinceMs;
 
   function nodeOf(name: string): NodeSummary | undefined {
     const known = nodes.get(name);
@@ -90,17 +93,20 @@ export function createFlowSummaries(options: FlowSummaryOptions): FlowSummaries 
     add(response) {
       const event = dnsEvent(response);
       if (event === undefined || event.atMs < options.sinceMs || event.atMs > options.untilMs) return;
+      latestMs = Math.max(latestMs, event.atMs);
       if (isServed(event)) {
         served(event);
         return;
       }
       const node = nodeOf(event.node);
       if (node === undefined) return;
+      node.seenAt(event.atMs);
       if (event.kind === 'lost') node.lost += event.count;
       else message(event, node);
     },
-    summaries: () => new Map([...nodes].map(([name, node]) => [name, node.summary()])),
-    empty: () => new NodeSummary(options).summary(),
+    summaries: () =>
+      new Map([...nodes].map(([name, node]) => [name, node.summary(options.nowMs ?? latestMs)])),
+    empty: () => new NodeSummary(options).summary(options.nowMs ?? latestMs),
   };
 }
 

@@ -1,5 +1,4 @@
 /** The numbers of one node. Tables of what is under way are bounded; whoever falls out of one is judged by what was seen so far. */
-import type { ObjectKey } from '../../../cluster/rows.ts';
 import type { FlowSummary } from '../agent-facts.ts';
 import type { AnsweredEvent, AskedEvent } from './dns-event.ts';
 import type { FlowSummaryOptions } from './flow-summary.ts';
@@ -62,6 +61,13 @@ export class NodeSummary {
   }
 
   #latestMs = 0;
+  #firstMs: number | undefined;
+
+  /** Of anything on the node: what it still has may begin long after what was asked for. */
+  seenAt(atMs: number): void {
+    this.#firstMs = Math.min(this.#firstMs ?? atMs, atMs);
+    this.#latestMs = Math.max(this.#latestMs, atMs);
+  }
 
   /** Of a server's own query: only where it went counts. */
   upstream({ toWorld, server, atMs }: AskedEvent): void {
@@ -69,7 +75,6 @@ export class NodeSummary {
   }
 
   asked(event: AskedEvent): void {
-    this.#latestMs = Math.max(this.#latestMs, event.atMs);
     this.upstream(event);
     if (event.udp) {
       if (this.#isAgain(event)) return;
@@ -104,18 +109,22 @@ export class NodeSummary {
     this.#served.add(servedMs);
   }
 
-  summary(): FlowSummary {
-    const { sinceMs, untilMs } = this.#options;
+  /** `nowMs`: what has waited longer than it may is judged by it. */
+  summary(nowMs: number): FlowSummary {
+    const { sinceMs } = this.#options;
     const misses = new Map(this.#missesOfPods.list(POD_PLACES).map(({ text, count }) => [text, count]));
-    const waiting = [...this.#open.values()].filter(
-      ({ firstMs }) => untilMs - firstMs > UNANSWERED_MS,
-    ).length;
+    const waiting = [...this.#open.values()].filter(({ firstMs }) => nowMs - firstMs > UNANSWERED_MS).length;
     return {
-      ...{ sinceMs, untilMs, queries: this.#queries, searchMisses: this.#searchMisses },
+      ...{
+        sinceMs: this.#firstMs ?? sinceMs,
+        untilMs: Math.max(sinceMs, nowMs),
+        queries: this.#queries,
+        searchMisses: this.#searchMisses,
+      },
       topSuffixes: this.#suffixes.list(8).map(({ text, count }) => ({ suffix: text, misses: count })),
-      ...this.#truncated.summary(untilMs),
+      ...this.#truncated.summary(nowMs),
       retries: this.#retries,
-      retryingPods: this.#retrying.list(5).map(({ text, count }) => ({ pod: podKey(text), retries: count })),
+      retryingPods: this.#retrying.list(5).map(({ text, count }) => ({ pod: text, retries: count })),
       ...(this.lost > 0 ? {} : { unanswered: waiting + this.#forgottenUnanswered }),
       ...{
         pairedQueries: this.#pairs,
@@ -127,7 +136,7 @@ export class NodeSummary {
       ...latency('comparedLatencyMs', this.#comparedFelt),
       topNames: this.#names.list(20).map(({ text, count }) => ({ name: text, queries: count })),
       topPods: this.#pods.list(20).map(({ text, count }) => {
-        return { pod: podKey(text), queries: count, searchMisses: misses.get(text) ?? 0 };
+        return { pod: text, queries: count, searchMisses: misses.get(text) ?? 0 };
       }),
       upstreamPeaks: this.#peaks.list(20),
       lost: this.lost,
@@ -172,10 +181,4 @@ function latency(
 ): Partial<FlowSummary> {
   const summary = latencies.summary();
   return summary === undefined ? {} : { [key]: summary };
-}
-
-/** They went in as keys and came out uncut: the parts of one are 253 characters at most. */
-function podKey(text: string): ObjectKey {
-  const slash = text.indexOf('/');
-  return `${text.slice(0, Math.max(0, slash))}/${text.slice(slash + 1)}`;
 }
