@@ -6,6 +6,7 @@ import type { ClusterSnapshot } from '../../cluster/snapshot.ts';
 import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
 import type { NarrowOptions } from '../../flow/filter/narrow.ts';
 import type { Turns } from '../../flow/turns.ts';
+import type { HubbleErrorCode } from '../../hubble/errors.ts';
 import type { TlsFiles } from '../../hubble/listen/tls-files.ts';
 import type { PeerSource } from '../../hubble/observer-source.ts';
 import { type HubbleServer, startHubbleServer } from '../../hubble/server.ts';
@@ -66,8 +67,7 @@ export async function startNodeHubble(options: NodeHubbleOptions): Promise<NodeH
   const peers = peersOf(options);
   const start = (withCilium: boolean) =>
     startHubbleServer({
-      ...{ source, clock, log, listen: addressesOf(options, withCilium) },
-      ...(peers === undefined ? {} : { peers }),
+      ...{ source, peers, clock, log, listen: addressesOf(options, withCilium) },
     });
   try {
     const server = await start(true).catch((error: unknown) => {
@@ -119,10 +119,18 @@ function isAbout(error: unknown, path: string): boolean {
   return error instanceof AppError && error.message.endsWith(`: received ${path}`);
 }
 
-/** Without an address of its own an agent knows none of the others. */
-function peersOf({ snapshot, listenAddress, tls }: NodeHubbleOptions): PeerSource | undefined {
-  if (listenAddress === undefined) return undefined;
+/** Without an address of its own an agent knows none of the others'. */
+function peersOf({ snapshot, listenAddress, tls }: NodeHubbleOptions): PeerSource {
+  if (listenAddress === undefined) return noPeers;
   return createNodePeers({
     ...{ snapshot, port: listenAddress.port, tls: tls !== undefined, clusterName: CLUSTER_NAME },
+  });
+}
+
+// biome-ignore lint/correctness/useYield: it has nothing to give, and says why when it is asked.
+async function* noPeers(): AsyncGenerator<never, void, void> {
+  const code: HubbleErrorCode = 'HUBBLE_UNSUPPORTED';
+  throw new AppError(code, 'Cannot give peers: this agent has no address for others', {
+    hint: 'Start the agents with --hubble-listen-address',
   });
 }

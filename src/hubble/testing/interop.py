@@ -41,12 +41,15 @@ def streamed(question, call):
 
 def taken(question, call, count):
     rows = []
-    for row in call:
-        rows.append(MessageToDict(row, preserving_proto_field_name=True))
-        if len(rows) == count:
-            break
-    call.cancel()
-    say(question, rows)
+    try:
+        for row in call:
+            rows.append(MessageToDict(row, preserving_proto_field_name=True))
+            if len(rows) == count:
+                break
+        call.cancel()
+        say(question, rows)
+    except grpc.RpcError as error:
+        say(question, {"code": error.code().name, "details": error.details()})
 
 
 def ask(target, files):
