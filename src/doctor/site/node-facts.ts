@@ -134,6 +134,8 @@ export interface ProcessFact {
   readonly command: string;
   /** At most 64 of at most 256 characters. */
   readonly args: readonly string[];
+  /** It lives in a pod's network and not in the node's; absent where that could not be looked at. */
+  readonly inPod?: boolean;
   /** Milliseconds since the epoch. */
   readonly startedAtMs?: number;
   /** Its memory limit and what it uses (RSS), in bytes. */

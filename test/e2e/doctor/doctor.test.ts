@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../../src/doctor/report/report.ts';
 import { FAULTS } from './faults.ts';
+import type { Mend } from './rig/cluster-objects.ts';
 import { DoctorLab, found, podIn } from './rig/doctor-lab.ts';
 import { CLIENT, type ExpectedFinding, type Fault } from './rig/fault.ts';
 import { machineState } from './rig/machine-state.ts';
@@ -80,8 +81,9 @@ async function prove(fault: Fault): Promise<void> {
   const isThere = (report: Report) => found(report, id).some((finding) => matches(finding, finds));
   const isGone = (report: Report) => !isThere(report);
   expect(found((await lab.doctor(...args)).report, id).filter((one) => matches(one, finds))).toEqual([]);
-  const mend = await fault.build(lab);
+  const mends: Mend[] = [];
   try {
+    await fault.build(lab, (mend) => void mends.unshift(mend));
     const isSo = (report: Report) =>
       verdict === undefined || podIn(report, verdict.pod)?.verdict === verdict.is;
     const report = await look(args, (one) => isThere(one) && isSo(one));
@@ -93,7 +95,7 @@ async function prove(fault: Fault): Promise<void> {
         ...(verdict.because === undefined ? {} : { because: verdict.because }),
       });
   } finally {
-    await mend();
+    for (const mend of mends) await mend();
   }
   const after = await look(args, (report) => isGone(report) && report.exitCode === 0);
   expect(found(after, id).filter((finding) => matches(finding, finds))).toEqual([]);

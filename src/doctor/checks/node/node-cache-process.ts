@@ -32,9 +32,14 @@ const USUAL_ADDRESSES: readonly string[] = [
   '169.254.10.11',
 ];
 
-/** Of a node whose processes are known; none otherwise. */
+/**
+ * Those in the node's network, whose interface and rules are the node's; none where processes are not known. What a cache in
+ * a pod was told to set up concerns its pod alone.
+ */
 export function nodeCaches(facts: Pick<NodeFacts, 'processes'>): readonly NodeCacheProcess[] {
-  return knownOr(facts.processes, []).filter(isNodeCache).map(describe);
+  return knownOr(facts.processes, [])
+    .filter((process) => process.inPod !== true && isNodeCache(process))
+    .map(describe);
 }
 
 function isNodeCache({ command, args }: ProcessFact): boolean {

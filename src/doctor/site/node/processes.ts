@@ -2,7 +2,7 @@
  * Processes of the machine that have to do with DNS: servers and caches of anybody, proxies and agents of CNIs. What they
  * were told (their arguments) is where most mistakes are to be seen.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProcessFact, ResolvConfFact } from '../node-facts.ts';
 import { readBounded } from './bounded-file.ts';
@@ -40,17 +40,30 @@ function describe(pid: number, bootMs: number | undefined): ProcessFact | undefi
     const args = parseArgs(readBounded(`/proc/${pid}/cmdline`, MAX_CMDLINE_BYTES));
     if (!isOfInterest(command, args)) return undefined;
     const startedAtMs = startOf(pid, bootMs);
+    const inPod = livesInPod(pid);
     const resolvConf = resolvConfOf(pid);
     return {
       pid,
       command,
       args,
+      ...(inPod === undefined ? {} : { inPod }),
       ...(startedAtMs === undefined ? {} : { startedAtMs }),
       memory: memoryOf(pid),
       ...(resolvConf === undefined ? {} : { resolvConf }),
     };
   } catch {
     // It has ended.
+    return undefined;
+  }
+}
+
+/** In another network namespace than ours, which is the node's. */
+function livesInPod(pid: number): boolean | undefined {
+  try {
+    const inodeOf = (path: string) => statSync(path, { bigint: true }).ino;
+    return inodeOf(`/proc/${pid}/ns/net`) !== inodeOf('/proc/thread-self/ns/net');
+  } catch {
+    // None of ours to look into.
     return undefined;
   }
 }

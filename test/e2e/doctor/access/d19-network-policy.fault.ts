@@ -2,7 +2,6 @@
  * A policy that allows DNS by the labels of the cluster's own servers: the redirected query goes to the cache's pod, which is
  * not among them. The lab enforces no policies: a rule in the pod's own network drops what a CNI would drop.
  */
-import { mendAll } from '../rig/doctor-lab.ts';
 import { CLIENT, type Fault } from '../rig/fault.ts';
 
 const POLICY = `
@@ -22,16 +21,16 @@ spec:
 export const d19: Fault = {
   id: 'D19',
   name: 'a network policy written for the cluster DNS (a rule in the pod stands for the CNI)',
-  async build(lab) {
-    const policy = await lab.objects.apply(POLICY);
+  async build(lab, keep) {
+    keep(await lab.objects.apply(POLICY));
+    keep(async () => {
+      await lab.inPod(CLIENT, 'nft', 'delete', 'table', 'ip', 'cni');
+    });
     await lab.inPod(
       CLIENT,
       'nft',
       'add table ip cni; add chain ip cni out { type filter hook output priority 0; }; add rule ip cni out meta l4proto { udp, tcp } th dport 53 drop',
     );
-    return mendAll(policy, async () => {
-      await lab.inPod(CLIENT, 'nft', 'delete', 'table', 'ip', 'cni');
-    });
   },
   finds: {
     severity: 'broken',

@@ -4,8 +4,9 @@ import type { Fault } from '../rig/fault.ts';
 export const d20: Fault = {
   id: 'D20',
   name: 'a rule for names that sees nothing of the cache',
-  build: (lab) =>
-    lab.objects.apply(`
+  build: async (lab, keep) =>
+    keep(
+      await lab.objects.apply(`
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: { name: by-name, namespace: default }
@@ -16,6 +17,7 @@ spec:
       toPorts: [{ ports: [{ port: "53", protocol: ANY }], rules: { dns: [{ matchPattern: "*" }] } }]
     - toFQDNs: [{ matchName: github.com }]
 `),
+    ),
   finds: {
     severity: 'broken',
     object: 'CiliumNetworkPolicy default/by-name',

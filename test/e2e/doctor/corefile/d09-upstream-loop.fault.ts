@@ -9,16 +9,15 @@ export const d09: Fault = {
   id: 'D09',
   name: 'a server whose upstream is itself, and ends for it',
   args: [],
-  async build(lab) {
-    const mend = await withCorefile(lab, 'coredns', (text) =>
-      text.replace('forward . /etc/resolv.conf', 'forward . 127.0.0.1'),
+  async build(lab, keep) {
+    keep(() => lab.untilPod(POD, ({ ready }) => ready).then(() => undefined));
+    keep(
+      await withCorefile(lab, 'coredns', (text) =>
+        text.replace('forward . /etc/resolv.conf', 'forward . 127.0.0.1'),
+      ),
     );
     killPod(POD);
     await lab.untilPod(POD, ({ restarts }) => restarts > 1);
-    return async () => {
-      await mend();
-      await lab.untilPod(POD, ({ ready }) => ready);
-    };
   },
   finds: {
     severity: 'broken',

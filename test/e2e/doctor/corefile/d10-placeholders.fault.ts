@@ -9,12 +9,11 @@ const POD = 'node-local-dns-unfilled';
 export const d10: Fault = {
   id: 'D10',
   name: 'placeholders that nobody filled in',
-  async build(lab) {
+  async build(lab, keep) {
     const args = ['-localip', '__PILLAR__LOCAL__DNS__,__PILLAR__DNS__SERVER__', '-conf', '/etc/Corefile'];
-    const mend = await lab.objects.apply(cachePod({ name: POD, owner: 'unfilled', args }), 'crash');
+    keep(await lab.objects.apply(cachePod({ name: POD, owner: 'unfilled', args }), 'crash'));
     const log = podLog(POD);
     if (!log.includes('__PILLAR__LOCAL__DNS__')) throw new Error(`It did not end for that: ${log}`);
-    return mend;
   },
   finds: {
     severity: 'broken',

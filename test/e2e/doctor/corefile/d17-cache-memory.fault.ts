@@ -7,8 +7,9 @@ import type { Fault } from '../rig/fault.ts';
 export const d17: Fault = {
   id: 'D17',
   name: 'four caches below a limit for one',
-  build: (lab) =>
-    lab.objects.apply(`
+  build: async (lab, keep) =>
+    keep(
+      await lab.objects.apply(`
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: { name: node-local-dns, namespace: kube-system }
@@ -29,6 +30,7 @@ spec:
           volumeMounts: [{ name: config-volume, mountPath: /etc/coredns }]
       volumes: [{ name: config-volume, configMap: { name: node-local-dns } }]
 `),
+    ),
   finds: {
     severity: 'warning',
     object: 'DaemonSet kube-system/node-local-dns',

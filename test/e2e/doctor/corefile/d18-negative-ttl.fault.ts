@@ -1,5 +1,4 @@
 /** A cache that keeps denials for five minutes, and a service that was asked for before it was there. */
-import { mendAll } from '../rig/doctor-lab.ts';
 import { CLIENT, type Fault } from '../rig/fault.ts';
 import { restartPod, withCorefile } from './with-corefile.ts';
 
@@ -8,20 +7,21 @@ const NAME = 'late.default.svc.cluster.local';
 export const d18: Fault = {
   id: 'D18',
   name: 'a service that stays denied after it was made',
-  async build(lab) {
-    const config = await withCorefile(lab, 'node-local-dns', (text) =>
-      text.replace('denial 9984 5', 'denial 9984 300'),
+  async build(lab, keep) {
+    keep(
+      await withCorefile(lab, 'node-local-dns', (text) => text.replace('denial 9984 5', 'denial 9984 300')),
     );
     await restartPod(lab, 'node-local-dns-dwrcm');
     const denied = await lab.inPod(CLIENT, 'dig', NAME);
     if (!denied.text.includes('NXDOMAIN')) throw new Error(`It was not denied: ${denied.text}`);
-    const service = await lab.objects.apply(`
+    keep(
+      await lab.objects.apply(`
 apiVersion: v1
 kind: Service
 metadata: { name: late, namespace: default }
 spec: { selector: { app: late }, ports: [{ port: 80 }] }
-`);
-    return mendAll(config, service, () => undefined);
+`),
+    );
   },
   finds: {
     severity: 'warning',

@@ -8,7 +8,7 @@ import { startStockCache } from './stock-cache.ts';
 export const d05: Fault = {
   id: 'D05',
   name: 'a stock cache in its first minute (a process of its name stands for it)',
-  build: (lab) => startStockCache(lab, '-localip', '169.254.25.10'),
+  build: async (lab, keep) => keep(await startStockCache(lab, '-localip', '169.254.25.10')),
   finds: {
     severity: 'warning',
     node: WORKER,

@@ -1,4 +1,5 @@
 /** A node cache on the host that was told to leave its interface and rules when it ends, and ended. */
+import { type DoctorLab, eventually } from '../rig/doctor-lab.ts';
 import { type Fault, WORKER } from '../rig/fault.ts';
 import { cachePod, hostCacheConfig } from '../rig/pods.ts';
 
@@ -14,19 +15,26 @@ function hostCache(args: readonly string[]): string {
   })}`;
 }
 
+function serves(lab: DoctorLab): Promise<void> {
+  return eventually('the cache on the host serves', async () => {
+    const words = ['dig', '+time=1', '+tries=1', '@169.254.20.10', '+short', 'google.com'];
+    return (await lab.inPod('netshoot', ...words)).text.includes('142.250.196.110');
+  });
+}
+
 export const d06: Fault = {
   id: 'D06',
   name: 'an interface and rules that a cache left behind',
-  async build(lab) {
-    const leave = await lab.objects.apply(hostCache([...ARGS, '-skipteardown=true']));
-    const { status, text } = await lab.inPod('netshoot', 'dig', '@169.254.20.10', '+short', 'google.com');
-    if (status !== 0 || !text.includes('142.250.196.110')) throw new Error(`It has never served: ${text}`);
-    await leave();
-    return async () => {
+  async build(lab, keep) {
+    keep(async () => {
       // The next one finds what was left, takes it for its own, and cleans up when it ends.
       const end = await lab.objects.apply(hostCache(ARGS));
+      await serves(lab);
       await end();
-    };
+    });
+    const leave = await lab.objects.apply(hostCache([...ARGS, '-skipteardown=true']));
+    await serves(lab);
+    await leave();
   },
   finds: {
     severity: 'broken',

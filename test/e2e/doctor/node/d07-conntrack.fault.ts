@@ -2,7 +2,6 @@
  * A server of the cluster's DNS that goes while clients' connections are tracked to it. kube-proxy's rules sent them there,
  * so there is no policy meanwhile. The server is a pod that stays silent: its clients wait.
  */
-import { mendAll } from '../rig/doctor-lab.ts';
 import { type Fault, WORKER } from '../rig/fault.ts';
 import { idlePod } from '../rig/pods.ts';
 
@@ -12,15 +11,20 @@ const PORTS = 40;
 export const d07: Fault = {
   id: 'D07',
   name: 'connections that stay tracked to a server that is gone',
-  async build(lab) {
-    const policy = await lab.withoutPolicy();
+  async build(lab, keep) {
+    keep(await lab.withoutPolicy());
+    keep(() => lab.forgetConnections(WORKER));
     const server = await lab.objects.apply(idlePod('coredns-silent', { 'k8s-app': 'kube-dns' }));
-    await lab.untilFrontend(WORKER, '10.96.0.10:53/UDP', 'ClusterIP', 3);
+    let isThere = true;
+    const stop = async () => {
+      if (isThere) await server();
+      isThere = false;
+    };
+    keep(stop);
     await lab.untilProxied(WORKER, 3);
     const send = `for p in $(seq ${PORTS}); do echo x > /dev/udp/10.96.0.10/53; done`;
     await lab.inPod('netshoot', 'bash', '-c', send);
-    await server();
-    return mendAll(policy, () => lab.forgetConnections(WORKER));
+    await stop();
   },
   finds: {
     severity: 'broken',

@@ -1,7 +1,6 @@
 /** Two programs of the node that both have port 53 of one address. */
 
 import type { DoctorLab } from '../rig/doctor-lab.ts';
-import { mendAll } from '../rig/doctor-lab.ts';
 import { type Fault, WORKER } from '../rig/fault.ts';
 
 function listen(lab: DoctorLab, name: string) {
@@ -13,7 +12,10 @@ function listen(lab: DoctorLab, name: string) {
 export const d22: Fault = {
   id: 'D22',
   name: 'two programs on port 53 of one address',
-  build: async (lab) => mendAll(await listen(lab, 'dnsmasq'), await listen(lab, 'systemd-resolve')),
+  async build(lab, keep) {
+    keep(await listen(lab, 'dnsmasq'));
+    keep(await listen(lab, 'systemd-resolve'));
+  },
   finds: {
     severity: 'warning',
     node: WORKER,

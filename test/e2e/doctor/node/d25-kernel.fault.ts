@@ -13,7 +13,7 @@ import { type Fault, WORKER } from '../rig/fault.ts';
 export const d25: Fault = {
   id: 'D25',
   name: "somebody else's program behind ours",
-  async build() {
+  async build(_, keep) {
     const path = namespacePath(nodeNamespace({ name: WORKER }));
     const node = listNamespaces().find((namespace) => namespace.path === path);
     if (node === undefined) throw new Error(`There is no ${path}`);
@@ -21,7 +21,7 @@ export const d25: Fault = {
       const ifindex = findInterface(podInterface('netshoot'))?.ifindex ?? 0;
       return hangByTcx(ifindex, { name: 'cil_from_contain', verdict: NEXT, place: 'last' });
     });
-    return () => owner?.close();
+    keep(() => owner?.close());
   },
   finds: { severity: 'info', node: WORKER, says: [/ingress: cil_from_contain \(tcx\) runs after zerohop/] },
 };

@@ -1,5 +1,4 @@
 /** The original node-cache cannot run here: a process with its name and flags that does nothing stands for it. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mend } from '../rig/cluster-objects.ts';
 import type { DoctorLab } from '../rig/doctor-lab.ts';
 import { WORKER } from '../rig/fault.ts';
@@ -9,9 +8,4 @@ const IDLE = 'console.log("ready");setInterval(() => 0, 1 << 30)';
 export function startStockCache(lab: DoctorLab, ...flags: readonly string[]): Promise<Mend> {
   const command = `exec -a node-cache "${process.execPath}" -e '${IDLE}' -- "$@"`;
   return lab.startInNode(WORKER, 'bash', '-c', command, 'bash', ...flags);
-}
-
-/** Its age counts in whole seconds: what is told of a cache in its first interval is another finding. */
-export function untilOlderThan(seconds: number): Promise<void> {
-  return sleep(seconds * 1000);
 }

@@ -5,11 +5,10 @@ import { idlePod } from '../rig/pods.ts';
 export const d21: Fault = {
   id: 'D21',
   name: "a pod on the host's network with dnsPolicy ClusterFirst",
-  async build(lab) {
-    const mend = await lab.objects.apply(idlePod('host-agent', { app: 'host-agent' }, '  hostNetwork: true'));
+  async build(lab, keep) {
+    keep(await lab.objects.apply(idlePod('host-agent', { app: 'host-agent' }, '  hostNetwork: true')));
     const { text } = await lab.inPod('host-agent', 'dig', 'kubernetes.default.svc.cluster.local');
     if (!text.includes('NXDOMAIN')) throw new Error(`It resolves: ${text}`);
-    return mend;
   },
   finds: {
     severity: 'warning',

@@ -5,16 +5,18 @@ import { cachePod } from '../rig/pods.ts';
 export const d24: Fault = {
   id: 'D24',
   name: 'a second cache on a node that has one',
-  build: (lab) =>
-    lab.objects.apply(
-      cachePod({
-        name: 'second-dns-h5t9b',
-        owner: 'second-dns',
-        args: [
-          ...['-localip', '169.254.20.10', '-conf', '/etc/Corefile', '-upstreamsvc', 'kube-dns-upstream'],
-          ...['-skipteardown=true', '-setupinterface=false', '-setupiptables=false'],
-        ],
-      }),
+  build: async (lab, keep) =>
+    keep(
+      await lab.objects.apply(
+        cachePod({
+          name: 'second-dns-h5t9b',
+          owner: 'second-dns',
+          args: [
+            ...['-localip', '169.254.20.10', '-conf', '/etc/Corefile', '-upstreamsvc', 'kube-dns-upstream'],
+            ...['-skipteardown=true', '-setupinterface=false', '-setupiptables=false'],
+          ],
+        }),
+      ),
     ),
   finds: {
     severity: 'warning',

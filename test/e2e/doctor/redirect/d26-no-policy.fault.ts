@@ -5,7 +5,7 @@ export const d26: Fault = {
   id: 'D26',
   name: 'a node cache that no policy sends queries to',
   args: [],
-  build: (lab) => lab.withoutPolicy(),
+  build: async (lab, keep) => keep(await lab.withoutPolicy()),
   finds: {
     severity: 'bypassed',
     object: 'DaemonSet kube-system/node-local-dns',

@@ -6,7 +6,6 @@
  * The lab has no Cilium. Its ConfigMap stands there, and rules in the client's own network do what Cilium's programs do with
  * such a policy at the client's socket: they give it the address of the selected pod before there is a packet.
  */
-import { mendAll } from '../rig/doctor-lab.ts';
 import { CLIENT, type Fault } from '../rig/fault.ts';
 import { cachePod, hostCacheConfig } from '../rig/pods.ts';
 
@@ -41,34 +40,35 @@ table ip stand-in-for-cilium {
 export const d27: Fault = {
   id: 'D27',
   name: "upstream's nodelocaldns.yaml where kube-proxy is replaced: connection refused",
-  async build(lab) {
-    const policy = await lab.withoutPolicy();
-    const cilium = await lab.objects.apply(CILIUM);
-    const cache = await lab.objects.apply(
-      `${hostCacheConfig('stock-node-local-dns', '169.254.20.10 10.96.0.10')}---${cachePod({
-        name: 'stock-node-local-dns-x7k2p',
-        owner: 'stock-node-local-dns',
-        label: 'node-local-dns',
-        hostNetwork: true,
-        configMap: 'stock-node-local-dns',
-        args: [
-          '-localip',
-          '169.254.20.10,10.96.0.10',
-          '-conf',
-          '/etc/Corefile',
-          '-upstreamsvc',
-          'kube-dns-upstream',
-        ],
-      })}`,
+  async build(lab, keep) {
+    keep(await lab.withoutPolicy());
+    keep(await lab.objects.apply(CILIUM));
+    keep(
+      await lab.objects.apply(
+        `${hostCacheConfig('stock-node-local-dns', '169.254.20.10 10.96.0.10')}---${cachePod({
+          name: 'stock-node-local-dns-x7k2p',
+          owner: 'stock-node-local-dns',
+          label: 'node-local-dns',
+          hostNetwork: true,
+          configMap: 'stock-node-local-dns',
+          args: [
+            '-localip',
+            '169.254.20.10,10.96.0.10',
+            '-conf',
+            '/etc/Corefile',
+            '-upstreamsvc',
+            'kube-dns-upstream',
+          ],
+        })}`,
+      ),
     );
+    keep(async () => {
+      await lab.inPod('netshoot', 'nft', 'delete', 'table', 'ip', 'stand-in-for-cilium');
+    });
     await lab.inPod('netshoot', 'sh', '-c', `nft -f - <<'END'${REDIRECT_TO_THE_NODE}END`);
     const { text } = await lab.inPod('netshoot', 'dig', '+tries=1', 'google.com');
     if (!text.includes('communications error to 10.96.0.10#53: connection refused'))
       throw new Error(`The fault is not there: ${text}`);
-    const rules = async () => {
-      await lab.inPod('netshoot', 'nft', 'delete', 'table', 'ip', 'stand-in-for-cilium');
-    };
-    return mendAll(policy, cilium, cache, rules);
   },
   finds: {
     severity: 'broken',

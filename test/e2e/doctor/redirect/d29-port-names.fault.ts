@@ -5,9 +5,11 @@ import { CLIENT, type Fault } from '../rig/fault.ts';
 export const d29: Fault = {
   id: 'D29',
   name: 'port names of service and policy that do not agree',
-  async build(lab) {
-    const right = await lab.objects.remove(POLICY_PATH);
-    const policy = await lab.objects.apply(`
+  async build(lab, keep) {
+    keep(() => lab.untilRedirected().then(() => undefined));
+    keep(await lab.objects.remove(POLICY_PATH));
+    keep(
+      await lab.objects.apply(`
 apiVersion: cilium.io/v2
 kind: CiliumLocalRedirectPolicy
 metadata: { name: nodelocaldns, namespace: kube-system }
@@ -19,13 +21,9 @@ spec:
     toPorts:
       - { port: "53", protocol: UDP, name: dns-udp }
       - { port: "53", protocol: TCP, name: dns-tcp }
-`);
+`),
+    );
     await lab.untilFrontend('k8s-w1', '10.96.0.10:53/UDP', 'ClusterIP');
-    return async () => {
-      await policy();
-      await right();
-      await lab.untilRedirected();
-    };
   },
   finds: {
     severity: 'bypassed',

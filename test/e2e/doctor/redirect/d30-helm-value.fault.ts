@@ -3,15 +3,15 @@
  * cilium-config does not have the switch. Where a zerohop agent redirects nobody needs Cilium's, so the agents are told of no
  * policy: it is what Cilium would be asked for.
  */
-import { mendAll } from '../rig/doctor-lab.ts';
 import { CLIENT, type Fault } from '../rig/fault.ts';
 
 export const d30: Fault = {
   id: 'D30',
   name: 'the value that changed its name between Cilium 1.17 and 1.18',
-  async build(lab) {
-    const policy = await lab.withoutPolicy();
-    const cilium = await lab.objects.apply(`
+  async build(lab, keep) {
+    keep(await lab.withoutPolicy());
+    keep(
+      await lab.objects.apply(`
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: cilium-config, namespace: kube-system }
@@ -27,8 +27,8 @@ spec:
     spec:
       hostNetwork: true
       containers: [{ name: cilium-agent, image: "quay.io/cilium/cilium:v1.17.6" }]
-`);
-    return mendAll(policy, cilium);
+`),
+    );
   },
   finds: {
     severity: 'bypassed',

@@ -5,9 +5,11 @@ import { CLIENT, type Fault } from '../rig/fault.ts';
 export const d32: Fault = {
   id: 'D32',
   name: 'a policy that selects no pod',
-  async build(lab) {
-    const right = await lab.objects.remove(POLICY_PATH);
-    const policy = await lab.objects.apply(`
+  async build(lab, keep) {
+    keep(() => lab.untilRedirected().then(() => undefined));
+    keep(await lab.objects.remove(POLICY_PATH));
+    keep(
+      await lab.objects.apply(`
 apiVersion: cilium.io/v2
 kind: CiliumLocalRedirectPolicy
 metadata: { name: nodelocaldns, namespace: kube-system }
@@ -19,13 +21,9 @@ spec:
     toPorts:
       - { port: "53", protocol: UDP, name: dns }
       - { port: "53", protocol: TCP, name: dns-tcp }
-`);
+`),
+    );
     await lab.untilRedirected(false);
-    return async () => {
-      await policy();
-      await right();
-      await lab.untilRedirected();
-    };
   },
   finds: {
     severity: 'bypassed',

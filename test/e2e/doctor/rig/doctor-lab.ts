@@ -119,7 +119,7 @@ export class DoctorLab {
       const row = rows.find(
         (one) => `${one.frontend.address}:${one.frontend.port}/${one.frontend.protocol}` === frontend,
       );
-      if (row?.frontend.type !== type || row.status?.state !== 'done') return undefined;
+      if (row?.frontend.type !== type || (row.status?.state ?? 'done') !== 'done') return undefined;
       return backends === undefined || row.frontend.backends.length === backends ? true : undefined;
     });
   }
@@ -259,13 +259,6 @@ async function killed(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');
   await ended;
-}
-
-/** Several, taken away in the opposite order. */
-export function mendAll(...mends: readonly Mend[]): Mend {
-  return async () => {
-    for (const mend of mends.toReversed()) await mend();
-  };
 }
 
 /** For what the kernel or a resolver does in its own time. */

@@ -4,14 +4,17 @@ import type { Verdict } from '../../../../src/doctor/report/report.ts';
 import type { Mend } from './cluster-objects.ts';
 import type { DoctorLab } from './doctor-lab.ts';
 
+/** Mends are run in the opposite order, also when the rest could not be built. */
+export type Keep = (mend: Mend) => void;
+
 export interface Fault {
   readonly id: CheckId;
   /** Goes on after "sees", as the name of its test. */
   readonly name: string;
   /** Of the doctor, besides `-o json`. Default: the worker node only. */
   readonly args?: readonly string[];
-  /** Resolves when the fault is there for real. */
-  build(lab: DoctorLab): Promise<Mend>;
+  /** Resolves when the fault is there for real. What takes it away is kept as soon as there is something to take away. */
+  build(lab: DoctorLab, keep: Keep): Promise<void>;
   readonly finds: ExpectedFinding;
   /** What becomes of a pod's queries while the fault is there; absent where they are none the worse for it. */
   readonly verdict?: { readonly pod: string; readonly is: Verdict; readonly because?: CheckId };

@@ -21,7 +21,7 @@ metadata:
   namespace: kube-system
   labels: { k8s-app: ${label} }
   ownerReferences:
-    - { apiVersion: apps/v1, kind: DaemonSet, name: ${owner}, uid: 5b1d0c9e-0000-4000-8000-0000000000aa }
+    - { apiVersion: apps/v1, kind: DaemonSet, name: ${owner}, uid: 5b1d0c9e-0000-4000-8000-0000000000aa, controller: true }
 spec:
   nodeName: k8s-w1
   hostNetwork: ${hostNetwork}
