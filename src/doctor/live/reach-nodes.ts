@@ -83,19 +83,37 @@ interface AgentPod {
   readonly container: string;
 }
 
+/** A doctor's own pod (deploy/kustomize/overlays/doctor) may look into pods; an agent's sees what an agent sees. */
 function agentOn({ cluster }: Site, node: string): AgentPod | undefined {
-  for (const pod of knownOr(cluster.pods, [])) {
-    if (pod.nodeName !== node || pod.phase !== 'Running' || pod.deleting) continue;
-    const container = agentContainer(pod);
-    if (container !== undefined) return { namespace: pod.namespace, name: pod.name, container };
+  const here = knownOr(cluster.pods, []).filter(
+    (pod) => pod.nodeName === node && pod.phase === 'Running' && !pod.deleting,
+  );
+  for (const containerOf of [doctorContainer, agentContainer]) {
+    for (const pod of here) {
+      const container = containerOf(pod);
+      if (container !== undefined) return { namespace: pod.namespace, name: pod.name, container };
+    }
   }
   return undefined;
 }
 
+function doctorContainer({ spec }: PodFact): string | undefined {
+  return isOurs(spec, 'doctor') ? spec.containers[0]?.name : undefined;
+}
+
+/** By its labels, for a registry of one's own may have given the image another name. */
 function agentContainer({ spec }: PodFact): string | undefined {
+  const labelled = isOurs(spec, 'agent');
   return spec.containers.find(
-    ({ image, args }) => /(^|\/)zerohop([:@]|$)/.test(image) && args.slice(0, 2).includes('agent'),
+    ({ image, args }) =>
+      (labelled || /(^|\/)zerohop([:@]|$)/.test(image)) && args.slice(0, 2).includes('agent'),
   )?.name;
+}
+
+function isOurs({ labels }: PodFact['spec'], component: string): boolean {
+  return (
+    labels['app.kubernetes.io/name'] === 'zerohop' && labels['app.kubernetes.io/component'] === component
+  );
 }
 
 function whyNot(node: string, agent: AgentPod | undefined, { kubectl }: Ways): NotLookedAt {
