@@ -3,17 +3,15 @@ import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LocalRedirectPolicyRow } from '../cluster/rows.ts';
 import { type ClusterSnapshot, EMPTY_SNAPSHOT, type KindName } from '../cluster/snapshot.ts';
 import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../datapath/fake-datapath.ts';
-import type { GetFlowsRequest } from '../flow/api.ts';
 import { ip, SAMPLE_CLUSTER } from '../flow/testing/sample-cluster.ts';
-import { CACHE, packet } from '../flow/testing/sample-packet.ts';
 import { createStore, type Store } from '../store/store.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { type Agent, startNode } from './agent.ts';
 import { type AgentClient, createAgentClient } from './client.ts';
 import { discoverAgents } from './discover.ts';
+import { WITH_POLICY } from './testing/node-bench.ts';
 
 const QUIET = {
   debug: () => undefined,
@@ -23,22 +21,6 @@ const QUIET = {
   fatal: (text: string): never => {
     throw new Error(text);
   },
-};
-
-const POLICY: LocalRedirectPolicyRow = {
-  ...{ namespace: 'kube-system', name: 'nodelocaldns', uid: 'u', createdAtMs: 0 },
-  skipRedirectFromBackend: false,
-  serviceMatcher: { serviceName: 'kube-dns', namespace: 'kube-system', toPorts: [] },
-  backendSelector: { matchLabels: { 'k8s-app': 'node-local-dns' }, matchExpressions: [] },
-  backendPorts: [
-    { port: '53', name: 'dns', protocol: 'UDP' },
-    { port: '53', name: 'dns-tcp', protocol: 'TCP' },
-  ],
-};
-const WITH_POLICY: ClusterSnapshot = {
-  ...SAMPLE_CLUSTER,
-  generation: 2,
-  localRedirectPolicies: new Map([['kube-system/nodelocaldns', POLICY]]),
 };
 
 /** One agent of k8s-w1 between a scripted cluster and the fake kernel, in a directory of its own. */
@@ -82,12 +64,6 @@ beforeEach(async () => {
   await bench.start();
 });
 afterEach(() => bench.end());
-
-async function collect(request: GetFlowsRequest): Promise<readonly string[]> {
-  const summaries: string[] = [];
-  for await (const { flow } of bench.client.flows(request)) summaries.push(flow?.Summary ?? 'lost');
-  return summaries;
-}
 
 describe('the agent', () => {
   it('lists after a restart what the kernel still redirects, while the API server is away', async () => {
@@ -177,84 +153,19 @@ describe('the agent', () => {
     expect(status.counters.fellBack['no-socket']).toBe('0');
   });
 
+  it('says so to who asks for what there is not', async () => {
+    const status = await new Promise<number | undefined>((resolve) => {
+      const request = httpRequest(
+        { socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' },
+        (response) => resolve(response.statusCode),
+      );
+      request.end('{}');
+    });
+    expect(status).toBe(404);
+  });
+
   it('gives its socket to its own user only: group 0 is what many containers run with', () => {
     expect(statSync(bench.socketPath).mode & 0o777).toBe(0o600);
-  });
-});
-
-describe('flows', () => {
-  it('come out of the ring as asked for', async () => {
-    bench.snapshot.set(SAMPLE_CLUSTER);
-    bench.datapath.emit(packet());
-    bench.datapath.emit(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 8 }));
-    expect(await collect({ number: 2 })).toEqual(['UDP', 'DNS Query google.com. A']);
-    expect(await collect({ whitelist: [{ protocol: ['dns'] }] })).toHaveLength(2);
-    const entered = { destination_pod: ['kube-system/node-local-dns'], event_type: [{ type: 4 }] };
-    expect(await collect({ whitelist: [entered] })).toEqual(['UDP']);
-  });
-
-  it('follow until the reader leaves', async () => {
-    const abort = new AbortController();
-    const stream = bench.client.flows({ follow: true }, abort.signal);
-    const first = stream.next();
-    let followers = 0;
-    while (followers === 0) followers = (await bench.client.status()).flows.followers;
-    bench.datapath.emit(packet(), 3);
-    expect((await first).value).toMatchObject({ lost_events: { num_events_lost: '3' } });
-    expect((await stream.next()).value).toMatchObject({ flow: { Summary: 'UDP' } });
-    abort.abort();
-    while ((await stream.next()).done !== true);
-    while (followers > 0) followers = (await bench.client.status()).flows.followers;
-    expect(followers).toBe(0);
-  });
-
-  it('say so when the agent ends while they are followed', async () => {
-    const stream = bench.client.flows({ follow: true, number: 1 });
-    bench.datapath.emit(packet());
-    expect((await stream.next()).done).toBe(false);
-    await bench.agent?.close();
-    const rest = async () => {
-      for await (const _ of stream);
-    };
-    await expect(rest()).rejects.toMatchObject({ code: 'AGENT_NOT_RUNNING' });
-  });
-
-  it('of a reader that does not read hold up nobody', async () => {
-    bench.snapshot.set(SAMPLE_CLUSTER);
-    const stuck = httpRequest({ socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' });
-    stuck.end('{"follow":true}');
-    stuck.on('error', () => undefined);
-    let followers = 0;
-    while (followers === 0) followers = (await bench.client.status()).flows.followers;
-    for (let n = 0; n < 5000; n++) bench.datapath.emit(packet());
-    expect(await collect({ number: 1 })).toEqual(['DNS Query google.com. A']);
-    stuck.destroy();
-  });
-
-  it.each([
-    {
-      name: 'an unknown field',
-      request: { whitelist: [{ kafka_topic: ['x'] }] as never },
-      code: 'FLOW_FILTER_UNKNOWN_FIELD',
-    },
-    { name: 'first with follow', request: { first: true, follow: true }, code: 'FLOW_REQUEST_INVALID' },
-  ])('are refused for $name before anything is sent', async ({ request, code }) => {
-    await expect(collect(request)).rejects.toMatchObject({ code });
-  });
-
-  it.each([
-    { name: 'no JSON', body: 'what' },
-    { name: 'no object', body: '7' },
-    { name: 'far too much', body: `{"x":"${'y'.repeat(2 << 20)}"}` },
-  ])('are refused for a body that is $name', async ({ body }) => {
-    const status = await new Promise<number | undefined>((resolve) => {
-      const options = { socketPath: bench.socketPath, method: 'POST', path: '/v1/flows' };
-      const request = httpRequest(options, (response) => resolve(response.statusCode));
-      request.on('error', () => resolve(400));
-      request.end(body);
-    });
-    expect(status).toBe(400);
-    expect((await bench.client.status()).node).toBe('k8s-w1');
   });
 });
 

@@ -10,7 +10,6 @@ import type { HookOrder } from '../datapath/hooks/hook-set.ts';
 import { MOST_EVENT_PORTS, openDatapath, removeDatapath } from '../datapath/open-datapath.ts';
 import type { SocketRedirect } from '../datapath/socket/open-socket-path.ts';
 import { PacketLog } from '../flow/capture/packet-log.ts';
-import { NO_FLOWS } from '../flow/flow-log.ts';
 import { createFlowRecorder, type FlowRecorder } from '../flow/flow-recorder.ts';
 import { Turns } from '../flow/turns.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -237,8 +236,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
   };
   const reportStatus = () => (report === undefined ? {} : { report: report.status() });
   const api = await startApiServer({
-    ...{ socketPath: options.socketPath, nodeName, clock, log, turns },
-    flows: () => recorder?.flows ?? NO_FLOWS,
+    ...{ socketPath: options.socketPath, log },
     lrp: () => ({ ...listing(), ...reportStatus() }),
     lb: () => ({ node: nodeName, rows: datapath.dump() }),
     service: () => ({
@@ -249,11 +247,11 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         datapath.inherited(),
       ),
     }),
-    async status(followers) {
+    async status() {
       // Whoever waits for the socket looks here for the other places next.
       await started.promise;
       return {
-        ...describeStatus({ ...known, followers: followers + (hubble?.streams ?? 0) }),
+        ...describeStatus({ ...known, followers: hubble?.streams ?? 0 }),
         ...(hubble && { hubble: { targets: hubble.targets } }),
         ...(options.chosenDelivery && { delivery: options.chosenDelivery }),
         ...reportStatus(),

@@ -1,38 +1,30 @@
 /**
  * The typed client of one agent's socket, for the commands, the lab and tests. Refusals and absence are `AppError`s with
- * a cure; a stream of flows ends with the signal, quietly.
+ * a cure. Flows are asked of the agent's Hubble API, whose place its status tells.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, errorCode } from '../fault/app-error.ts';
-import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from './errors.ts';
 import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } from './wire.ts';
 
 export interface AgentClient {
   readonly socketPath: string;
-  flows(request: GetFlowsRequest, signal?: AbortSignal): AsyncGenerator<GetFlowsResponse, void, void>;
   lrp(): Promise<LrpListing>;
   lb(): Promise<LbListing>;
   service(): Promise<ServiceListing>;
   status(): Promise<AgentStatus>;
 }
 
-/** A flow is about a kilobyte; this bounds what a wrong server can make us keep. */
-const MAX_LINE_CHARACTERS = 1 << 20;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Opens nothing yet: each call is a connection of its own. */
 export function createAgentClient(socketPath: string): AgentClient {
   const get = async <T>(path: string): Promise<T> => {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    return parseAnswer(
-      await readAll(await send({ socketPath, method: 'GET', path, signal })),
-      socketPath,
-    ) as T;
+    return parseAnswer(await readAll(await send({ socketPath, path, signal })), socketPath) as T;
   };
   return {
     socketPath,
-    flows: (request, signal) => streamFlows(socketPath, request, signal),
     lrp: () => get('/v1/lrp'),
     lb: () => get('/v1/bpf/lb'),
     service: () => get('/v1/service'),
@@ -40,35 +32,18 @@ export function createAgentClient(socketPath: string): AgentClient {
   };
 }
 
-async function* streamFlows(
-  socketPath: string,
-  request: GetFlowsRequest,
-  signal: AbortSignal = new AbortController().signal,
-): AsyncGenerator<GetFlowsResponse, void, void> {
-  try {
-    const body = JSON.stringify(request);
-    const response = await send({ socketPath, method: 'POST', path: '/v1/flows', body, signal });
-    for await (const line of linesOf(response)) yield parseAnswer(line, socketPath) as GetFlowsResponse;
-    if (request.follow === true && !signal.aborted) throw gone(socketPath);
-  } catch (error) {
-    if (!signal.aborted) throw broken(error, socketPath);
-  }
-}
-
 interface Call {
   readonly socketPath: string;
-  readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly body?: string;
   readonly signal: AbortSignal;
 }
 
 /** Resolves with an answer of status 200, else throws what the agent said. */
-async function send({ socketPath, method, path, body, signal }: Call): Promise<IncomingMessage> {
+async function send({ socketPath, path, signal }: Call): Promise<IncomingMessage> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const request = httpRequest({ socketPath, method, path, signal, agent: false }, resolve);
+    const request = httpRequest({ socketPath, path, signal, agent: false }, resolve);
     request.on('error', (error) => reject(broken(error, socketPath)));
-    request.end(body);
+    request.end();
   });
   if (response.statusCode === 200) return response;
   const problem = parseAnswer(await readAll(response), socketPath) as Partial<ApiProblem>;
@@ -79,16 +54,6 @@ async function readAll(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of response.setEncoding('utf8')) text += chunk;
   return text;
-}
-
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, void> {
-  let rest = '';
-  for await (const chunk of response.setEncoding('utf8')) {
-    const lines = `${rest}${chunk}`.split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE_CHARACTERS) throw invalidAnswer('a line without end', response);
-    yield* lines;
-  }
 }
 
 function parseAnswer(text: string, socketPath: string): unknown {

@@ -55,10 +55,17 @@ export function describeStatus(input: StatusInput): AgentStatus {
       capacity: packets?.capacity ?? 0,
       seen: packets?.flowsEver ?? 0,
       followers: input.followers,
+      ...dropsUnseen(datapath),
     },
     ...(loop.lastError === undefined ? {} : { datapathError: loop.lastError }),
     socketPath: socketPathJson(datapath.socketPath()),
   };
+}
+
+/** Its first line: what a verifier has to say is in the log. */
+function dropsUnseen(datapath: Datapath): Partial<AgentStatus['flows']> {
+  const [problem] = datapath.drops().problem?.split('\n') ?? [];
+  return problem === undefined ? {} : { dropsUnseen: problem };
 }
 
 function socketPathJson({ counters, ...rest }: SocketPathStatus): SocketPathJson {

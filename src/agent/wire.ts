@@ -1,7 +1,6 @@
 /**
- * What the agent's socket answers besides flows, as JSON. Counters are decimal text, because they are 64 bits wide.
+ * What the agent's socket answers, as JSON. Counters are decimal text, because they are 64 bits wide.
  *
- *   POST /v1/flows    GetFlowsRequest in, lines of GetFlowsResponse out (src/flow/api.ts)
  *   GET  /v1/lrp      LrpListing
  *   GET  /v1/bpf/lb   LbListing
  *   GET  /v1/service  ServiceListing
@@ -118,6 +117,8 @@ export interface AgentStatus {
     readonly capacity: number;
     readonly seen: number;
     readonly followers: number;
+    /** Why packets that the kernel drops are not among them; absent: they are. */
+    readonly dropsUnseen?: string;
   };
   /** Where Hubble's API of this node is, as `openHubble` takes it, the unix socket first; absent: nowhere. */
   readonly hubble?: { readonly targets: readonly string[] };

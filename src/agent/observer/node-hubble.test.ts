@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GetFlowsRequest } from '../../flow/api.ts';
 import { SAMPLE_CLUSTER } from '../../flow/testing/sample-cluster.ts';
 import { CACHE, packet } from '../../flow/testing/sample-packet.ts';
 import type { PeerChange } from '../../hubble/observer-source.ts';
@@ -71,6 +72,46 @@ describe('startNodeHubble', () => {
       await twin.end();
     }
     expect(await bench.open().health()).toBe('SERVING');
+  });
+});
+
+describe('flows', () => {
+  it('come out of the ring as asked for', async () => {
+    await bench.start();
+    bench.datapath.emit(packet());
+    bench.datapath.emit(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 8 }));
+    const summaries = async (request: GetFlowsRequest) =>
+      (await take(bench.open().flows(request, NEVER), 99)).map(({ flow }) => flow?.Summary);
+    expect(await summaries({ number: 2 })).toEqual(['UDP', 'DNS Query google.com. A']);
+    expect(await summaries({ whitelist: [{ protocol: ['dns'] }] })).toHaveLength(2);
+    const entered = { destination_pod: ['kube-system/node-local-dns'], event_type: [{ type: 4 }] };
+    expect(await summaries({ whitelist: [entered] })).toEqual(['UDP']);
+  });
+
+  it('tell a follower what the ring had no room for, and when the agent ends', async () => {
+    await bench.start();
+    const rows = bench.open().flows({ follow: true, number: 1 }, NEVER)[Symbol.asyncIterator]();
+    bench.datapath.emit(packet());
+    expect((await rows.next()).value).toMatchObject({ flow: { Summary: 'DNS Query google.com. A' } });
+    bench.datapath.emit(packet(), 3);
+    expect((await rows.next()).value).toMatchObject({ lost_events: { num_events_lost: '3' } });
+    expect((await rows.next()).value).toMatchObject({ flow: { Summary: 'UDP' } });
+    const rest = (async () => {
+      while ((await rows.next()).done !== true);
+    })();
+    await Promise.all([expect(rest).rejects.toMatchObject({ code: 'HUBBLE_UNREACHABLE' }), bench.halt()]);
+  });
+
+  it('are not held up by a reader that does not read', async () => {
+    await bench.start();
+    const stuck = bench.open().flows({ follow: true }, NEVER)[Symbol.asyncIterator]();
+    const agent = createAgentClient(bench.socketPath);
+    const first = stuck.next();
+    await expect.poll(async () => (await agent.status()).flows.followers).toBe(1);
+    for (let n = 0; n < 5000; n++) bench.datapath.emit(packet());
+    await first;
+    const newest = await take(bench.open().flows({ number: 1 }, NEVER), 2);
+    expect(newest.map(({ flow }) => flow?.Summary)).toEqual(['DNS Query google.com. A']);
   });
 });
 

@@ -72,10 +72,15 @@ export class NodeBench {
     return client;
   }
 
-  async stop(): Promise<void> {
-    for (const client of this.#opened.splice(0)) client.close();
+  /** Ends the agent; its clients see it go. */
+  async halt(): Promise<void> {
     await this.#agent?.close();
     this.#agent = undefined;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#opened.splice(0)) client.close();
+    await this.halt();
   }
 
   async end(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Follows the flows of both nodes while the story runs, so that every act can look at what just happened. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentClient } from '../../agent/client.ts';
 import type { Flow, GetFlowsResponse } from '../../flow/api.ts';
+import { openHubble } from '../../hubble/client.ts';
 
 /** Flows in transit take a few tens of milliseconds; the tap is quiet when nothing has come for this long. */
 const QUIET_MS = 300;
@@ -18,7 +18,8 @@ export interface FlowTap {
   close(): void;
 }
 
-export function openFlowTap(agents: readonly AgentClient[]): FlowTap {
+/** `targets` are the nodes' Hubble APIs. */
+export function openFlowTap(targets: readonly string[]): FlowTap {
   const stop = new AbortController();
   let flows: Flow[] = [];
   let lost = 0;
@@ -26,12 +27,13 @@ export function openFlowTap(agents: readonly AgentClient[]): FlowTap {
     if (response.flow !== undefined) flows.push(response.flow);
     lost += Number(response.lost_events?.num_events_lost ?? 0);
   };
-  const follow = async (agent: AgentClient) => {
-    for await (const response of agent.flows({ follow: true }, stop.signal)) take(response);
-  };
-  for (const agent of agents) {
+  const clients = targets.map((target) => openHubble(target));
+  for (const client of clients) {
+    const follow = async () => {
+      for await (const response of client.flows({ follow: true }, stop.signal)) take(response);
+    };
     // An agent that goes away ends its stream; the act that needed it fails by what it does not see.
-    follow(agent).catch(() => undefined);
+    follow().catch(() => undefined);
   }
   return {
     mark: () => {
@@ -46,6 +48,9 @@ export function openFlowTap(agents: readonly AgentClient[]): FlowTap {
       return flows.toSorted((a, b) => (a.time < b.time ? -1 : 1));
     },
     lost: () => lost,
-    close: () => stop.abort(),
+    close() {
+      stop.abort();
+      for (const client of clients) client.close();
+    },
   };
 }

@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import { formatSeconds } from '../progress.ts';
 import { type PageOpener, stopped, whatToTry, withLab } from '../run-lab.ts';
-import { NODES } from '../topology.ts';
+import { hubbleSocket, NODES } from '../topology.ts';
 import type { Lab } from '../up.ts';
 import { actFour } from './act-four.ts';
 import { actOne } from './act-one.ts';
@@ -46,7 +46,7 @@ async function tell(lab: Lab, stop: AbortSignal): Promise<readonly string[]> {
   const caches = pods
     .filter(({ name }) => name.startsWith('node-local-dns-'))
     .map(({ namespace, name, node }) => ({ pod: `${namespace}/${name}`, node }));
-  const tap = openFlowTap(NODES.map((node) => lab.api.agent(node)));
+  const tap = openFlowTap(NODES.map((node) => `unix://${hubbleSocket(node)}`));
   try {
     return await unlessStopped(
       playActs({ lab, tap, caches, stop, say: (text = '') => console.log(text) }),
