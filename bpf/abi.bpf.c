@@ -16,6 +16,7 @@ struct fragment_key abi_fragment_key;
 struct fragment abi_fragment;
 struct config abi_config;
 struct packet_event abi_packet_event;
+struct drop_layout abi_drop_layout;
 
 enum abi_limit abi_abi_limit;
 enum frontend_flag abi_frontend_flag;
@@ -26,3 +27,5 @@ enum counter abi_counter;
 enum reason abi_reason;
 enum verdict abi_verdict;
 enum hook abi_hook;
+enum place abi_place;
+enum drop_protocol abi_drop_protocol;

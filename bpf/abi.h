@@ -46,6 +46,10 @@ enum abi_limit {
 	EVENT_RING_BYTES = 4194304,
 	/* What EDNS lets UDP carry. A power of two: the length is bounded with a mask (old verifiers lose other bounds). */
 	EVENT_PAYLOAD_BYTES = 2048,
+	/* Of a dropped packet: RFC 1035 section 2.3.4 gives a query without EDNS no more. */
+	DROP_PAYLOAD_BYTES = 512,
+	/* Reasons of the kernel's core that can be told or not, one by one; Linux 6.18 has 128. */
+	MAX_DROP_REASONS = 256,
 };
 
 enum frontend_flag {
@@ -109,11 +113,26 @@ enum verdict {
 	VERDICT_REDIRECTED = 1,
 	VERDICT_RESTORED = 2,
 	VERDICT_FELL_BACK = 3,
+	/* The kernel threw it away. */
+	VERDICT_DROPPED = 4,
 };
 
 enum hook {
 	HOOK_FROM_ENDPOINT = 0,
 	HOOK_TO_ENDPOINT = 1,
+};
+
+/* Where a packet was dropped; all others are seen at a hook. */
+enum place {
+	PLACE_HOOK = 0,
+	PLACE_NODE = 1,
+	PLACE_POD = 2,
+};
+
+/* Of which protocols packets are told that were dropped for a reason. */
+enum drop_protocol {
+	DROP_UDP = 1,
+	DROP_TCP = 2,
 };
 
 struct frontend_key {
@@ -234,6 +253,7 @@ struct packet_event {
 	/* CLOCK_MONOTONIC */
 	__u64 time_ns;
 	__u32 ifindex;
+	/* Of a dropped packet: the kernel's reason for it, in the numbers of its own enum skb_drop_reason. */
 	__u32 delivered_ifindex;
 	__u8 source[16];
 	__u8 destination[16];
@@ -242,7 +262,7 @@ struct packet_event {
 	__be16 source_port;
 	__be16 destination_port;
 	__be16 translated_port;
-	/* enum hook */
+	/* enum hook; of a dropped packet: whether its source or only its destination is a pod of this node. */
 	__u8 hook;
 	/* enum verdict */
 	__u8 verdict;
@@ -250,11 +270,38 @@ struct packet_event {
 	__u8 reason;
 	__u8 protocol;
 	__u8 tcp_flags;
-	__u8 pad;
+	/* enum place */
+	__u8 place;
 	/* Length on the wire, and how much of it is here. */
 	__u32 payload_length;
 	__u32 captured_length;
 	__u8 payload[];
+};
+
+/*
+ * Where the running kernel has what the drop program reads of its structs, in bytes: found in the kernel's own type
+ * information before the program is loaded.
+ */
+struct drop_layout {
+	__u32 skb_head;
+	__u32 skb_tail;
+	__u32 skb_network_header;
+	__u32 skb_protocol;
+	__u32 skb_dev;
+	__u32 skb_sk;
+	__u32 sock_net;
+	__u32 dev_net;
+	__u32 dev_ifindex;
+	__u32 dev_list;
+	__u32 dev_link_ops;
+	/* What the driver keeps behind the device: a veth's first word is its peer. */
+	__u32 dev_private;
+	__u32 net_devices;
+	__u32 net_inum;
+	/* The tracepoint names the socket that refused the packet (Linux 6.10). */
+	__u32 has_socket;
+	/* The namespace the hooks are in, by its inode number. */
+	__u32 own_inum;
 };
 
 #endif

@@ -82,7 +82,7 @@ static __always_inline void tell(struct __sk_buff *skb, const struct packet *pac
 	event->reason = outcome->reason;
 	event->protocol = packet->protocol;
 	event->tcp_flags = packet->tcp_flags;
-	event->pad = 0;
+	event->place = PLACE_HOOK;
 	event->payload_length = packet->payload_length;
 	event->captured_length = 0;
 	if (length > EVENT_PAYLOAD_BYTES)

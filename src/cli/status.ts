@@ -39,7 +39,7 @@ export const run: Command = async (args) => {
 
 /** Ends with a newline. */
 function formatStatus(status: AgentStatus): string {
-  const { counters, flows, missing, failing = [] } = status;
+  const { counters, missing, failing = [] } = status;
   const reason = whyNotReady(status);
   const fellBack = Object.entries(counters.fellBack).filter(([, count]) => count !== '0');
   const total = fellBack.reduce((sum, [, count]) => sum + BigInt(count), 0n);
@@ -66,12 +66,18 @@ function formatStatus(status: AgentStatus): string {
     ...(fellBack.length === 0 ? [] : ([['Fell back', reasons]] as const)),
     ...socketRows(status.socketPath),
     ...(status.report === undefined ? [] : ([['Report', reportText(status.report)]] as const)),
-    [
-      'Flows',
-      flows.recording ? `seen ${flows.seen}, kept ${flows.kept} of ${flows.capacity}` : 'not recorded',
-    ],
+    ...flowRows(status),
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${printable(text)}\n`).join('');
+}
+
+function flowRows({ flows, counters }: AgentStatus): readonly (readonly [string, string])[] {
+  if (!flows.recording) return [['Flows', 'not recorded']];
+  const lost = counters.eventsLost === '0' ? '' : `, packets lost for want of room ${counters.eventsLost}`;
+  const seen = ['Flows', `seen ${flows.seen}, kept ${flows.kept} of ${flows.capacity}${lost}`] as const;
+  return flows.dropsUnseen === undefined
+    ? [seen]
+    : [seen, ['', `packets that the kernel drops are not among them: ${flows.dropsUnseen}`]];
 }
 
 function socketRows(path: AgentStatus['socketPath']): readonly (readonly [string, string])[] {

@@ -130,19 +130,36 @@ export type FallBackReason =
   | 'not-permitted'
   | 'flow-share';
 
+/** Whether packets that the kernel throws away are told of. */
+export interface DropStatus {
+  readonly watched: boolean;
+  /** Why not, though packets are taken. */
+  readonly problem?: string;
+}
+
+/** The kernel threw the packet away. */
+export interface PacketDrop {
+  /** The kernel's number; `Datapath.dropReason` has the word. */
+  readonly reason: number;
+  /** In whose namespace. */
+  readonly place: 'node' | 'pod';
+}
+
 /** What one packet did at one of our hooks, as the kernel told it. */
 export interface PacketEvent {
   /** CLOCK_MONOTONIC. */
   readonly timeNs: bigint;
-  /** from-endpoint: left a pod. to-endpoint: is delivered to a pod. */
+  /** from-endpoint: left a pod. to-endpoint: is delivered to a pod. Of a drop: is its source or only its destination here? */
   readonly hook: 'from-endpoint' | 'to-endpoint';
   readonly ifindex: number;
   /**
    * `forwarded`: seen and let through. `redirected`: destination replaced by `translated` and delivered to that pod.
-   * `restored`: source replaced by `translated` and delivered to the client. `fell-back`: see `reason`.
+   * `restored`: source replaced by `translated` and delivered to the client. `fell-back`: see `reason`. `dropped`: at no hook
+   * of ours, see `drop`.
    */
-  readonly verdict: 'forwarded' | 'redirected' | 'restored' | 'fell-back';
+  readonly verdict: 'forwarded' | 'redirected' | 'restored' | 'fell-back' | 'dropped';
   readonly reason?: FallBackReason;
+  readonly drop?: PacketDrop;
   readonly protocol: Protocol;
   /** Before translation. */
   readonly source: { readonly address: Ip; readonly port: Port };
@@ -190,6 +207,10 @@ export interface Datapath {
   programCosts(): readonly ProgramCost[];
   /** At most one sink. From now on the programs tell of packets; without this they tell nothing, which costs nothing. */
   onPackets(sink: PacketSink): void;
+  /** As long as packets are taken. */
+  drops(): DropStatus;
+  /** The kernel's own word for a reason of `PacketDrop`: `NETFILTER_DROP`. */
+  dropReason(reason: number): string;
   /** Lets go of descriptors and timers. Pinned maps and links stay, so packets keep their way (invariant 2). */
   close(): void;
   /** Unpins everything: links detach, packets go their ordinary way. */

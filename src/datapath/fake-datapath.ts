@@ -12,6 +12,7 @@ import type {
   Datapath,
   DatapathCounters,
   DatapathSpec,
+  DropStatus,
   FrontendRow,
   GoneBackend,
   InterfaceRow,
@@ -147,6 +148,14 @@ class FakeImplementation implements FakeDatapath {
   /** There are no sockets here. */
   socketPath(): SocketPathStatus {
     return SOCKET_PATH_OFF;
+  }
+
+  drops(): DropStatus {
+    return { watched: this.#sink !== undefined };
+  }
+
+  dropReason(reason: number): string {
+    return `REASON_${reason}`;
   }
 
   onPackets(sink: PacketSink): void {

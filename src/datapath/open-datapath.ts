@@ -11,6 +11,7 @@ import { openLibc } from '../sys/libc.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Datapath, InterfaceRow } from './datapath.ts';
+import { DropWatch } from './drops/drop-watch.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
 import type { HookKind, HookOrder } from './hooks/hook-set.ts';
 import { openHookSet } from './hooks/open-hook-set.ts';
@@ -93,7 +94,10 @@ function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
         podNetnsIds: () => podNetnsIds(places, known.datapath?.interfaces() ?? []),
       }),
     );
-    const parts = { maps, programs, places, hooks, socketPath, log, clock, unlock, unpin, ringBytes };
+    const drops = keep(
+      new DropWatch({ maps, eventPorts: portList(options.eventPorts ?? DEFAULT_EVENT_PORTS), log }),
+    );
+    const parts = { maps, programs, places, hooks, socketPath, drops, log, clock, unlock, unpin, ringBytes };
     known.datapath = new KernelDatapath(parts);
     return known.datapath;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ipMappedBytes } from '../net/ip.ts';
 import { encodePacketEvent, type PacketEvent as RawEvent } from './kernel/abi.gen.ts';
-import { PAYLOAD_AT, recordTimeNs, toPacketEvent } from './packet-record.ts';
+import { PAYLOAD_AT, recordTimeNs, toPacketEvent, toRecord } from './packet-record.ts';
 import { toIp } from './testing/conformance.ts';
 
 const RAW: RawEvent = {
@@ -19,6 +19,7 @@ const RAW: RawEvent = {
   reason: 0,
   protocol: 17,
   tcpFlags: 0,
+  place: 0,
   payloadLength: 600,
   capturedLength: 3,
   payload: Uint8Array.of(1, 2, 3),
@@ -90,10 +91,22 @@ test('toPacketEvent reads a packet that fell back, on the other hook, over IPv6'
   expect(event).not.toHaveProperty('translated');
 });
 
+test('toPacketEvent reads a packet that the kernel dropped, and toRecord writes it', () => {
+  const fields = { verdict: 4, place: 2, deliveredIfindex: 0x30001, translatedPort: 0 };
+  const event = decode(fields);
+  expect(event).toMatchObject({ verdict: 'dropped', drop: { reason: 0x30001, place: 'pod' } });
+  expect(event).not.toHaveProperty('deliveredIfindex');
+  if (event === undefined) throw new Error('It was there a moment ago');
+  const again = toRecord(event);
+  expect(toPacketEvent(again, 0, again.bytes.length)).toEqual(event);
+});
+
 describe('toPacketEvent shows nothing for', () => {
   test.each([
     { name: 'port 0, which a pod can send', over: { sourcePort: 0 } },
     { name: 'a protocol that has no ports', over: { protocol: 1 } },
+    { name: 'a drop at no place', over: { verdict: 4 } },
+    { name: 'a place without a drop', over: { place: 1 } },
     { name: 'a verdict of another version', over: { verdict: 200 } },
   ])('$name', ({ over }) => {
     expect(decode(over)).toBeUndefined();

@@ -5,13 +5,16 @@
  */
 import { ipFromBytes, ipMappedBytes } from '../net/ip.ts';
 import { PROTOCOL_NUMBERS, toPort } from '../net/port.ts';
-import type { FallBackReason, PacketEvent } from './datapath.ts';
+import type { FallBackReason, PacketDrop, PacketEvent } from './datapath.ts';
 import {
   decodePacketEvent,
   encodePacketEvent,
   HOOK_FROM_ENDPOINT,
   HOOK_TO_ENDPOINT,
   PACKET_EVENT_AT,
+  PLACE_HOOK,
+  PLACE_NODE,
+  PLACE_POD,
   REASON_ESTABLISHED,
   REASON_FLOW_SHARE,
   REASON_FRAGMENT,
@@ -21,6 +24,7 @@ import {
   REASON_NOT_PERMITTED,
   REASON_PROBE_FAILED,
   REASON_SKIP,
+  VERDICT_DROPPED,
   VERDICT_FELL_BACK,
   VERDICT_FORWARDED,
   VERDICT_REDIRECTED,
@@ -64,10 +68,14 @@ export const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> =
   redirected: VERDICT_REDIRECTED,
   restored: VERDICT_RESTORED,
   'fell-back': VERDICT_FELL_BACK,
+  dropped: VERDICT_DROPPED,
 };
+
+const PLACE_NUMBERS: Readonly<Record<PacketDrop['place'], number>> = { node: PLACE_NODE, pod: PLACE_POD };
 
 const REASON_WORDS = wordsOf(REASON_NUMBERS);
 const VERDICT_WORDS = wordsOf(VERDICT_NUMBERS);
+const PLACE_WORDS = wordsOf(PLACE_NUMBERS);
 const PROTOCOL_WORDS = wordsOf(PROTOCOL_NUMBERS);
 
 function wordsOf<Word extends string>(numbers: Readonly<Record<Word, number>>): ReadonlyMap<number, Word> {
@@ -91,6 +99,8 @@ export function toPacketEvent({ bytes }: RecordMemory, at: number, length: numbe
   if (verdict === undefined || protocol === undefined) return undefined;
   if (sourcePort === undefined || destinationPort === undefined) return undefined;
   const translated = translatedPort && { address: ipFromBytes(raw.translated), port: translatedPort };
+  const place = PLACE_WORDS.get(raw.place);
+  if ((verdict === 'dropped') !== (place !== undefined)) return undefined;
   const captured = Math.min(raw.capturedLength, length - PAYLOAD_AT);
   return {
     timeNs: raw.timeNs,
@@ -98,6 +108,7 @@ export function toPacketEvent({ bytes }: RecordMemory, at: number, length: numbe
     ifindex: raw.ifindex,
     verdict,
     ...(reason === undefined ? {} : { reason }),
+    ...(place === undefined ? {} : { drop: { reason: raw.deliveredIfindex, place } }),
     protocol,
     source: { address: ipFromBytes(raw.source), port: sourcePort },
     destination: { address: ipFromBytes(raw.destination), port: destinationPort },
@@ -118,9 +129,10 @@ const NO_ADDRESS = new Uint8Array(16);
 
 /** The record of a packet, at byte 0 of memory of its own; `payload` is told whole. */
 export function toRecord(event: PacketEvent): RecordMemory {
-  const { source, destination, translated, payload } = event;
+  const { source, destination, translated, drop, payload } = event;
+  const delivered = drop?.reason ?? event.deliveredIfindex ?? 0;
   const head = encodePacketEvent({
-    ...{ timeNs: event.timeNs, ifindex: event.ifindex, deliveredIfindex: event.deliveredIfindex ?? 0 },
+    ...{ timeNs: event.timeNs, ifindex: event.ifindex, deliveredIfindex: delivered },
     ...{ source: ipMappedBytes(source.address), sourcePort: source.port },
     ...{ destination: ipMappedBytes(destination.address), destinationPort: destination.port },
     translated: translated === undefined ? NO_ADDRESS : ipMappedBytes(translated.address),
@@ -129,6 +141,7 @@ export function toRecord(event: PacketEvent): RecordMemory {
     verdict: VERDICT_NUMBERS[event.verdict],
     reason: event.reason === undefined ? 0 : REASON_NUMBERS[event.reason],
     protocol: PROTOCOL_NUMBERS[event.protocol],
+    place: drop === undefined ? PLACE_HOOK : PLACE_NUMBERS[drop.place],
     ...{ tcpFlags: event.tcpFlags, payloadLength: event.payloadLength, capturedLength: payload.length },
     payload,
   });

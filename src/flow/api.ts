@@ -6,7 +6,7 @@
  */
 import type { ObjectKey } from '../cluster/rows.ts';
 
-/** FORWARDED, TRACED and TRANSLATED are what we say ourselves; the rest is understood when filtering and printing. */
+/** FORWARDED, DROPPED, TRACED and TRANSLATED are what we say ourselves; the rest is understood when filtering and printing. */
 export const VERDICTS = [
   'VERDICT_UNKNOWN',
   'FORWARDED',
@@ -127,7 +127,7 @@ export interface Flow {
   readonly time: string;
   readonly uuid: string;
   readonly verdict: Verdict;
-  /** Number and word of the drop reason; set on drops only, which we never cause ourselves. */
+  /** Word of the drop reason; set on drops only, which we never cause ourselves. */
   readonly drop_reason_desc?: string;
   readonly IP: {
     readonly source: string;

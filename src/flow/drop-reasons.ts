@@ -1,4 +1,7 @@
-/** Words of flow.DropReason by their numbers (flow.proto of Cilium 1.19): what can be asked for, though we drop nothing. */
+/**
+ * Why packets are dropped: flow.DropReason (flow.proto of Cilium 1.19) by its numbers, and what the kernel's own reasons are in
+ * those words. We drop nothing ourselves.
+ */
 const FIRST = 130;
 
 /** From 130 on, in order; `-` is a number that was never given. */
@@ -27,3 +30,72 @@ export const DROP_REASONS: ReadonlyMap<number, string> = new Map([
   [0, 'DROP_REASON_UNKNOWN'],
   ...WORDS.map((word, index) => [FIRST + index, word] as const).filter(([, word]) => word !== '-'),
 ]);
+
+/**
+ * Where Cilium has a word that means the same. A rule of netfilter is somebody's policy; that conntrack drops by the same
+ * word of the kernel's, the flow's summary says.
+ */
+const NEAREST: Readonly<Record<string, string>> = {
+  NETFILTER_DROP: 'POLICY_DENIED',
+  NO_SOCKET: 'SOCKET_LOOKUP_FAILED',
+  IP_RPFILTER: 'INVALID_SOURCE_IP',
+  IP_INVALID_SOURCE: 'INVALID_SOURCE_IP',
+  IP_LOCAL_SOURCE: 'INVALID_SOURCE_IP',
+  MAC_INVALID_SOURCE: 'INVALID_SOURCE_MAC',
+  IP_OUTNOROUTES: 'FIB_LOOKUP_FAILED',
+  IP_INNOROUTES: 'FIB_LOOKUP_FAILED',
+  PKT_TOO_SMALL: 'INVALID_PACKET_DROPPED',
+  HDR_TRUNC: 'INVALID_PACKET_DROPPED',
+  IP_INHDR: 'INVALID_PACKET_DROPPED',
+  IP_CSUM: 'INVALID_PACKET_DROPPED',
+  UDP_CSUM: 'INVALID_PACKET_DROPPED',
+  TCP_CSUM: 'INVALID_PACKET_DROPPED',
+  SKB_CSUM: 'INVALID_PACKET_DROPPED',
+};
+
+export interface HubbleDropReason {
+  readonly number: number;
+  readonly word: string;
+}
+
+const UNKNOWN: HubbleDropReason = { number: 0, word: 'DROP_REASON_UNKNOWN' };
+const KNOWN: ReadonlyMap<string, HubbleDropReason> = new Map(
+  [...DROP_REASONS].map(([number, word]) => [word, { number, word }] as const),
+);
+
+/** `kernelWord` as `Datapath.dropReason` has it. */
+export function hubbleDropReason(kernelWord: string): HubbleDropReason {
+  return KNOWN.get(NEAREST[kernelWord] ?? '') ?? UNKNOWN;
+}
+
+const TEXTS: Readonly<Record<string, string>> = {
+  NETFILTER_DROP: 'by a rule of netfilter, or by conntrack',
+  NO_SOCKET: 'nobody listens there',
+  SOCKET_RCVBUFF: 'the receive buffer of the socket is full',
+  SOCKET_FILTER: "by the socket's own filter",
+  SOCKET_CLOSE: 'the socket was closed',
+  QUEUE_PURGE: 'the socket was closed before anybody read it',
+  PROTO_MEM: 'sockets have used up their memory',
+  UDP_CSUM: 'wrong checksum',
+  TCP_CSUM: 'wrong checksum',
+  IP_CSUM: 'wrong checksum',
+  IP_RPFILTER: 'the way back to its source is another one',
+  IP_OUTNOROUTES: 'no route to its destination',
+  IP_INNOROUTES: 'no route to its destination',
+  NEIGH_FAILED: 'its destination does not answer ARP or neighbour discovery',
+  NEIGH_QUEUEFULL: 'too many wait for ARP or neighbour discovery',
+  QDISC_DROP: 'the queue of an interface is full',
+  CPU_BACKLOG: 'the queue of a processor is full',
+  TC_INGRESS: 'by a tc program or filter',
+  TC_EGRESS: 'by a tc program or filter',
+  BPF_CGROUP_EGRESS: 'by a BPF program of a cgroup',
+  XDP: 'by an XDP program',
+  DEV_READY: 'the interface is down',
+  TCP_LISTEN_OVERFLOW: 'the queue of the listening socket is full',
+  IPV6DISABLED: 'IPv6 is disabled',
+};
+
+/** What the kernel's word means, for those that happen to DNS. */
+export function dropText(kernelWord: string): string | undefined {
+  return TEXTS[kernelWord];
+}

@@ -25,9 +25,11 @@ const fellBack = packet({ verdict: 'fell-back', reason: 'no-socket' });
 function scrape(events: readonly PacketEvent[], family: string, lost = 0): readonly string[] {
   const node = new TestNode();
   for (const event of events) node.see(event);
-  const { counters, clients } = node.recorder;
+  const { counters, clients, dropReason } = node.recorder;
   const podOf = () => ({ namespace: 'default', pod: 'netshoot' });
-  const found = flowFamilies({ counters, clients, lost, podOf }).find(({ name: each }) => each === family);
+  const found = flowFamilies({ counters, clients, lost, podOf, dropReason }).find(
+    ({ name: each }) => each === family,
+  );
   return (found?.samples ?? []).map(
     ({ suffix, labels, value }) =>
       `${suffix}{${Object.entries(labels)
@@ -72,6 +74,24 @@ describe('flowFamilies', () => {
     expect(scrape(events, 'hubble_dns_queries_total')).toEqual([
       '{rcode=,qtypes=Unknown,ips_returned=0} 3000',
     ]);
+  });
+
+  it('counts what the kernel dropped, by its own word and by the nearest of Hubble', () => {
+    const drop = (reason: number) => packet({ verdict: 'dropped', drop: { reason, place: 'node' } });
+    const events = [drop(12), drop(6), drop(6), packet()];
+    expect(scrape(events, 'hubble_drop_total')).toEqual([
+      '{reason=POLICY_DENIED,protocol=UDP} 1',
+      '{reason=DROP_REASON_UNKNOWN,protocol=UDP} 2',
+    ]);
+    expect(scrape(events, 'zerohop_kernel_drops_total')).toEqual([
+      '{reason=NETFILTER_DROP,protocol=UDP} 1',
+      '{reason=SOCKET_RCVBUFF,protocol=UDP} 2',
+    ]);
+    expect(scrape(events, 'hubble_flows_processed_total')).toContain(
+      '{protocol=UDP,type=Drop,subtype=,verdict=DROPPED} 3',
+    );
+    // A dropped query is no second query.
+    expect(scrape(events, 'hubble_dns_queries_total')).toEqual(['{rcode=,qtypes=A,ips_returned=0} 1']);
   });
 
   it('has few series, whatever answers pods make up', () => {

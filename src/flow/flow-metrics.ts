@@ -13,12 +13,15 @@ import { LATENCY_BOUNDS } from './capture/flow-counters.ts';
 import { OTHER_PORT } from './capture/port-counters.ts';
 import type { ClientCounts, TopClients } from './capture/top-clients.ts';
 import { hubbleTypeName, rcodeText } from './dns-sighting.ts';
+import { hubbleDropReason } from './drop-reasons.ts';
 
 export interface FlowMetricsInput {
   readonly counters: FlowCounters;
   readonly clients: TopClients;
   /** Packets for which the kernel's ring had no room, ever. */
   readonly lost: number;
+  /** The kernel's word for why it dropped packets. */
+  readonly dropReason: (reason: number) => string;
   /** Who has the address now; both empty when it is no pod. */
   readonly podOf: (client: ClientCounts) => { readonly namespace: string; readonly pod: string };
 }
@@ -30,6 +33,7 @@ export function flowFamilies(input: FlowMetricsInput): readonly FamilySamples[] 
   return [
     ...dnsFamilies(input.counters),
     flowsProcessed(input),
+    ...dropFamilies(input),
     lostEvents(input),
     ...trafficFamilies(input.counters),
     latency(input),
@@ -73,6 +77,9 @@ function flowsProcessed({ counters }: FlowMetricsInput): FamilySamples {
   for (const { kind, count } of counters.packets()) for (const labels of flowsOf(kind)) add(count, labels);
   const messages = counters.messages().reduce((sum, { count }) => sum + count, 0);
   if (messages > 0) add(messages, { protocol: 'DNS', type: 'L7', subtype: 'DNS', verdict: 'FORWARDED' });
+  for (const { kind, count } of counters.drops()) {
+    add(count, { protocol: protocolWord(kind.protocol), type: 'Drop', subtype: '', verdict: 'DROPPED' });
+  }
   return counter('hubble_flows_processed_total', 'Number of flows observed', [...counts.values()]);
 }
 
@@ -96,6 +103,26 @@ function flowsOf({
   if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), arrived];
   if (verdict === VERDICT_NUMBERS.restored) return [seen, xlate('TRANSLATED'), arrived];
   return [seen, xlate('TRACED')];
+}
+
+/** By Hubble's words, several of the kernel's are one of them; and by the kernel's own. */
+function dropFamilies({ counters, dropReason }: FlowMetricsInput): readonly FamilySamples[] {
+  const hubble = new Map<string, Sample>();
+  const own: Sample[] = [];
+  for (const { kind, count } of counters.drops()) {
+    const word = dropReason(kind.reason);
+    const protocol = protocolWord(kind.protocol);
+    own.push(sample(count, { reason: word, protocol }));
+    const labels = { reason: hubbleDropReason(word).word, protocol };
+    const key = `${labels.reason} ${protocol}`;
+    hubble.set(key, sample((hubble.get(key)?.value ?? 0) + count, labels));
+  }
+  return [
+    counter('hubble_drop_total', "Number of dropped packets, by the nearest of Hubble's reasons", [
+      ...hubble.values(),
+    ]),
+    counter('zerohop_kernel_drops_total', "Number of dropped packets, by the kernel's own reason", own),
+  ];
 }
 
 function trafficFamilies(counters: FlowCounters): readonly FamilySamples[] {

@@ -31,7 +31,7 @@ export interface FlowRecorderOptions {
   readonly nodeName: string;
   readonly version: string;
   readonly snapshot: Readable<ClusterSnapshot>;
-  readonly datapath: Pick<Datapath, 'onPackets' | 'interfaces'>;
+  readonly datapath: Pick<Datapath, 'onPackets' | 'interfaces' | 'dropReason'>;
   /** Names pods of other nodes; absent: the endpoint slices alone do. */
   readonly remotePod?: (address: Ip) => PodRow | undefined;
   readonly packets: PacketLog;
@@ -53,6 +53,8 @@ export interface FlowRecorder {
   readonly clients: TopClients;
   /** The pod that has the address now; both empty when it is none. */
   podOf(client: { readonly address: Ip }): { readonly namespace: string; readonly pod: string };
+  /** The kernel's word for why it dropped packets. */
+  dropReason(reason: number): string;
   /** Tells the programs to tell of packets. */
   start(): void;
   /** Stops its timer; packets come until the datapath is closed. */
@@ -81,6 +83,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
     ...{ nodeName, version, enricher, dnsPorts },
     newUuid: createFlowUuids(randomBytes(8)),
     interfaceName: createInterfaceNames(datapath, clock),
+    dropReason: (reason) => datapath.dropReason(reason),
     namesOf: (client, address) => names.namesOf(client, address),
   });
   const counters = new FlowCounters(hasTypeWord);
@@ -111,6 +114,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
       const { endpoint } = enricher.lookup(address);
       return { namespace: endpoint.namespace ?? '', pod: endpoint.pod_name ?? '' };
     },
+    dropReason: (reason) => datapath.dropReason(reason),
     start() {
       datapath.onPackets(capture);
       refresh();

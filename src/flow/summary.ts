@@ -1,8 +1,9 @@
 /** The `Summary` of a flow, the text in the compact line's parentheses; the server makes it (spec hubble 5). */
-import type { FallBackReason } from '../datapath/datapath.ts';
+import type { FallBackReason, PacketDrop } from '../datapath/datapath.ts';
 import type { Protocol } from '../net/port.ts';
 import { TCP_FLAGS, type TcpFlag } from './api.ts';
 import { type DnsSighting, NO_ANSWER_TTL, rcodeText } from './dns-sighting.ts';
+import { dropText } from './drop-reasons.ts';
 
 export function dnsSummary(sighting: DnsSighting, observationSource: string): string {
   const { record, response, complete, truncated } = sighting;
@@ -45,4 +46,24 @@ export function fallBackSummary(summary: string, reason: FallBackReason | undefi
   return reason === undefined
     ? `${summary} fell back`
     : `${summary} fell back: ${reason}, ${FALL_BACK_TEXTS[reason]}`;
+}
+
+const DROP_PLACES: Readonly<Record<PacketDrop['place'], string>> = { node: 'on the node', pod: 'in the pod' };
+
+/**
+ * `UDP dropped in the pod: SOCKET_RCVBUFF, the receive buffer of the socket is full; DNS Query google.com. A`; the third word
+ * group is the kernel's own and stable. `message`: what the packet says, where it is DNS.
+ */
+export function dropSummary(
+  summary: string,
+  {
+    place,
+    word,
+    message,
+  }: { readonly place: PacketDrop['place']; readonly word: string; readonly message?: string },
+): string {
+  const text = dropText(word);
+  const why = text === undefined ? word : `${word}, ${text}`;
+  const said = message === undefined ? '' : `; ${message}`;
+  return `${summary} dropped ${DROP_PLACES[place]}: ${why}${said}`;
 }

@@ -15,7 +15,7 @@ export interface KernelFeature {
   readonly probe?: ProbeName;
 }
 
-export type ProbeName = 'tcx' | 'netns-cookie' | 'ordered-cgroup-links' | 'verified-instructions';
+export type ProbeName = 'drops' | 'tcx' | 'netns-cookie' | 'ordered-cgroup-links' | 'verified-instructions';
 
 /** Without these nothing is redirected, and the agent says which is missing. */
 export const OLDEST_KERNEL = '5.10';
@@ -74,6 +74,14 @@ export const OPTIONAL: readonly KernelFeature[] = [
     use: 'program statistics',
     without: 'the count is 0',
     probe: 'verified-instructions',
+  },
+  {
+    name: 'reasons for dropped packets, at the tracepoint `kfree_skb`',
+    since: '5.17',
+    use: 'packets of pods that the kernel drops are flows, with its reason',
+    without:
+      'no flows of drops; status says why. So too where the kernel does not tell its own types (CONFIG_DEBUG_INFO_BTF)',
+    probe: 'drops',
   },
   {
     name: 'TCX links',

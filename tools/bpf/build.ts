@@ -48,6 +48,7 @@ function buildPrograms(name: string, constant: string, file: string): void {
 
 try {
   buildPrograms('pod', 'POD_OBJECT', 'datapath/kernel/programs.gen.ts');
+  buildPrograms('drop', 'DROP_OBJECT', 'datapath/drops/programs.gen.ts');
   buildPrograms('socket', 'SOCKET_OBJECT', 'datapath/socket/programs.gen.ts');
   write('datapath/kernel/abi.gen.ts', emitAbi(btfOf(compile('abi', directory))));
   write('datapath/socket/socket-abi.gen.ts', emitAbi(btfOf(compile('socket-abi', directory))));

@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DROP_OBJECT } from '../../src/datapath/drops/programs.gen.ts';
 import { POD_OBJECT } from '../../src/datapath/kernel/programs.gen.ts';
 import { SOCKET_OBJECT } from '../../src/datapath/socket/programs.gen.ts';
 import { bpfSourceHash } from './source-hash.ts';
 
 test('the committed bytecode was made from the committed source (else: npm run bpf)', () => {
   expect(POD_OBJECT.sourceHash).toBe(bpfSourceHash());
+  expect(DROP_OBJECT.sourceHash).toBe(bpfSourceHash());
   expect(SOCKET_OBJECT.sourceHash).toBe(bpfSourceHash());
 });
 

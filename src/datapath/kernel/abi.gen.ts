@@ -18,6 +18,8 @@ export const UDP_FLOW_SECONDS = 120;
 export const MIXED_SECONDS = 10;
 export const EVENT_RING_BYTES = 4194304;
 export const EVENT_PAYLOAD_BYTES = 2048;
+export const DROP_PAYLOAD_BYTES = 512;
+export const MAX_DROP_REASONS = 256;
 
 export const FRONTEND_SKIP_FROM_BACKEND = 1;
 
@@ -51,9 +53,17 @@ export const VERDICT_FORWARDED = 0;
 export const VERDICT_REDIRECTED = 1;
 export const VERDICT_RESTORED = 2;
 export const VERDICT_FELL_BACK = 3;
+export const VERDICT_DROPPED = 4;
 
 export const HOOK_FROM_ENDPOINT = 0;
 export const HOOK_TO_ENDPOINT = 1;
+
+export const PLACE_HOOK = 0;
+export const PLACE_NODE = 1;
+export const PLACE_POD = 2;
+
+export const DROP_UDP = 1;
+export const DROP_TCP = 2;
 
 export interface FrontendKey {
   readonly address: Uint8Array;
@@ -484,6 +494,7 @@ export interface PacketEvent {
   readonly reason: number;
   readonly protocol: number;
   readonly tcpFlags: number;
+  readonly place: number;
   readonly payloadLength: number;
   readonly capturedLength: number;
   readonly payload: Uint8Array;
@@ -506,6 +517,7 @@ export const PACKET_EVENT_AT = {
   reason: 72,
   protocol: 73,
   tcpFlags: 74,
+  place: 75,
   payloadLength: 76,
   capturedLength: 80,
   payload: 84,
@@ -527,6 +539,7 @@ export function decodePacketEvent(view: DataView, base = 0): PacketEvent {
     reason: view.getUint8(base + 72),
     protocol: view.getUint8(base + 73),
     tcpFlags: view.getUint8(base + 74),
+    place: view.getUint8(base + 75),
     payloadLength: view.getUint32(base + 76, true),
     capturedLength: view.getUint32(base + 80, true),
     payload: new Uint8Array(view.buffer, view.byteOffset + base + 84, 0),
@@ -550,8 +563,92 @@ export function encodePacketEvent(value: PacketEvent): Uint8Array {
   view.setUint8(72, value.reason);
   view.setUint8(73, value.protocol);
   view.setUint8(74, value.tcpFlags);
+  view.setUint8(75, value.place);
   view.setUint32(76, value.payloadLength, true);
   view.setUint32(80, value.capturedLength, true);
   bytes.set(value.payload.subarray(0, 0), 84);
+  return bytes;
+}
+
+export interface DropLayout {
+  readonly skbHead: number;
+  readonly skbTail: number;
+  readonly skbNetworkHeader: number;
+  readonly skbProtocol: number;
+  readonly skbDev: number;
+  readonly skbSk: number;
+  readonly sockNet: number;
+  readonly devNet: number;
+  readonly devIfindex: number;
+  readonly devList: number;
+  readonly devLinkOps: number;
+  readonly devPrivate: number;
+  readonly netDevices: number;
+  readonly netInum: number;
+  readonly hasSocket: number;
+  readonly ownInum: number;
+}
+
+export const DROP_LAYOUT_SIZE = 64;
+
+export const DROP_LAYOUT_AT = {
+  skbHead: 0,
+  skbTail: 4,
+  skbNetworkHeader: 8,
+  skbProtocol: 12,
+  skbDev: 16,
+  skbSk: 20,
+  sockNet: 24,
+  devNet: 28,
+  devIfindex: 32,
+  devList: 36,
+  devLinkOps: 40,
+  devPrivate: 44,
+  netDevices: 48,
+  netInum: 52,
+  hasSocket: 56,
+  ownInum: 60,
+} as const;
+
+export function decodeDropLayout(view: DataView, base = 0): DropLayout {
+  return {
+    skbHead: view.getUint32(base + 0, true),
+    skbTail: view.getUint32(base + 4, true),
+    skbNetworkHeader: view.getUint32(base + 8, true),
+    skbProtocol: view.getUint32(base + 12, true),
+    skbDev: view.getUint32(base + 16, true),
+    skbSk: view.getUint32(base + 20, true),
+    sockNet: view.getUint32(base + 24, true),
+    devNet: view.getUint32(base + 28, true),
+    devIfindex: view.getUint32(base + 32, true),
+    devList: view.getUint32(base + 36, true),
+    devLinkOps: view.getUint32(base + 40, true),
+    devPrivate: view.getUint32(base + 44, true),
+    netDevices: view.getUint32(base + 48, true),
+    netInum: view.getUint32(base + 52, true),
+    hasSocket: view.getUint32(base + 56, true),
+    ownInum: view.getUint32(base + 60, true),
+  };
+}
+
+export function encodeDropLayout(value: DropLayout): Uint8Array {
+  const bytes = new Uint8Array(64);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, value.skbHead, true);
+  view.setUint32(4, value.skbTail, true);
+  view.setUint32(8, value.skbNetworkHeader, true);
+  view.setUint32(12, value.skbProtocol, true);
+  view.setUint32(16, value.skbDev, true);
+  view.setUint32(20, value.skbSk, true);
+  view.setUint32(24, value.sockNet, true);
+  view.setUint32(28, value.devNet, true);
+  view.setUint32(32, value.devIfindex, true);
+  view.setUint32(36, value.devList, true);
+  view.setUint32(40, value.devLinkOps, true);
+  view.setUint32(44, value.devPrivate, true);
+  view.setUint32(48, value.netDevices, true);
+  view.setUint32(52, value.netInum, true);
+  view.setUint32(56, value.hasSocket, true);
+  view.setUint32(60, value.ownInum, true);
   return bytes;
 }

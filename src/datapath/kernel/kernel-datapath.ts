@@ -18,11 +18,13 @@ import type {
   Datapath,
   DatapathCounters,
   DatapathSpec,
+  DropStatus,
   FrontendRow,
   GoneBackend,
   InterfaceRow,
   ProgramCost,
 } from '../datapath.ts';
+import type { DropWatch } from '../drops/drop-watch.ts';
 import type { DumpedFrontend } from '../dump.ts';
 import type { HookSet } from '../hooks/hook-set.ts';
 import { inheritedRows, stillInherited } from '../inherited.ts';
@@ -47,6 +49,7 @@ export interface KernelParts {
   readonly places: PodPlaces;
   readonly hooks: HookSet;
   readonly socketPath: SocketPathHandle;
+  readonly drops: DropWatch;
   readonly ringBytes: number;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
@@ -175,16 +178,27 @@ export class KernelDatapath implements Datapath {
   }
 
   onPackets(sink: PacketSink): void {
-    if (!this.#closed) this.#events.listen(sink);
+    if (this.#closed) return;
+    this.#events.listen(sink);
+    this.#parts.drops.start();
   }
 
   socketPath(): SocketPathStatus {
     return this.#parts.socketPath.status();
   }
 
+  drops(): DropStatus {
+    return this.#parts.drops.status();
+  }
+
+  dropReason(reason: number): string {
+    return this.#parts.drops.word(reason);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#parts.drops.close();
     this.#parts.socketPath.close();
     this.#lastCounters = this.#counters.read();
     this.#timer?.cancel();

@@ -25,15 +25,17 @@ const event: fc.Arbitrary<PacketEvent> = fc
     destination: fc.constantFrom(CLIENT, HOST, CACHE, COREDNS, VIP),
     translated: fc.constantFrom(undefined, CACHE, VIP),
     payload: fc.constantFrom(QUERY, ANSWER, framed(QUERY), framed(QUERY, ANSWER), ANSWER.subarray(0, 20)),
+    dropped: fc.constantFrom(undefined, undefined, 'node' as const, 'pod' as const),
     six: fc.boolean(),
     cut: fc.nat(3),
     tcpFlags: fc.nat(255),
   })
-  .map(({ translated, payload, cut, six, ...fields }) =>
+  .map(({ translated, payload, cut, six, dropped, ...fields }) =>
     packet({
       ...fields,
       ...(six && { source: SIX, destination: SIX_SERVER }),
       ...(translated === undefined ? {} : { translated: six ? SIX_SERVER : translated, deliveredIfindex: 9 }),
+      ...(dropped !== undefined && { verdict: 'dropped', drop: { reason: 12, place: dropped } }),
       payload: payload.subarray(0, payload.length - cut),
       payloadLength: payload.length,
     }),

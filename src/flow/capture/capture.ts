@@ -3,6 +3,7 @@
  * here but numbers; flows are put together of those that somebody reads (`../expand`), by the same rules:
  *
  *   forwarded 1 flow, redirected 4, restored 3, fell-back 2, and one for each DNS message that is told at this hook
+ *   dropped 1, whatever is in it: hooks tell of messages, and this was at none
  *
  * A message is told once in a cluster: at the client pod's own interface, or at the server's when its client is no pod.
  */
@@ -16,7 +17,7 @@ import {
 import { createDnsScan, scanDns } from './dns-scan.ts';
 import type { FlowCounters } from './flow-counters.ts';
 import { OpenQueries } from './open-queries.ts';
-import type { PacketLog } from './packet-log.ts';
+import type { PacketLog, PacketNote } from './packet-log.ts';
 import type { TopClients } from './top-clients.ts';
 
 export interface CaptureOptions {
@@ -40,6 +41,7 @@ const {
   redirected: REDIRECTED,
   restored: RESTORED,
   'fell-back': FELL_BACK,
+  dropped: DROPPED,
 } = VERDICT_NUMBERS;
 /** By the number of the verdict; without a translation a packet is one flow, two if it fell back. */
 const FLOWS = new Uint8Array(4);
@@ -47,6 +49,7 @@ FLOWS[FORWARDED] = 1;
 FLOWS[REDIRECTED] = 4;
 FLOWS[RESTORED] = 3;
 FLOWS[FELL_BACK] = 2;
+const ONE_FLOW: PacketNote = { flows: 1, latencyNs: -1 };
 const UDP = 17;
 const TCP = 6;
 /** Third word of a mapped address, as it lies in memory. */
@@ -83,6 +86,12 @@ export class FlowCapture implements PacketSink {
     if (isOwn(memory, at, length)) return;
     const { bytes } = memory;
     const verdict = bytes[at + RECORD_AT.verdict] ?? 0;
+    if (verdict === DROPPED) {
+      const reason = memory.words[(at + RECORD_AT.deliveredIfindex) >> 2] ?? 0;
+      counters.drop(bytes[at + RECORD_AT.protocol] ?? 0, reason);
+      log.add(memory, at, length, ONE_FLOW);
+      return;
+    }
     const hook = bytes[at + RECORD_AT.hook] ?? 0;
     const isTranslated = port(bytes, at + RECORD_AT.translatedPort) !== 0;
     const kind = isTranslated || verdict === FELL_BACK ? verdict : FORWARDED;
@@ -200,10 +209,16 @@ function isShown(bytes: Uint8Array, at: number): boolean {
   const protocol = bytes[at + RECORD_AT.protocol];
   return (
     (protocol === UDP || protocol === TCP) &&
-    (bytes[at + RECORD_AT.verdict] ?? 4) < 4 &&
+    isVerdict(bytes, at) &&
     port(bytes, at + RECORD_AT.sourcePort) !== 0 &&
     port(bytes, at + RECORD_AT.destinationPort) !== 0
   );
+}
+
+function isVerdict(bytes: Uint8Array, at: number): boolean {
+  const verdict = bytes[at + RECORD_AT.verdict] ?? DROPPED + 1;
+  const isAtHook = bytes[at + RECORD_AT.place] === 0;
+  return isAtHook ? verdict < DROPPED : verdict === DROPPED;
 }
 
 /** Queries leave their client, answers are delivered to it; a translated packet does both in one record. */

@@ -20,6 +20,13 @@ export interface Counted<Kind> {
   readonly count: number;
 }
 
+export interface CountedDrop {
+  /** IANA's number. */
+  readonly protocol: number;
+  /** The kernel's number. */
+  readonly reason: number;
+}
+
 export interface DnsKind {
   readonly isResponse: boolean;
   /** 0 to 15. */
@@ -49,6 +56,7 @@ export const LATENCY_BOUNDS: readonly number[] = [
 ];
 
 const TCP = 6;
+const UDP = 17;
 /** Bits of the flag byte (RFC 9293 section 3.1). */
 const FIN = 1;
 const SYN = 2;
@@ -57,6 +65,8 @@ const ACK = 16;
 
 export class FlowCounters {
   readonly #packets = new Float64Array(32);
+  readonly #udpDrops = new Map<number, number>();
+  readonly #tcpDrops = new Map<number, number>();
   readonly #messages = new Map<number, number>();
   readonly #recordTypes = new Map<number, number>();
   /** One more than bounds: the last is beyond all of them. */
@@ -76,6 +86,12 @@ export class FlowCounters {
   packet(verdict: number, hook: number, protocol: number, toHost: boolean): void {
     const index = (verdict << 3) | (hook << 2) | (protocol === TCP ? 2 : 0) | (toHost ? 1 : 0);
     this.#packets[index] = (this.#packets[index] ?? 0) + 1;
+  }
+
+  /** `reason` is one of the kernel's, of which there are few. */
+  drop(protocol: number, reason: number): void {
+    const counts = protocol === TCP ? this.#tcpDrops : this.#udpDrops;
+    add(counts, reason);
   }
 
   message(scan: DnsScan): void {
@@ -122,6 +138,12 @@ export class FlowCounters {
         toHost: (index & 1) !== 0,
       },
     })).filter(({ count }) => count > 0);
+  }
+
+  drops(): readonly Counted<CountedDrop>[] {
+    const rows = (protocol: number, counts: ReadonlyMap<number, number>) =>
+      Array.from(counts, ([reason, count]) => ({ count, kind: { protocol, reason } }));
+    return [...rows(UDP, this.#udpDrops), ...rows(TCP, this.#tcpDrops)];
   }
 
   messages(): readonly Counted<DnsKind>[] {

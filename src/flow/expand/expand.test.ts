@@ -267,6 +267,40 @@ describe('createExpander', () => {
     expect(later.map((flow) => flow.source.pod_name)).not.toContain('netshoot');
   });
 
+  it('tells a packet that the kernel dropped as that alone, with the nearest of Hubble and the kernel in words', () => {
+    const node = new TestNode();
+    const [drop, ...more] = node.see(packet({ verdict: 'dropped', drop: { reason: 12, place: 'node' } }));
+    expect(more).toEqual([]);
+    expect(drop).toMatchObject({
+      verdict: 'DROPPED',
+      Type: 'L3_L4',
+      event_type: { type: 1, sub_type: 133 },
+      drop_reason_desc: 'POLICY_DENIED',
+      traffic_direction: 'EGRESS',
+      is_reply: false,
+      source: { pod_name: 'netshoot' },
+      interface: { index: 7, name: 'veth7' },
+      Summary:
+        'UDP dropped on the node: NETFILTER_DROP, by a rule of netfilter, or by conntrack; DNS Query google.com. A',
+    });
+    expect(drop).not.toHaveProperty('l7');
+    expect(drop?.trace_context).toEqual(node.see(packet())[0]?.trace_context);
+  });
+
+  it('says that a drop for which Hubble has no word is of unknown reason, and gives the kernel its own', () => {
+    const fields = { verdict: 'dropped', drop: { reason: 6, place: 'pod' }, hook: 'to-endpoint' } as const;
+    const [drop] = new TestNode().see(packet({ ...fields, payload: new Uint8Array([1]) }));
+    expect(drop).toMatchObject({
+      event_type: { type: 1, sub_type: 6 },
+      drop_reason_desc: 'DROP_REASON_UNKNOWN',
+      traffic_direction: 'INGRESS',
+      Summary: 'UDP dropped in the pod: SOCKET_RCVBUFF, the receive buffer of the socket is full',
+    });
+    // 3 and 0x30001 are numbers of the kernel's, which Cilium has other words for, or none.
+    const [subsystem] = new TestNode().see(packet({ ...fields, drop: { reason: 0x30001, place: 'node' } }));
+    expect(subsystem?.event_type).toEqual({ type: 1 });
+  });
+
   it('gives each flow a uuid of its own that stays, as RFC 9562 writes them', () => {
     const node = new TestNode();
     const seen = [node.see(packet()), node.see(packet())].flat().map(({ uuid }) => uuid);

@@ -5,6 +5,7 @@
  *   redirected  from-endpoint to the frontend, pre-xlate-fwd TRACED, post-xlate-fwd TRANSLATED, to-endpoint at the backend
  *   restored    from-endpoint from the backend, post-xlate-rev TRANSLATED, to-endpoint at the client
  *   fell-back   from-endpoint, pre-xlate-fwd TRACED alone, with the reason in its summary
+ *   dropped     DROPPED alone, with the kernel's reason: of the same packet a hook may have told before
  *
  * plus exactly one dns-request or dns-response per DNS message and cluster: told at the client pod's own interface, or at
  * the server's when the client is no pod of the cluster (a host process, an address from outside). So two agents that see
@@ -17,15 +18,19 @@ import type { PacketEvent } from '../../datapath/datapath.ts';
 import type { Ip } from '../../net/ip.ts';
 import type { Flow } from '../api.ts';
 import { type DnsSighting, sightDns } from '../dns-sighting.ts';
+import { hubbleDropReason } from '../drop-reasons.ts';
 import { type Enricher, isPod } from '../enrich.ts';
-import { fallBackSummary, packetSummary } from '../summary.ts';
+import { dnsSummary, dropSummary, fallBackSummary, packetSummary } from '../summary.ts';
 import { formatTraceId } from '../trace-id.ts';
 import type { FlowUuid } from '../uuid.ts';
 import {
   buildFlow,
   type DnsPart,
+  type DropPart,
+  direction,
   type FlowPart,
   type Interface,
+  OBSERVATION_SOURCE,
   type Owners,
   type Peer,
   type TracePart,
@@ -40,6 +45,8 @@ export interface ExpandOptions {
   readonly dnsPorts: ReadonlySet<number>;
   readonly newUuid: FlowUuid;
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** The kernel's word for why it dropped a packet. */
+  readonly dropReason: (reason: number) => string;
   /** Names that a client asked for and was given this address. */
   readonly namesOf: (client: Ip, address: Ip) => readonly string[];
 }
@@ -133,7 +140,23 @@ function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[
       const reason = fallBackSummary(summary, event.reason);
       return [seen, { kind: 'xlate', point: 'pre-fwd', source, destination, summary: reason }];
     }
+    case 'dropped':
+      return [dropPart(packet, summary, options)];
   }
+}
+
+function dropPart({ event, sightings, isReply }: Packet, summary: string, options: ExpandOptions): DropPart {
+  const { source, destination, drop = { reason: 0, place: 'node' } } = event;
+  const word = options.dropReason(drop.reason);
+  const [first] = sightings;
+  const message = first === undefined ? {} : { message: dnsSummary(first, OBSERVATION_SOURCE) };
+  return {
+    ...{ kind: 'drop', source, destination, isReply },
+    ...{ reason: hubbleDropReason(word), kernelReason: drop.reason },
+    direction: isReply === undefined ? undefined : direction(event.hook, isReply),
+    summary: dropSummary(summary, { place: drop.place, word, ...message }),
+    interface: interfaceOf(event.ifindex, options),
+  };
 }
 
 /** A backend on the host's network has no interface of its own: it is reached through the host's stack. */
@@ -187,6 +210,7 @@ function isAtClient(event: PacketEvent, response: boolean): boolean {
 }
 
 function isToldHere(event: PacketEvent, response: boolean, owners: Owners): boolean {
+  if (event.verdict === 'dropped') return false;
   if (isAtClient(event, response)) return true;
   const client: Ip = response ? event.destination.address : event.source.address;
   return !isPod(owners(client));

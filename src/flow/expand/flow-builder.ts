@@ -3,6 +3,7 @@ import { type Ip, ipFamily } from '../../net/ip.ts';
 import type { Protocol } from '../../net/port.ts';
 import { EVENT_TYPES, type Flow, type Layer4, TRACE_POINTS, type Verdict, XLATE_POINTS } from '../api.ts';
 import type { DnsSighting } from '../dns-sighting.ts';
+import type { HubbleDropReason } from '../drop-reasons.ts';
 import type { AddressInfo } from '../enrich.ts';
 import { dnsSummary, tcpFlagWords } from '../summary.ts';
 
@@ -38,6 +39,18 @@ export interface XlatePart extends Ends {
   readonly summary: string;
 }
 
+/** The end of a packet; also of one that carries DNS, which is told at the hook alone. */
+export interface DropPart extends Ends {
+  readonly kind: 'drop';
+  readonly reason: HubbleDropReason;
+  /** The kernel's number for it. */
+  readonly kernelReason: number;
+  readonly isReply: boolean | undefined;
+  readonly direction: 'INGRESS' | 'EGRESS' | undefined;
+  readonly summary: string;
+  readonly interface: Interface | undefined;
+}
+
 /** A DNS message. */
 export interface DnsPart extends Ends {
   readonly kind: 'dns';
@@ -48,7 +61,7 @@ export interface DnsPart extends Ends {
   readonly interface: Interface | undefined;
 }
 
-export type FlowPart = TracePart | XlatePart | DnsPart;
+export type FlowPart = TracePart | XlatePart | DropPart | DnsPart;
 
 /** The word in `dns-request WORD`: seen by tc programs, not by a proxy. */
 export const OBSERVATION_SOURCE = 'tc';
@@ -121,9 +134,32 @@ function kindFields(part: FlowPart): KindFields {
       return { ...traceFields(part), ...replyFields(part.isReply), ...interfaceField(part.interface) };
     case 'xlate':
       return xlateFields(part.point);
+    case 'drop':
+      return dropFields(part);
     case 'dns':
       return dnsFields(part);
   }
+}
+
+/**
+ * The column of the stock client has the sub type, in words for Cilium's own drop codes and as a number for others. Those begin
+ * at 130, but for some below 5 that mean something else.
+ */
+const LEAST_KERNEL_SUB_TYPE = 5;
+
+function dropFields({ reason, kernelReason, isReply, direction, interface: at }: DropPart): KindFields {
+  const isNamed = reason.number !== 0;
+  const kernelSub = kernelReason < LEAST_KERNEL_SUB_TYPE || kernelReason > 129 ? 0 : kernelReason;
+  const sub = isNamed ? reason.number : kernelSub;
+  return {
+    verdict: 'DROPPED',
+    Type: 'L3_L4',
+    event_type: { type: EVENT_TYPES.drop, ...(sub === 0 ? {} : { sub_type: sub }) },
+    drop_reason_desc: reason.word,
+    ...(direction === undefined ? {} : { traffic_direction: direction }),
+    ...replyFields(isReply),
+    ...interfaceField(at),
+  };
 }
 
 function dnsFields({ sighting, latencyNs, direction, interface: at }: DnsPart): KindFields {
@@ -161,7 +197,7 @@ const OBSERVATION_POINTS = {
 } as const;
 
 /** Of the connection as the endpoint at this point sees it: whoever asks has egress, whoever is asked has ingress. */
-function direction(point: string, isReply: boolean): 'INGRESS' | 'EGRESS' {
+export function direction(point: string, isReply: boolean): 'INGRESS' | 'EGRESS' {
   return (point === 'from-endpoint') === isReply ? 'INGRESS' : 'EGRESS';
 }
 

@@ -22,6 +22,13 @@ const VETH7: InterfaceRow = {
   redirects: true,
 };
 
+/** As Linux 6.18 numbers them. */
+const DROP_WORDS: Readonly<Record<number, string>> = {
+  3: 'NO_SOCKET',
+  6: 'SOCKET_RCVBUFF',
+  12: 'NETFILTER_DROP',
+};
+
 export interface TestNodeOptions {
   readonly capacity?: number;
   readonly flowPorts?: readonly number[];
@@ -45,6 +52,7 @@ export class TestNode {
           this.#sink = sink;
         },
         interfaces: () => [VETH7],
+        dropReason: (reason) => DROP_WORDS[reason] ?? `REASON_${reason}`,
       },
       flowPorts,
       time: { nowMs: () => EPOCH_MS, monotonicNs: () => this.nowNs },

@@ -49,6 +49,16 @@ export async function askFeatures(tell: (line: GuestLine) => void): Promise<void
 }
 
 const PROBES: Readonly<Record<ProbeName, (pins: string) => Promise<Answer>>> = {
+  drops: async (pins) => {
+    const datapath = open(pins, {});
+    try {
+      datapath.onPackets({ packet: () => undefined, lost: () => undefined });
+      const { watched, problem } = datapath.drops();
+      return { has: watched, ...(problem === undefined ? {} : { message: problem }) };
+    } finally {
+      datapath.remove();
+    }
+  },
   tcx: async (pins) => {
     const datapath = open(pins, { hookKind: 'tcx' });
     try {

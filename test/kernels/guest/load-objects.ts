@@ -5,6 +5,8 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DROP_KINDS } from '../../../src/datapath/drops/drop-watch.ts';
+import { DROP_OBJECT } from '../../../src/datapath/drops/programs.gen.ts';
 import { loadPrograms, type ProgramInput } from '../../../src/datapath/kernel/load-program.ts';
 import type { ObjectSpec } from '../../../src/datapath/kernel/object-spec.ts';
 import { openMaps } from '../../../src/datapath/kernel/pins.ts';
@@ -28,6 +30,11 @@ export const OBJECTS: Readonly<
   Record<string, { object: ObjectSpec; maps: (directory: string) => Maps; kinds: ProgramInput['kinds'] }>
 > = {
   POD_OBJECT: { object: POD_OBJECT, maps: (directory) => openMaps(POD_OBJECT, directory), kinds: {} },
+  DROP_OBJECT: {
+    object: DROP_OBJECT,
+    maps: (directory) => openMaps(POD_OBJECT, directory),
+    kinds: DROP_KINDS,
+  },
   SOCKET_OBJECT: {
     object: SOCKET_OBJECT,
     maps: (directory) => new Map([...openMaps(POD_OBJECT, directory), ...openSocketMaps(directory)]),
