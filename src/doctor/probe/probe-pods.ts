@@ -49,7 +49,12 @@ export async function probePods(pods: readonly ProbedPod[], options: PodProbeOpt
   } finally {
     namespaces.close();
   }
-  const results = await sendProbes(targets, options);
+  const all = await sendProbes(targets, options);
+  const results = all.filter(({ outcome }) => outcome !== 'not-entered');
+  const closed = all.filter(({ outcome }) => outcome === 'not-entered');
+  // One of each pod says it for the others.
+  for (const [key, { reason = '' }] of new Map(closed.map((each) => [each.key, each])))
+    skipped.push({ key, reason });
   return {
     trails: results.map((result) => trailOf(result, options.node)),
     sourcePorts: new Map(results.map(({ tag, sourcePort }) => [tag, sourcePort])),
@@ -92,6 +97,16 @@ function nameserverIn(pids: readonly number[]): Ip | undefined {
   return undefined;
 }
 
+const OUTCOMES: Readonly<Record<ProbeResult['outcome'], ProbeTrail['outcome']>> = {
+  answered: 'answered',
+  refused: 'refused',
+  timeout: 'timeout',
+  malformed: 'timeout',
+  unreachable: 'unreachable',
+  denied: 'unreachable',
+  'not-entered': 'unreachable',
+};
+
 function trailOf(result: ProbeResult, node: string): ProbeTrail {
   const { tag, key, protocol, nameserver, port, outcome, rcode, recursionAvailable, latencyMs } = result;
   const { sourcePort } = result;
@@ -103,7 +118,7 @@ function trailOf(result: ProbeResult, node: string): ProbeTrail {
     target: nameserver,
     targetPort: port,
     ...(sourcePort === 0 ? {} : { sourcePort }),
-    outcome: outcome === 'denied' ? 'unreachable' : outcome === 'malformed' ? 'timeout' : outcome,
+    outcome: OUTCOMES[outcome],
     ...(rcode === undefined ? {} : { rcode }),
     ...(recursionAvailable === undefined ? {} : { recursionAvailable }),
     ...(latencyMs === undefined ? {} : { latencyMs }),

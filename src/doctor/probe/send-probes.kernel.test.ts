@@ -138,7 +138,7 @@ describe('sendProbes', () => {
     const target = { key: 'x/y', namespace: { inode: 1n, path: '/run/netns/none' }, nameserver: toIp(VIP) };
     const options = { domain: ROOT, run: '1', clock: systemClock, randomId: () => 1, udp: 1, tcp: 0 };
     expect(await sendProbes([target], options)).toMatchObject([
-      { outcome: 'unreachable', sent: false, reason: 'the network namespace is gone' },
+      { outcome: 'not-entered', sent: false, reason: 'the network namespace is gone' },
     ]);
   });
 });

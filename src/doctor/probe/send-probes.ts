@@ -43,8 +43,18 @@ export interface ProbeOptions {
   readonly timeoutMs?: number;
 }
 
-/** `denied`: the kernel did not let it out of the pod (EPERM). `malformed`: something came that is no answer to it. */
-export type ProbeOutcome = 'answered' | 'refused' | 'timeout' | 'unreachable' | 'denied' | 'malformed';
+/**
+ * `denied`: the kernel did not let it out of the pod (EPERM). `malformed`: something came that is no answer to it.
+ * `not-entered`: there was no way into the pod, which tells nothing of its DNS.
+ */
+export type ProbeOutcome =
+  | 'answered'
+  | 'refused'
+  | 'timeout'
+  | 'unreachable'
+  | 'denied'
+  | 'malformed'
+  | 'not-entered';
 
 export interface ProbeResult {
   readonly key: string;
@@ -124,7 +134,8 @@ function start(target: ProbeTarget, options: ProbeOptions, field: Airfield): voi
     const socket = typeof opened === 'string' ? opened : (opened[i] ?? 'EBADF');
     if (typeof socket === 'string') {
       const failed = { target, query, protocol, sourcePort: 0, sent: false };
-      field.results.set(tag, resultOf(failed, { outcome: outcomeOf(socket), reason: socket }));
+      const outcome = typeof opened === 'string' ? 'not-entered' : outcomeOf(socket);
+      field.results.set(tag, resultOf(failed, { outcome, reason: socket }));
       continue;
     }
     field.flights.push({
