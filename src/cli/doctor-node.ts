@@ -10,6 +10,7 @@ import type { LocalAgent } from '../doctor/live/local-agent.ts';
 import { serveNode } from '../doctor/live/serve-node.ts';
 import type { AgentSummary } from '../doctor/site/agent-facts.ts';
 import { errorCode } from '../fault/app-error.ts';
+import { openHubble } from '../hubble/client.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import type { Command } from './main.ts';
 import { createProgram, endOnClosedPipe, print, runProgram } from './program.ts';
@@ -45,12 +46,13 @@ async function findAgent(node: string, server: string | undefined): Promise<Loca
   try {
     const [found] = await discoverAgents({ node, ...(server === undefined ? {} : { server }) });
     if (found === undefined) return undefined;
-    const { client } = found;
+    const { client, hubble } = found;
+    const observer = hubble === undefined ? undefined : openHubble(hubble);
     return {
       status: async () => summaryOf(await client.status()),
       policies: async () => (await client.lrp()).table.policies,
-      flows: (request, signal) => client.flows(request, signal),
-      close: () => undefined,
+      ...(observer === undefined ? {} : { flows: observer.flows }),
+      close: () => observer?.close(),
     };
   } catch (error) {
     if (errorCode(error) === 'AGENT_NOT_RUNNING') return undefined;

@@ -6,11 +6,14 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { discoverAgents } from '../agent/discover.ts';
 import { readHelmValues } from '../doctor/lint/helm-values.ts';
 import { openCluster } from '../doctor/live/open-cluster.ts';
 import { reachNodes, type Ways } from '../doctor/live/reach-nodes.ts';
+import type { NodeFlows } from '../doctor/live/sum-flows.ts';
 import type { Report } from '../doctor/report/report.ts';
 import { runDoctor } from '../doctor/run-doctor.ts';
+import { type HubbleClient, openHubble } from '../hubble/client.ts';
 import { agentSocket, LAB_PATHS, NODES, namespacePath, nodeNamespace } from '../lab/topology.ts';
 import { parseIp } from '../net/ip.ts';
 import { systemClock } from '../telemetry/clock.ts';
@@ -43,20 +46,34 @@ export async function doctorOfThisMachine(flags: DoctorFlags): Promise<Report> {
     ...(node === undefined ? {} : { node }),
     ...(pod === undefined ? {} : { pod }),
   };
+  const clients: HubbleClient[] = [];
   try {
     return await runDoctor({
       clock: systemClock,
       random: Math.random,
       cluster: cluster.client,
       reach: (site) => reachNodes(site, ways),
+      flowSources: () => findFlows(clients),
       ...(pod === undefined ? {} : { pod }),
       ...(clusterDomain === undefined ? {} : { domain: clusterDomain }),
       ...(helmValues === undefined ? {} : { helmValues: readHelmValues(helmValues) }),
       ...(timeoutSeconds === undefined ? {} : { timeoutMs: timeoutSeconds * 1000 }),
     });
   } finally {
+    for (const client of clients) client.close();
     if ('value' in cluster.client) cluster.client.value.close();
   }
+}
+
+/** Of the agents of this machine; what is opened is the caller's to close. Throws where there is none. */
+async function findFlows(opened: HubbleClient[]): Promise<readonly NodeFlows[]> {
+  const agents = await discoverAgents({ onSilent: () => undefined });
+  return agents.flatMap(({ node, hubble }) => {
+    if (hubble === undefined) return [];
+    const client = openHubble(hubble);
+    opened.push(client);
+    return [{ node, flows: client.flows }];
+  });
 }
 
 /** The nodes of a lab are namespaces: their process is started inside. */

@@ -14,7 +14,7 @@ import type { NodeSite, Site } from './site/site.ts';
 
 /**
  * `checks`: all there are, unless a caller wants some of them only. Of nodes that are not in the site nothing is known here:
- * `notLookedAt` is filled by whoever tried.
+ * `notLookedAt` and `notProbed` are filled by whoever tried.
  */
 export async function runChecks(taken: Site, checks: readonly Check[] = CHECKS): Promise<Report> {
   const site = withObservedServers(taken);
@@ -35,6 +35,7 @@ export async function runChecks(taken: Site, checks: readonly Check[] = CHECKS):
     nodes: site.nodes.map(({ name }) => name),
     about: aboutNodes(site),
     notLookedAt: [],
+    notProbed: [],
     pods,
     findings: placed(sorted, site),
     blind,

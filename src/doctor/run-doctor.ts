@@ -11,25 +11,16 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Check } from './check.ts';
 import { clusterDomain } from './live/cluster-domain.ts';
-import { followProbes } from './live/follow-probes.ts';
 import { listCluster, unlistedCluster } from './live/list-cluster.ts';
-import { type NodeProcess, type NodeReach, startNodeProcess } from './live/node-process.ts';
-import type { FlowsAnswer, LookAnswer, LookQuestion, NodeProbes } from './live/node-protocol.ts';
-import { pickPods } from './live/pick-pods.ts';
+import { lookAtNodes } from './live/look-at-nodes.ts';
 import type { Surroundings } from './live/reach-nodes.ts';
-import { dnsPicture } from './picture/dns-picture.ts';
+import type { NodeFlows } from './live/sum-flows.ts';
 import type { NotLookedAt, Report } from './report/report.ts';
 import { runChecks } from './run-checks.ts';
 import type { HelmValuesFact } from './site/cluster-facts.ts';
-import { isKnown, type Known, knownOr, unknown } from './site/known.ts';
+import { isKnown, type Known, unknown } from './site/known.ts';
 import { readCluster } from './site/read-cluster.ts';
-import {
-  type NodeSite,
-  type Site,
-  type SiteTrouble,
-  unknownAgentFacts,
-  unknownNodeFacts,
-} from './site/site.ts';
+import type { Site, SiteTrouble } from './site/site.ts';
 
 export interface DoctorOptions {
   readonly clock: Clock;
@@ -39,6 +30,8 @@ export interface DoctorOptions {
   readonly cluster: Known<Pick<KubeClient, 'get'>>;
   /** Asked once the cluster is known, which may have nobody in it. */
   readonly reach: (site: Site) => Surroundings;
+  /** Agents that can be asked for flows from here; of nodes that are not among them the process on the node asks. */
+  readonly flowSources?: () => Promise<readonly NodeFlows[]>;
   /** Only this one is probed. */
   readonly pod?: ObjectKey;
   readonly helmValues?: Known<readonly HelmValuesFact[]>;
@@ -60,13 +53,26 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const left = (most: number) => Math.max(0, Math.min(most, endMs - clock.monotonicMs()));
   const { site: empty, troubles } = await readSite(options, left(timeoutMs / 3));
   const { reaches, notLookedAt } = options.reach(empty);
-  const nodes = await lookAtNodes({ options, site: empty, reaches, left });
-  const lost = nodes.flatMap(({ reach, answer }): readonly NotLookedAt[] =>
-    isKnown(answer) ? [] : [{ node: reach.node, reason: `${reach.how}: ${answer.unknown}` }],
+  const domain = options.domain ?? clusterDomain(empty);
+  const run = Math.floor(options.random() * 0x1_0000_0000).toString(16);
+  const { flowSources, pod } = options;
+  const nodes = await lookAtNodes({
+    ...{ clock, site: empty, reaches, left, domain, run },
+    ...(flowSources === undefined ? {} : { flowSources }),
+    ...(pod === undefined ? {} : { pod }),
+  });
+  const lost = nodes.flatMap(({ reach, failed }): readonly NotLookedAt[] =>
+    failed === undefined ? [] : [{ node: reach.node, reason: `${reach.how}: ${failed}` }],
   );
   const site: Site = { ...empty, troubles, nodes: nodes.map(({ site: node }) => node) };
   const report = await runChecks(site, options.checks);
-  return { ...report, notLookedAt: [...notLookedAt, ...lost] };
+  return {
+    ...report,
+    // That nobody was probed is no proof that all is well.
+    exitCode: report.exitCode === 0 && report.pods.length === 0 ? 2 : report.exitCode,
+    notLookedAt: [...notLookedAt, ...lost],
+    notProbed: nodes.flatMap(({ notProbed }) => notProbed),
+  };
 }
 
 async function readSite(
@@ -91,96 +97,3 @@ async function readSite(
 }
 
 const NO_HELM_VALUES = unknown('a cluster does not tell with which Helm values it was made');
-
-interface Looking {
-  readonly options: DoctorOptions;
-  readonly site: Site;
-  readonly reaches: readonly NodeReach[];
-  /** Milliseconds that a part may take, at most `most`. */
-  readonly left: (most: number) => number;
-}
-
-interface LookedAt {
-  readonly reach: NodeReach;
-  readonly answer: Known<LookAnswer>;
-  readonly site: NodeSite;
-}
-
-/** A process has to start, to look and to wait for probes that nobody answers; and then to be asked for flows. */
-const LOOK_MS = 6500;
-const PROBE_MS = 2500;
-const FLOWS_MS = 2000;
-
-async function lookAtNodes({ options, site, reaches, left }: Looking): Promise<readonly LookedAt[]> {
-  const { clock } = options;
-  const processes = reaches.map((reach) => ({ reach, process: startNodeProcess(reach, clock) }));
-  try {
-    const run = Math.floor(options.random() * 0x1_0000_0000).toString(16);
-    const looked = await Promise.all(
-      processes.map(async ({ reach, process }) => ({
-        ...{ reach, process },
-        answer: await process.ask<'look'>(lookQuestion(options, site, reach.node, run), left(LOOK_MS)),
-      })),
-    );
-    const origins = looked.flatMap(({ answer }) => Object.values(probesOf(answer).origins));
-    const flows = await Promise.all(
-      looked.map(({ answer, process }) =>
-        isKnown(answer) ? process.ask<'flows'>({ kind: 'flows', origins }, left(FLOWS_MS)) : answer,
-      ),
-    );
-    return assemble(site, looked, flows);
-  } finally {
-    for (const { process } of processes) process.close();
-  }
-}
-
-function lookQuestion(options: DoctorOptions, site: Site, node: string, run: string): LookQuestion {
-  const addresses = dnsPicture(site).services.flatMap(({ clusterIPs }) => clusterIPs);
-  const [nameserver] = addresses;
-  return {
-    kind: 'look',
-    ...{ node, addresses, run },
-    pods: pickPods(site, node, options.pod),
-    domain: options.domain ?? clusterDomain(site),
-    probeTimeoutMs: PROBE_MS,
-    ...(nameserver === undefined ? {} : { nameserver }),
-  };
-}
-
-type Looked = Pick<LookedAt, 'reach' | 'answer'> & { readonly process: NodeProcess };
-
-function assemble(
-  site: Site,
-  looked: readonly Looked[],
-  flows: readonly Known<FlowsAnswer>[],
-): readonly LookedAt[] {
-  const all = flows.flatMap((answer) => (isKnown(answer) ? knownOr(answer.value.flows, []) : []));
-  const followed = followProbes(
-    site,
-    looked.flatMap(({ reach, answer }) =>
-      isKnown(answer) ? [{ name: reach.node, facts: answer.value.facts, probes: probesOf(answer) }] : [],
-    ),
-    all,
-  );
-  return looked.map(({ reach, answer }, i): LookedAt => {
-    if (!isKnown(answer)) return { reach, answer, site: blindNode(reach.node, answer.unknown) };
-    const { facts, status, policies, probes } = answer.value;
-    const told = flows[i];
-    const agent = {
-      ...{ status, policies, upstreams: unknown('upstreams are not asked yet') },
-      probes: isKnown(probes) ? { value: followed.get(reach.node) ?? [] } : probes,
-      flows: told === undefined || !isKnown(told) ? unknown(told?.unknown ?? '') : told.value.summary,
-    };
-    return { reach, answer, site: { name: reach.node, facts, agent } };
-  });
-}
-
-const NO_PROBES: NodeProbes = { trails: [], origins: {}, skipped: [] };
-
-function probesOf(answer: Known<LookAnswer>): NodeProbes {
-  return isKnown(answer) ? knownOr(answer.value.probes, NO_PROBES) : NO_PROBES;
-}
-
-function blindNode(name: string, why: string): NodeSite {
-  return { name, facts: unknownNodeFacts(why), agent: unknownAgentFacts(why) };
-}

@@ -26,7 +26,7 @@ export function followProbes(
   nodes: readonly FollowedNode[],
   flows: readonly Flow[],
 ): ReadonlyMap<string, readonly ProbeTrail[]> {
-  const servers = serversOf(site.cluster, dnsPicture(site as Site));
+  const servers = serversOf(site.cluster, dnsPicture(site));
   const byOrigin = flowsByOrigin(flows);
   return new Map(
     nodes.map((node) => [

@@ -43,9 +43,7 @@ export function startNodeProcess({ command }: NodeReach, clock: Pick<Clock, 'aft
       if (!('value' in line)) return line;
       if (!('value' in line.value)) return line.value;
       const answer = parseAnswer(line.value.value, question.kind);
-      return answer === undefined
-        ? unknown(`what it answered is not of this version: ${excerpt(line.value.value)}`)
-        : known(answer);
+      return answer === undefined ? unknown(strange(line.value.value)) : known(answer);
     },
     close() {
       child.stdin.end();
@@ -106,6 +104,13 @@ function readLines(child: ChildProcess): Lines {
         : Promise.resolve(line);
     },
   };
+}
+
+/** An agent of another version answers in JSON that is not ours; a shell answers in words. */
+function strange(line: string): string {
+  return line.startsWith('{')
+    ? 'its zerohop is of another version than this one'
+    : `it answered something else: ${excerpt(line)}`;
 }
 
 function lastWords(text: string, code: number | null, signal: string | null): string {

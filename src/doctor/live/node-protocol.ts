@@ -7,7 +7,8 @@ import type { ObjectKey } from '../../cluster/rows.ts';
 import type { Flow } from '../../flow/api.ts';
 import type { Ip } from '../../net/ip.ts';
 import type { PolicyState } from '../../policy/table.ts';
-import type { AgentSummary, FlowSummary, ProbeTrail } from '../site/agent-facts.ts';
+import type { UpstreamAddress } from '../probe/upstream.ts';
+import type { AgentSummary, FlowSummary, ProbeTrail, UpstreamProbe } from '../site/agent-facts.ts';
 import { type Known, known } from '../site/known.ts';
 import type { NodeFacts } from '../site/node-facts.ts';
 
@@ -62,14 +63,19 @@ export interface ProbeOrigin {
 export interface FlowsQuestion {
   readonly kind: 'flows';
   readonly origins: readonly ProbeOrigin[];
+  /** Servers that the caches of the node forward to; they are asked whether they answer. */
+  readonly upstreams: readonly UpstreamAddress[];
+  /** Sum up what the agent still has, too: absent where the doctor can ask the agent itself. */
+  readonly sum?: { readonly servers: readonly ObjectKey[]; readonly domain: string };
 }
 
 export interface FlowsAnswer {
   readonly kind: 'flows';
   /** Of packets from or to one of the origins; unknown where there is no agent to ask. */
   readonly flows: Known<readonly Flow[]>;
-  /** Filled by whoever knows how to sum up: what the agent's log still has. */
-  readonly summary: Known<FlowSummary>;
+  readonly upstreams: Known<readonly UpstreamProbe[]>;
+  /** Absent when it was not asked for. */
+  readonly summary?: Known<FlowSummary>;
 }
 
 export type NodeQuestion = LookQuestion | FlowsQuestion;
@@ -83,7 +89,10 @@ export function parseAnswer<K extends NodeAnswer['kind']>(
   const value = parseRecord(line);
   if (value?.kind !== kind) return undefined;
   if (kind === 'look' && value.version !== PROTOCOL_VERSION) return undefined;
-  const parts = kind === 'look' ? [value.probes, value.status, value.policies] : [value.flows, value.summary];
+  const parts =
+    kind === 'look'
+      ? [value.probes, value.status, value.policies]
+      : [value.flows, value.upstreams, value.summary ?? value.flows];
   if (!parts.every(isPart)) return undefined;
   if (kind === 'look' && !isFacts(value.facts)) return undefined;
   // `{ value: undefined }`, an agent that is not there, has nothing left once it was JSON.
@@ -95,7 +104,7 @@ export function parseAnswer<K extends NodeAnswer['kind']>(
 export function parseQuestion(line: string): NodeQuestion | undefined {
   const value = parseRecord(line);
   const isLook = value?.kind === 'look' && typeof value.node === 'string' && Array.isArray(value.pods);
-  const isFlows = value?.kind === 'flows' && Array.isArray(value.origins);
+  const isFlows = value?.kind === 'flows' && Array.isArray(value.origins) && Array.isArray(value.upstreams);
   return isLook || isFlows ? (value as unknown as NodeQuestion) : undefined;
 }
 

@@ -5,9 +5,10 @@
 
 import { parseName, ROOT } from '../../dns/name.ts';
 import { errorText } from '../../fault/app-error.ts';
-import type { Flow } from '../../flow/api.ts';
+import type { Flow, GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import { type PodProbes, probePods } from '../probe/probe-pods.ts';
+import { probeUpstreams } from '../probe/upstream.ts';
 import type { AgentFacts } from '../site/agent-facts.ts';
 import { type Known, known, unknown } from '../site/known.ts';
 import { readConntrack, sampleConntrack } from '../site/node/conntrack.ts';
@@ -22,8 +23,10 @@ import {
   type NodeAnswer,
   type NodeProbes,
   PROTOCOL_VERSION,
+  type ProbeOrigin,
   parseQuestion,
 } from './node-protocol.ts';
+import { sumFlows } from './sum-flows.ts';
 
 export interface ServeNodeOptions {
   readonly clock: Clock;
@@ -41,6 +44,8 @@ const AGENT_MS = 2000;
 /** What other tools of the node may take: nft, iptables, kube-proxy's port. */
 const TOOLS_MS = 4000;
 const FLOWS_MS = 1500;
+/** Agents empty the kernel's ring ten times a second: what was sent just now is not in their log yet. */
+const SETTLED_MS = 250;
 /** Of the probes alone: each is a handful. */
 const MAX_FLOWS = 20_000;
 
@@ -50,15 +55,22 @@ export async function* serveNode(
 ): AsyncGenerator<NodeAnswer, void, void> {
   const startedAtMs = options.clock.nowMs();
   let agent: LocalAgent | undefined;
+  let node = '';
   try {
     for await (const line of lines) {
       const question = parseQuestion(line);
       if (question?.kind === 'look') {
+        ({ node } = question);
         const found = await within(options.clock, AGENT_MS, () => options.findAgent(question.node));
         agent = 'value' in found ? found.value : undefined;
         yield await look(question, found, options);
       } else if (question?.kind === 'flows') {
-        yield await flowsOf(question, agent, { ...options, startedAtMs });
+        const { clock, randomId } = options;
+        const [flows, upstreams] = await Promise.all([
+          flowsOf(question, { agent, node, startedAtMs, clock }),
+          within(clock, FLOWS_MS, () => probeUpstreams(question.upstreams, { clock, randomId })),
+        ]);
+        yield { kind: 'flows', upstreams, ...flows };
       }
     }
   } finally {
@@ -89,7 +101,13 @@ async function look(
   const conntrack = attemptKnown(() =>
     readConntrack(clock.monotonicMs(), 'value' in before ? before.value : undefined),
   );
-  return { kind: 'look', version: PROTOCOL_VERSION, facts: { ...facts, conntrack }, probes, ...told };
+  return {
+    kind: 'look',
+    version: PROTOCOL_VERSION,
+    facts: { ...facts, conntrack },
+    probes,
+    ...told,
+  };
 }
 
 async function probe(
@@ -137,40 +155,55 @@ async function askAgent(
   return { status, policies };
 }
 
+interface Flowing extends Pick<ServeNodeOptions, 'clock'> {
+  readonly agent: LocalAgent | undefined;
+  readonly node: string;
+  readonly startedAtMs: number;
+}
+
 async function flowsOf(
-  { origins }: FlowsQuestion,
-  agent: LocalAgent | undefined,
-  { clock, startedAtMs }: Pick<ServeNodeOptions, 'clock'> & { readonly startedAtMs: number },
-): Promise<FlowsAnswer> {
-  const summary = unknown('nobody sums up flows yet');
+  question: FlowsQuestion,
+  { agent, node, clock, startedAtMs }: Flowing,
+): Promise<Pick<FlowsAnswer, 'flows' | 'summary'>> {
   const ask = agent?.flows;
   if (ask === undefined) {
     const why = unknown(
       agent === undefined ? 'there is no agent to ask for flows' : 'the agent keeps no flows',
     );
-    return { kind: 'flows', flows: why, summary };
+    return { flows: why, summary: why };
   }
+  const { origins, sum } = question;
+  await new Promise<void>((resolve) => clock.after(SETTLED_MS, resolve));
+  const [flows, summaries] = await Promise.all([
+    // The probes of a node that was quicker to start may be older than this process.
+    within(clock, FLOWS_MS, (signal) => probeFlows(ask(flowsRequest(origins, startedAtMs - 15_000), signal))),
+    sum === undefined ? undefined : sumFlows([{ node, flows: ask }], { clock, timeoutMs: FLOWS_MS, ...sum }),
+  ]);
+  const summary = summaries?.get(node);
+  return { flows, ...(summary === undefined ? {} : { summary }) };
+}
+
+async function probeFlows(responses: AsyncIterable<GetFlowsResponse>): Promise<readonly Flow[]> {
+  const found: Flow[] = [];
+  for await (const { flow } of responses) {
+    if (flow !== undefined) found.push(flow);
+    if (found.length >= MAX_FLOWS) break;
+  }
+  return found;
+}
+
+/** Of queries alone: who sends from these ports is known, who answers is asked. */
+function flowsRequest(origins: readonly ProbeOrigin[], sinceMs: number): GetFlowsRequest {
   const sent = origins.filter(({ port }) => port !== 0);
-  if (sent.length === 0) return { kind: 'flows', flows: known([]), summary };
-  const flows = await within(clock, FLOWS_MS, async (signal) => {
-    const found: Flow[] = [];
-    const request = {
-      // The probes of a node that was quicker to start may be older than this process.
-      since: new Date(startedAtMs - 15_000).toISOString(),
-      whitelist: [
-        {
-          source_ip: [...new Set(sent.flatMap(({ addresses }) => addresses))],
-          source_port: [...new Set(sent.map(({ port }) => String(port)))],
-        },
-      ],
-    };
-    for await (const { flow } of ask(request, signal)) {
-      if (flow !== undefined) found.push(flow);
-      if (found.length >= MAX_FLOWS) break;
-    }
-    return found;
-  });
-  return { kind: 'flows', flows, summary };
+  return {
+    since: new Date(sinceMs).toISOString(),
+    whitelist: [
+      {
+        source_ip: [...new Set(sent.flatMap(({ addresses }) => addresses))],
+        source_port: [...new Set(sent.map(({ port }) => String(port)))],
+      },
+    ],
+  };
 }
 
 function attempt<T>(read: () => T): Known<T> {

@@ -14,6 +14,8 @@ export interface Report {
   readonly about: readonly NodeAbout[];
   /** Nodes of which nothing is said here, and how to have it said. */
   readonly notLookedAt: readonly NotLookedAt[];
+  /** Pods that were to be probed and could not be. */
+  readonly notProbed: readonly { readonly pod: ObjectKey; readonly node: string; readonly reason: string }[];
   /** Of those that were probed. */
   readonly pods: readonly PodVerdict[];
   /** What hurts most first. */
