@@ -51,14 +51,21 @@ interface Following {
   readonly origin: ProbeOrigin;
   readonly node: FollowedNode;
   readonly servers: Servers;
+  /** It left its pod for the address it was sent to: who translated it did so later, not at the socket. */
+  readonly leftUntranslated: boolean;
+}
+
+interface Found extends Omit<Following, 'leftUntranslated'> {
   readonly byOrigin: ReadonlyMap<string, readonly Flow[]>;
 }
 
-function follow(following: Following): ProbeTrail {
-  const { trail, origin } = following;
+function follow({ byOrigin, ...found }: Found): ProbeTrail {
+  const { trail, origin } = found;
   const flows = origin.addresses.flatMap(
-    (address) => following.byOrigin.get(keyOf(trail.protocol, address, origin.port)) ?? [],
+    (address) => byOrigin.get(keyOf(trail.protocol, address, origin.port)) ?? [],
   );
+  const leftUntranslated = flows.some((flow) => leavesPod(flow) && flow.IP.destination === trail.target);
+  const following: Following = { ...found, leftUntranslated };
   const seen = stepsOf(flows, following);
   const entry = conntrackEntryOf(following);
   const tracked = entry === undefined ? [] : conntrackSteps(entry, following);
@@ -99,7 +106,8 @@ function stepsOf(flows: readonly Flow[], following: Following): readonly ProbeSt
   return [...steps.values()];
 }
 
-function stepOf(flow: Flow, { trail, servers }: Following): ProbeStep | undefined {
+function stepOf(flow: Flow, following: Following): ProbeStep | undefined {
+  const { servers } = following;
   const destination = parseIp(flow.IP.destination);
   const source = parseIp(flow.IP.source);
   if (destination === undefined || source === undefined) return undefined;
@@ -107,19 +115,28 @@ function stepOf(flow: Flow, { trail, servers }: Following): ProbeStep | undefine
   const { type, sub_type: point = 0 } = flow.event_type;
   if (type === EVENT_TYPES.drop || flow.verdict === 'DROPPED') {
     const why = flow.drop_reason_desc ?? flow.Summary;
-    return { ...place, hook: 'drop', verdict: 'dropped', reason: `${why}, on ${flow.node_name}` };
+    return {
+      ...place,
+      hook: 'drop',
+      verdict: 'dropped',
+      reason: `${why}${elsewhere(flow.node_name, following)}`,
+    };
   }
-  if (type === EVENT_TYPES.trace && point === FROM_ENDPOINT) {
+  if (leavesPod(flow)) {
     const at = flow.interface?.name === undefined ? '' : ` by ${flow.interface.name}`;
-    return { ...place, hook: 'pod', verdict: 'passed', reason: `left its pod${at} on ${flow.node_name}` };
+    return { ...place, hook: 'pod', verdict: 'passed', reason: `left its pod${at}` };
   }
   if (type === EVENT_TYPES.trace && point === TO_ENDPOINT) {
     const server = servers.at(destination);
     const hook = server?.role === 'cache' ? 'cache' : server?.role === 'cluster' ? 'cluster-dns' : 'pod';
     const pod = endpointPod(flow.destination) ?? flow.IP.destination;
-    return { ...place, hook, verdict: 'arrived', reason: `${pod} on ${flow.node_name}` };
+    return { ...place, hook, verdict: 'arrived', reason: `at ${pod}${elsewhere(flow.node_name, following)}` };
   }
-  return type === EVENT_TYPES.sock ? translationOf(flow, place, trail) : undefined;
+  return type === EVENT_TYPES.sock ? translationOf(flow, place, following) : undefined;
+}
+
+function leavesPod({ event_type }: Flow): boolean {
+  return event_type.type === EVENT_TYPES.trace && event_type.sub_type === FROM_ENDPOINT;
 }
 
 const TO_ENDPOINT = 0;
@@ -129,18 +146,21 @@ const PRE_FORWARD = 'SOCK_XLATE_POINT_PRE_DIRECTION_FWD';
 
 type Place = Pick<ProbeStep, 'source' | 'destination' | 'destinationPort'>;
 
-/** A translation at the pod's interface has the packet before it; one at the socket has none. */
-function translationOf(flow: Flow, place: Place, trail: ProbeTrail): ProbeStep | undefined {
-  const hook = flow.trace_context === undefined && flow.interface === undefined ? 'socket' : 'tc';
+function translationOf(flow: Flow, place: Place, following: Following): ProbeStep | undefined {
+  const on = elsewhere(flow.node_name, following);
+  const hook = following.leftUntranslated ? 'tc' : 'socket';
   if (flow.sock_xlate_point === POST_FORWARD) {
-    const pod = endpointPod(flow.destination);
-    const to = pod ?? formatAddressPort(place.destination, place.destinationPort);
-    const reason = `${formatAddressPort(trail.target, trail.targetPort)} to ${to}, by zerohop on ${flow.node_name}`;
-    return { ...place, hook, verdict: 'redirected', reason };
+    const to = formatAddressPort(place.destination, place.destinationPort);
+    return { ...place, hook, verdict: 'redirected', reason: `to ${to} by zerohop${on}` };
   }
   const fellBack = / fell back: (.+)$/.exec(flow.Summary)?.[1];
   if (flow.sock_xlate_point !== PRE_FORWARD || fellBack === undefined) return undefined;
-  return { ...place, hook, verdict: 'fell back', reason: `${fellBack}, on ${flow.node_name}` };
+  return { ...place, hook, verdict: 'fell back', reason: `${fellBack}${on}` };
+}
+
+/** Of the client's own node nothing needs to be said. */
+function elsewhere(node: string, { trail }: Following): string {
+  return node === trail.node ? '' : ` on ${node}`;
 }
 
 function conntrackEntryOf({ node, trail, origin }: Following): ConntrackEntry | undefined {
@@ -157,7 +177,6 @@ function conntrackEntryOf({ node, trail, origin }: Following): ConntrackEntry | 
 function conntrackSteps(entry: ConntrackEntry, { node, trail }: Following): readonly ProbeStep[] {
   const { source, replySource, replySourcePort } = entry;
   if (replySource === trail.target) return [];
-  const from = formatAddressPort(trail.target, trail.targetPort);
   const mode = knownOr(node.facts.proxy, undefined)?.mode ?? 'none';
   const by = mode === 'none' ? 'netfilter' : `kube-proxy (${mode})`;
   const to = formatAddressPort(replySource, replySourcePort);
@@ -165,7 +184,7 @@ function conntrackSteps(entry: ConntrackEntry, { node, trail }: Following): read
     {
       ...{ hook: 'conntrack', source, destination: replySource, destinationPort: replySourcePort },
       verdict: 'dnat',
-      reason: `${from} to ${to}, by ${by} on ${node.name}`,
+      reason: `to ${to} by ${by}`,
     },
   ];
 }
@@ -199,14 +218,8 @@ function serverOf({ following, flows, entry }: Sightings): ProbeServer | undefin
   }
   if (entry !== undefined && entry.replySource !== trail.target)
     return serverAt({ address: entry.replySource, port: entry.replySourcePort, following });
-  if (isBoundHere(trail, node)) {
-    return {
-      address: trail.target,
-      port: trail.targetPort,
-      node: node.name,
-      cache: isListenedTo(trail, node),
-    };
-  }
+  // An address of the node itself: who has it is judged by what the node shows (picture/observed-server.ts).
+  if (isHeldHere(trail.target, node)) return undefined;
   if (servers.isService(trail.target)) return undefined;
   return serverAt({ address: trail.target, port: trail.targetPort, following });
 }
@@ -220,23 +233,18 @@ interface ServerPlace {
 
 function serverAt({ address, port, following, told = {} }: ServerPlace): ProbeServer {
   const { role, ...found } = following.servers.at(address) ?? { cache: false };
-  const server = { address, port, ...found, ...told };
-  return { ...server, cache: role === 'cache' && server.node === following.node.name };
+  const { node } = following;
+  // What a redirect brings to the node's own network is a cache on the host: pods there have no address of their own.
+  const hosted = role === undefined && isHeldHere(address, node);
+  const server = { address, port, ...found, ...(hosted ? { node: node.name } : {}), ...told };
+  return { ...server, cache: hosted || (role === 'cache' && server.node === node.name) };
 }
 
-/** A node cache that has the address on an interface of its own, as the stock one and those of clouds do. */
-function isBoundHere({ target }: ProbeTrail, { facts }: FollowedNode): boolean {
+const IPVS_INTERFACE = 'kube-ipvs0';
+
+function isHeldHere(address: Ip, { facts }: FollowedNode): boolean {
   return knownOr(facts.interfaces, []).some(
-    ({ kind, addresses }) => kind !== 'ipvs' && addresses.includes(target),
-  );
-}
-
-function isListenedTo({ target, targetPort, protocol }: ProbeTrail, { facts }: FollowedNode): boolean {
-  return knownOr(facts.sockets, []).some(
-    (socket) =>
-      socket.port === targetPort &&
-      socket.protocol === protocol &&
-      [target, '0.0.0.0', '::'].includes(socket.address),
+    ({ name, addresses }) => name !== IPVS_INTERFACE && addresses.includes(address),
   );
 }
 
