@@ -104,7 +104,7 @@ export const run: Command = async (args) => {
 async function openPage(): Promise<{ readonly url: string; close(): Promise<void> }> {
   const [{ servePage, UI_PORT }, { openSeveral }, { hubbleSocket, NODES }] = await Promise.all([
     import('./ui.ts'),
-    import('./flow-source.ts'),
+    import('./page-source.ts'),
     import('../lab/topology.ts'),
   ]);
   const source = openSeveral(

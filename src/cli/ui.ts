@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { askDoctorCommand } from '../ui/doctor-command.ts';
 import { startUiServer, type UiServer } from '../ui/ui-server.ts';
-import { addSourceFlags, type FlowSource, openFlowSource, type SourceFlags } from './flow-source.ts';
 import type { Command } from './main.ts';
+import { addSourceFlags, openPageSource, type PageSource, type SourceFlags } from './page-source.ts';
 import { countFlag, createProgram, runProgram } from './program.ts';
 
 interface Flags extends SourceFlags {
@@ -33,7 +33,7 @@ async function runUi(flags: Flags): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
-  const source = await openFlowSource(flags);
+  const source = await openPageSource(flags);
   const { host, port, doctor } = flags;
   const server = await servePage(source, { host, port, doctor }).catch((error: unknown) => {
     source.close();
@@ -54,7 +54,7 @@ export interface PageOptions {
   readonly doctor: boolean;
 }
 
-export function servePage(source: FlowSource, { doctor, ...listen }: PageOptions): Promise<UiServer> {
+export function servePage(source: PageSource, { doctor, ...listen }: PageOptions): Promise<UiServer> {
   const { flows, status, nodes } = source;
   const asked = () => askDoctorCommand([process.execPath, MAIN, 'doctor', '-o', 'json']);
   return startUiServer({ source: { flows, status, nodes, ...(doctor ? { doctor: asked } : {}) }, ...listen });

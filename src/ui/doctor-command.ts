@@ -53,9 +53,9 @@ function run([file = '', ...args]: readonly string[], timeoutMs: number): Promis
 }
 
 /** What we print ourselves, of the version that is known here. */
-function readReport(report: UiReport & { readonly version?: number }): UiReport {
-  const { version, exitCode, findings, pods, blind, notLookedAt } = report;
-  if (version !== 1 || !Array.isArray(findings) || !Array.isArray(pods))
+function readReport(report: Partial<UiReport> & { readonly version?: number }): UiReport {
+  const { version, exitCode, findings, pods, blind = [], notLookedAt = [], notProbed = [] } = report;
+  if (version !== 1 || exitCode === undefined || findings === undefined || pods === undefined)
     throw new Error('its report is not known here');
-  return { exitCode, findings, pods, blind: blind ?? [], notLookedAt: notLookedAt ?? [] };
+  return { exitCode, findings, pods, blind, notLookedAt, notProbed };
 }

@@ -48,8 +48,9 @@ export class DoctorDesk {
   }
 }
 
-function told({ findings, pods, blind, notLookedAt }: UiReport): Omit<WireDoctor, 'atMs'> {
+function told({ findings, pods, blind, notLookedAt, notProbed }: UiReport): Omit<WireDoctor, 'atMs'> {
   const nodes = notLookedAt.map(({ node, reason }) => `${node}: ${reason}`);
+  const notAsked = notProbed.map(({ pod, reason }) => `${pod}: ${reason}`);
   const checks = blind.map(
     ({ id, node, reason }) => `${id}${node === undefined ? '' : ` on ${node}`}: ${reason}`,
   );
@@ -60,6 +61,6 @@ function told({ findings, pods, blind, notLookedAt }: UiReport): Omit<WireDoctor
       ...(pod === undefined ? {} : { pod }),
     })),
     pods: pods.map(({ pod, node, verdict, cause }) => ({ pod, node, verdict, cause })),
-    unknown: [...new Set([...nodes, ...checks])],
+    unknown: [...new Set([...nodes, ...notAsked, ...checks])],
   };
 }

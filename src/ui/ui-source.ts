@@ -12,6 +12,7 @@ export interface UiReport {
   /** Checks that could not say anything, and nodes that nobody looked at. */
   readonly blind: readonly { readonly id: string; readonly node?: string; readonly reason: string }[];
   readonly notLookedAt: readonly { readonly node: string; readonly reason: string }[];
+  readonly notProbed: readonly { readonly pod: string; readonly reason: string }[];
 }
 
 export interface UiSource {

@@ -34,7 +34,7 @@ export function TopBar({ state }: { readonly state: PageState }): VNode {
       'Flows that were not read in time, and snapshots that this browser was too slow for',
     ),
     sampled(source?.oneIn ?? 1),
-    h('p', { class: 'dim number' }, `${(source?.seenFlows ?? 0).toLocaleString('en')} flows`),
+    h('p', { class: 'dim number flows' }, `${(source?.seenFlows ?? 0).toLocaleString('en')} flows`),
   );
 }
 

@@ -158,7 +158,7 @@ export class FakeClusterSource implements UiSource {
       verdict: leaves === undefined ? ('ENTERED' as const) : ('BYPASSED' as const),
     }));
     const exitCode = findings.length === 0 ? 0 : 1;
-    return Promise.resolve({ exitCode, findings, pods: verdicts, blind: [], notLookedAt: [] });
+    return Promise.resolve({ exitCode, findings, pods: verdicts, blind: [], notLookedAt: [], notProbed: [] });
   }
 
   #ask(pod: FakePod, atMs: number, wanted?: string): void {

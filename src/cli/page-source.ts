@@ -1,26 +1,20 @@
 /**
- * Whom a command asks for flows: the target of --server, else of ZEROHOP_SERVER or HUBBLE_SERVER, else the agents of this
- * machine: one as it is, several together as a relay would. Flags have the names of the stock CLI.
+ * Whom the page asks for flows: the server that is named, by the flags and variables that `observe` has, else the agents of
+ * this machine, several together as a relay would. None need answer yet: the page says so and waits.
  */
 import { discoverAgents } from '../agent/discover.ts';
 import { PROGRAM_VERSION } from '../agent/version.ts';
 import { AppError } from '../fault/app-error.ts';
-import { type ClientTls, openHubble } from '../hubble/client.ts';
+import { openHubble } from '../hubble/client.ts';
 import type { ObserverSource } from '../hubble/observer-source.ts';
 import { PeerSet } from '../hubble/relay/peer-set.ts';
 import { createRelaySource } from '../hubble/relay/relay-source.ts';
 import { systemClock } from '../telemetry/clock.ts';
+import { chooseServer, type ServerFlags } from './observe/server-flags.ts';
 import { collect, type createProgram, warnOfSilence } from './program.ts';
 
-export interface SourceFlags {
-  readonly server?: string;
+export interface SourceFlags extends ServerFlags {
   readonly node?: string;
-  readonly tls?: boolean;
-  readonly tlsAllowInsecure?: boolean;
-  readonly tlsCaCertFiles?: readonly string[];
-  readonly tlsClientCertFile?: string;
-  readonly tlsClientKeyFile?: string;
-  readonly tlsServerName?: string;
 }
 
 export function addSourceFlags(program: ReturnType<typeof createProgram>): void {
@@ -42,19 +36,16 @@ export function addSourceFlags(program: ReturnType<typeof createProgram>): void 
     .option('--tls-server-name <name>', "the name in the server's certificate, when it is not the target's");
 }
 
-export interface FlowSource extends ObserverSource {
+export interface PageSource extends ObserverSource {
   /** In words, for whoever is told. */
   readonly whom: string;
   close(): void;
 }
 
 /** Throws `AppError` as `discoverAgents` and `openHubble` do. What is found need not answer yet. */
-export async function openFlowSource(flags: SourceFlags, env = process.env): Promise<FlowSource> {
-  const named = [flags.server, env.ZEROHOP_SERVER, env.HUBBLE_SERVER].find((text) => (text ?? '') !== '');
-  if (named !== undefined) {
-    const target = named.startsWith('/') ? `unix://${named}` : named;
-    return withWords(openHubble(target, tlsOf(flags)), target);
-  }
+export async function openPageSource(flags: SourceFlags, env = process.env): Promise<PageSource> {
+  const { target, tls, answerMs } = chooseServer(flags, env);
+  if (target !== undefined) return { ...openHubble(target, tls, { answerMs }), whom: target };
   const node = flags.node === undefined ? {} : { node: flags.node };
   const agents = await discoverAgents({ ...node, onSilent: warnOfSilence });
   const targets = agents.flatMap(({ node: name, hubble }) =>
@@ -65,33 +56,17 @@ export async function openFlowSource(flags: SourceFlags, env = process.env): Pro
     throw new AppError('AGENT_NOT_RUNNING', "Cannot find flows: no agent here serves Hubble's API", {
       hint: 'Start the agent without --hubble-socket-path off, or name another server with --server',
     });
-  if (targets.length === 1) return withWords(openHubble(first.target), `the agent of ${first.name}`);
+  if (targets.length === 1) return { ...openHubble(first.target), whom: `the agent of ${first.name}` };
   return openSeveral(targets);
 }
 
 /** The targets of several nodes as one source. */
 export function openSeveral(
   targets: readonly { readonly name: string; readonly target: string }[],
-): FlowSource {
+): PageSource {
   const peers = new PeerSet(({ address }) => openHubble(address));
   for (const { name, target } of targets) peers.apply({ name, address: target, type: 'PEER_ADDED' });
   const source = createRelaySource({ peers, version: PROGRAM_VERSION, clock: systemClock });
   const whom = `the agents of ${targets.map(({ name }) => name).join(', ')}`;
   return { ...source, whom, close: () => peers.close() };
-}
-
-function withWords(client: ReturnType<typeof openHubble>, whom: string): FlowSource {
-  return { ...client, whom };
-}
-
-/** Any flag of TLS asks for TLS. */
-function tlsOf(flags: SourceFlags): ClientTls | undefined {
-  const tls: ClientTls = {
-    ...(flags.tlsCaCertFiles === undefined ? {} : { caFiles: flags.tlsCaCertFiles }),
-    ...(flags.tlsClientCertFile === undefined ? {} : { certFile: flags.tlsClientCertFile }),
-    ...(flags.tlsClientKeyFile === undefined ? {} : { keyFile: flags.tlsClientKeyFile }),
-    ...(flags.tlsServerName === undefined ? {} : { serverName: flags.tlsServerName }),
-    ...(flags.tlsAllowInsecure === true ? { insecure: true } : {}),
-  };
-  return flags.tls === true || Object.keys(tls).length > 0 ? tls : undefined;
 }
