@@ -8,7 +8,6 @@ import { fieldPaths } from './grpc.ts';
 /** Fields of Hubble's flow.Flow that this server never sets, so that `proto/` has no need of them; with all below them. */
 const NEVER_SET = [
   ...['tunnel', 'file', 'ip_trace_id', 'debug_capture_point', 'extensions', 'aggregate', 'policy_log'],
-  ...['egress_allowed_by', 'ingress_allowed_by', 'egress_denied_by', 'ingress_denied_by'],
   ...['l4.ICMPv4', 'l4.ICMPv6', 'l4.SCTP', 'l4.VRRP', 'l4.IGMP', 'l7.http', 'l7.kafka'],
 ] as const;
 

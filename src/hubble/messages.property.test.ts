@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  EVENT_TYPES,
   type Flow,
   type GetFlowsRequest,
   type GetFlowsResponse,
@@ -9,6 +10,7 @@ import {
   VERDICTS,
   XLATE_POINTS,
 } from '../flow/api.ts';
+import { DROP_REASONS } from '../flow/drop-reasons.ts';
 import { type Method, methodOf, OBSERVER, PEER, type WireMessage } from './grpc.ts';
 import {
   fromWireNodes,
@@ -39,7 +41,10 @@ const uint64 = fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }).map(String);
 const some: { requiredKeys: never[] } = { requiredKeys: [] };
 
 const ports = { source_port: port, destination_port: port };
-const flags = fc.record(Object.fromEntries(TCP_FLAGS.map((flag) => [flag, fc.constant(true)])), some);
+const flags = fc.record(
+  Object.fromEntries([...TCP_FLAGS, 'NS'].map((flag) => [flag, fc.constant(true)])),
+  some,
+);
 const endpoint = fc.record(
   {
     ...{ ID: count, identity: count, namespace: text, labels: texts, pod_name: text, cluster_name: text },
@@ -48,47 +53,65 @@ const endpoint = fc.record(
   some,
 );
 const dns = fc.record(
-  { query: text, ips: texts, ttl: count, cnames: texts, rcode: count, qtypes: texts, rrtypes: texts },
+  {
+    ...{ query: text, ips: texts, ttl: count, cnames: texts, rcode: count, qtypes: texts, rrtypes: texts },
+    observation_source: text,
+  },
   { requiredKeys: ['query', 'qtypes'] },
 );
 const service = fc.record({ name: text, namespace: text });
-const flow = fc.record(
-  {
-    ...{ time, uuid: text, node_name: text, Summary: text, verdict: fc.constantFrom(...VERDICTS.slice(1)) },
-    IP: fc.record({ source: text, destination: text, ipVersion: fc.constantFrom('IPv4', 'IPv6') }),
-    l4: fc.oneof(
-      fc.record({ UDP: fc.record(ports, some) }),
-      fc.record({ TCP: fc.record({ ...ports, flags }, some) }),
-      fc.constant({}),
-    ),
-    ...{ source: endpoint, destination: endpoint, source_service: service, destination_service: service },
-    Type: fc.constantFrom('L3_L4', 'L7', 'SOCK'),
-    ...{ source_names: texts, destination_names: texts },
-    l7: fc.record(
-      { type: fc.constantFrom('REQUEST', 'RESPONSE', 'SAMPLE'), latency_ns: uint64, dns },
-      { requiredKeys: ['type'] },
-    ),
-    reply: fc.constant(true),
-    is_reply: fc.boolean(),
-    event_type: fc.record(
-      { type: fc.constantFrom(1, 4, 7, 129), sub_type: fc.integer({ min: 1, max: 13 }) },
-      some,
-    ),
-    traffic_direction: fc.constantFrom('INGRESS', 'EGRESS'),
-    trace_observation_point: fc.constantFrom('FROM_ENDPOINT', 'TO_ENDPOINT', 'TO_HOST'),
-    interface: fc.record({ index: count, name: text }, { requiredKeys: ['index'] }),
-    trace_context: fc.record({ parent: fc.record({ trace_id: text }) }),
-    sock_xlate_point: fc.constantFrom(...XLATE_POINTS.slice(1)),
-    emitter: fc.record({ name: text, version: text }),
-    drop_reason_desc: fc.constantFrom('POLICY_DENIED', 'TTL_EXCEEDED'),
-  },
-  {
-    requiredKeys: [
-      ...(['time', 'uuid', 'verdict', 'IP', 'l4', 'source', 'destination', 'Type'] as const),
-      ...(['node_name', 'event_type', 'Summary'] as const),
-    ],
-  },
-) as fc.Arbitrary<Flow>;
+const policies = fc.array(
+  fc.record({ name: text, namespace: text, kind: text }, { requiredKeys: ['name'] }),
+  { minLength: 1, maxLength: 2 },
+);
+/** Each field that a flow of `flow/api.ts` can have. */
+const FIELDS = {
+  ...{ time, uuid: text, node_name: text, Summary: text, verdict: fc.constantFrom(...VERDICTS.slice(1)) },
+  IP: fc.record(
+    {
+      ...{ source: text, destination: text, ipVersion: fc.constantFrom('IPv4', 'IPv6') },
+      ...{ encrypted: fc.constant(true), source_xlated: text },
+    },
+    { requiredKeys: ['source', 'destination', 'ipVersion'] },
+  ),
+  ethernet: fc.record({ source: text, destination: text }),
+  l4: fc.oneof(
+    fc.record({ UDP: fc.record(ports, some) }),
+    fc.record({ TCP: fc.record({ ...ports, flags }, some) }),
+    fc.constant({}),
+  ),
+  ...{ source: endpoint, destination: endpoint, source_service: service, destination_service: service },
+  Type: fc.constantFrom('L3_L4', 'L7', 'SOCK'),
+  ...{ source_names: texts, destination_names: texts, node_labels: texts },
+  l7: fc.record(
+    { type: fc.constantFrom('REQUEST', 'RESPONSE', 'SAMPLE'), latency_ns: uint64, dns },
+    { requiredKeys: ['type'] },
+  ),
+  reply: fc.constant(true),
+  is_reply: fc.boolean(),
+  event_type: fc.record(
+    {
+      type: fc.constantFrom(...Object.values(EVENT_TYPES)),
+      sub_type: fc.integer({ min: 1, max: 255 }),
+    },
+    some,
+  ),
+  traffic_direction: fc.constantFrom('INGRESS', 'EGRESS'),
+  trace_observation_point: fc.constantFrom('FROM_ENDPOINT', 'TO_ENDPOINT', 'TO_HOST'),
+  interface: fc.record({ index: count, name: text }, { requiredKeys: ['index'] }),
+  trace_context: fc.record({ parent: fc.record({ trace_id: text }) }),
+  sock_xlate_point: fc.constantFrom(...XLATE_POINTS.slice(1)),
+  emitter: fc.record({ name: text, version: text }),
+  drop_reason_desc: fc.constantFrom(...[...DROP_REASONS.values()].slice(1)),
+  ...{ policy_match_type: count, egress_allowed_by: policies, ingress_allowed_by: policies },
+  ...{ egress_denied_by: policies, ingress_denied_by: policies },
+} satisfies { readonly [Field in keyof Required<Flow>]: unknown };
+const flow = fc.record(FIELDS, {
+  requiredKeys: [
+    ...(['time', 'uuid', 'verdict', 'IP', 'l4', 'source', 'destination', 'Type'] as const),
+    ...(['node_name', 'event_type', 'Summary'] as const),
+  ],
+}) as fc.Arbitrary<Flow>;
 
 const lost = fc.record(
   {

@@ -27,10 +27,12 @@ export function openFlowTap(targets: readonly string[]): FlowTap {
     if (response.flow !== undefined) flows.push(response.flow);
     lost += Number(response.lost_events?.num_events_lost ?? 0);
   };
+  // What comes while the connection is still being made counts, too.
+  const since = new Date().toISOString();
   const clients = targets.map((target) => openHubble(target));
   for (const client of clients) {
     const follow = async () => {
-      for await (const response of client.flows({ follow: true }, stop.signal)) take(response);
+      for await (const response of client.flows({ follow: true, since }, stop.signal)) take(response);
     };
     // An agent that goes away ends its stream; the act that needed it fails by what it does not see.
     follow().catch(() => undefined);
