@@ -73,11 +73,17 @@ export function redirectPolicyYaml(cache: DnsServer, picture: DnsPicture): strin
   ].join('\n');
 }
 
-/** The label that says what the pod is; hashes of a rollout would tie the policy to one version. */
+/**
+ * The labels that say what the pod is; hashes of a rollout would tie the policy to one version. A product's name alone is
+ * shared by all of its parts, and would send queries to those that are no cache.
+ */
 export function tellingLabels({ spec }: DnsServer): readonly (readonly [string, string])[] {
   const all = Object.entries(spec.labels).filter(([key]) => !/hash|generation/.test(key));
-  const known = all.filter(([key]) => ['k8s-app', 'app.kubernetes.io/name', 'app'].includes(key));
-  return known.length > 0 ? known.slice(0, 1) : all;
+  const single = all.find(([key]) => key === 'k8s-app') ?? all.find(([key]) => key === 'app');
+  if (single !== undefined) return [single];
+  const parts = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component'];
+  const known = all.filter(([key]) => parts.includes(key));
+  return known.length > 0 ? known : all;
 }
 
 /** JSON is YAML, and no name from the API can break out of it. */
