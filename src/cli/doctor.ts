@@ -6,7 +6,15 @@ import type { Report } from '../doctor/report/report.ts';
 import { AppError } from '../fault/app-error.ts';
 import { type DoctorFlags, doctorOfThisMachine } from './doctor-reach.ts';
 import type { Command } from './main.ts';
-import { collectWhole, countFlag, createProgram, endOnClosedPipe, print, runProgram } from './program.ts';
+import {
+  collectWhole,
+  countFlag,
+  createProgram,
+  endOnClosedPipe,
+  print,
+  runProgram,
+  warn,
+} from './program.ts';
 
 interface Flags extends DoctorFlags {
   readonly timeout: number;
@@ -58,6 +66,8 @@ async function doctor(flags: Flags): Promise<number> {
 function reportOf({ file, helmValues = [], pod, timeout, ...flags }: Flags): Promise<Report> {
   if (file !== undefined) return lintManifests([...file, ...helmValues]);
   if (timeout < 2 || timeout > 60) throw invalid('--timeout', 'it is from 2 to 60 seconds', String(timeout));
+  if (process.getuid?.() !== 0)
+    warn('without root a node tells little of itself: run it with sudo to see all');
   return doctorOfThisMachine({
     ...flags,
     timeoutSeconds: timeout,

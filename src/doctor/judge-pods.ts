@@ -107,7 +107,7 @@ function enteredText(probe: ProbeTrail): string {
 }
 
 function elsewhereText(probe: ProbeTrail): string {
-  return `to ${targetText(probe)} did not enter a cache${howText(probe)}; answered by ${serverText(probe)}`;
+  return `to ${targetText(probe)} entered no cache${howText(probe)}; answered by ${serverText(probe)}`;
 }
 
 function unseenText(probe: ProbeTrail): string {

@@ -6,7 +6,7 @@
  * How nodes and agents are reached is the caller's affair (`NodeReach`), so that the same runs from a shell, in the page's
  * server and in tests. Deliberately absent: retries. Whoever wants to know better asks again.
  */
-import type { ObjectKey } from '../cluster/rows.ts';
+import { type ObjectKey, objectKey } from '../cluster/rows.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Check } from './check.ts';
@@ -18,7 +18,7 @@ import type { NodeFlows } from './live/sum-flows.ts';
 import type { NotLookedAt, Report } from './report/report.ts';
 import { runChecks } from './run-checks.ts';
 import type { HelmValuesFact } from './site/cluster-facts.ts';
-import { isKnown, type Known, unknown } from './site/known.ts';
+import { isKnown, type Known, knownOr, unknown } from './site/known.ts';
 import { readCluster } from './site/read-cluster.ts';
 import type { Site, SiteTrouble } from './site/site.ts';
 
@@ -71,7 +71,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
     // That nobody was probed is no proof that all is well.
     exitCode: report.exitCode === 0 && report.pods.length === 0 ? 2 : report.exitCode,
     notLookedAt: [...notLookedAt, ...lost],
-    notProbed: nodes.flatMap(({ notProbed }) => notProbed),
+    notProbed: [...nodes.flatMap(({ notProbed }) => notProbed), ...missingPod(options, report, site)],
   };
 }
 
@@ -97,3 +97,13 @@ async function readSite(
 }
 
 const NO_HELM_VALUES = unknown('a cluster does not tell with which Helm values it was made');
+
+/** The one pod that was asked for, when there is nothing to be said of it. */
+function missingPod({ pod }: DoctorOptions, report: Report, { cluster }: Site): Report['notProbed'] {
+  if (pod === undefined || report.pods.length > 0) return [];
+  const row = knownOr(cluster.pods, []).find((one) => objectKey(one) === pod);
+  if (row !== undefined && row.phase === 'Running') return [];
+  const reason =
+    row === undefined ? 'the cluster has no pod of this name' : `it is ${row.phase.toLowerCase()}`;
+  return [{ pod, node: row?.nodeName ?? '', reason }];
+}

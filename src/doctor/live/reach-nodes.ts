@@ -47,7 +47,7 @@ export function reachNodes(site: Site, ways: Ways): Surroundings {
     }
     const agent = agentOn(site, node);
     if (agent === undefined || ways.kubectl === undefined || byKubectl >= MOST_BY_KUBECTL) {
-      notLookedAt.push(whyNot(node, agent, ways));
+      notLookedAt.push(isUnknownNode(site, node) ?? whyNot(node, agent, ways));
       continue;
     }
     byKubectl++;
@@ -64,6 +64,8 @@ function wantedNodes({ cluster }: Site, { here, lab, node, pod }: Ways): readonl
   if (pod !== undefined) {
     const found = knownOr(cluster.pods, []).find((row) => objectKey(row) === pod);
     if (found !== undefined) return [found.nodeName];
+    // That it is not there is said of the pod, not of every node.
+    if (isKnown(cluster.pods)) return [];
   }
   if (lab !== undefined && !isKnown(cluster.nodes)) return [...lab.keys()];
   if (!isKnown(cluster.nodes)) return here.names.slice(0, 1);
@@ -114,6 +116,17 @@ function isOurs({ labels }: PodFact['spec'], component: string): boolean {
   return (
     labels['app.kubernetes.io/name'] === 'zerohop' && labels['app.kubernetes.io/component'] === component
   );
+}
+
+/** A name that was mistyped. */
+function isUnknownNode({ cluster }: Site, node: string): NotLookedAt | undefined {
+  const names = knownOr(cluster.nodes, []).map(({ name }) => name);
+  if (names.length === 0 || names.includes(node)) return undefined;
+  const some = names.slice(0, 5).join(', ');
+  return {
+    node,
+    reason: `the cluster has no node of this name; it has ${some}${names.length > 5 ? ' ...' : ''}`,
+  };
 }
 
 function whyNot(node: string, agent: AgentPod | undefined, { kubectl }: Ways): NotLookedAt {

@@ -10,9 +10,10 @@ import type { Clock } from '../../telemetry/clock.ts';
 import { type PodProbes, probePods } from '../probe/probe-pods.ts';
 import { probeUpstreams } from '../probe/upstream.ts';
 import type { AgentFacts } from '../site/agent-facts.ts';
-import { type Known, known, unknown } from '../site/known.ts';
+import { type Known, known, knownOr, unknown } from '../site/known.ts';
 import { readConntrack, sampleConntrack } from '../site/node/conntrack.ts';
 import { gatherNode } from '../site/node/gather-node.ts';
+import type { NodeFacts } from '../site/node-facts.ts';
 import { within } from './deadline.ts';
 import type { FindAgent, LocalAgent } from './local-agent.ts';
 import {
@@ -44,6 +45,8 @@ const AGENT_MS = 2000;
 /** What other tools of the node may take: nft, iptables, kube-proxy's port. */
 const TOOLS_MS = 4000;
 const FLOWS_MS = 1500;
+/** Longer than a healthy answer takes. */
+const QUIET_MS = 400;
 /** Agents empty the kernel's ring ten times a second: what was sent just now is not in their log yet. */
 const SETTLED_MS = 250;
 /** Of the probes alone: each is a handful. */
@@ -86,8 +89,11 @@ async function look(
   const { clock } = options;
   const before = attempt(() => sampleConntrack(clock.monotonicMs()));
   const hookDirectory = options.hookDirectory(question.node);
+  const probing = probe(question, options);
+  // Reading keeps this thread from hearing answers, and a fast answer must not look slow; a late one is waited for beside it.
+  await Promise.race([probing, pause(clock, QUIET_MS)]);
   const [probes, facts, told] = await Promise.all([
-    probe(question, options),
+    probing,
     gatherNode({
       clock,
       addresses: question.addresses,
@@ -104,7 +110,7 @@ async function look(
   return {
     kind: 'look',
     version: PROTOCOL_VERSION,
-    facts: { ...facts, conntrack },
+    facts: { ...facts, conntrack, resolvConf: resolvConfOf(facts, question.addresses) },
     probes,
     ...told,
   };
@@ -155,6 +161,26 @@ async function askAgent(
   return { status, policies };
 }
 
+function pause(clock: Pick<Clock, 'after'>, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve));
+}
+
+/**
+ * What kubelet gives to pods with policy Default need not be the node's own file (--resolv-conf): a DNS server that runs
+ * here was given it, and has it before its eyes. Not one that asks the cluster itself.
+ */
+function resolvConfOf(
+  { processes, resolvConf }: NodeFacts,
+  clusterDns: readonly string[],
+): NodeFacts['resolvConf'] {
+  const given = knownOr(processes, []).flatMap(({ args, resolvConf: own }) =>
+    own !== undefined && args.includes('-conf') && !own.nameservers.some((ip) => clusterDns.includes(ip))
+      ? [own]
+      : [],
+  );
+  return given[0] === undefined ? resolvConf : known(given[0]);
+}
+
 interface Flowing extends Pick<ServeNodeOptions, 'clock'> {
   readonly agent: LocalAgent | undefined;
   readonly node: string;
@@ -173,7 +199,7 @@ async function flowsOf(
     return { flows: why, summary: why };
   }
   const { origins, sum } = question;
-  await new Promise<void>((resolve) => clock.after(SETTLED_MS, resolve));
+  await pause(clock, SETTLED_MS);
   const [flows, summaries] = await Promise.all([
     // The probes of a node that was quicker to start may be older than this process.
     within(clock, FLOWS_MS, (signal) => probeFlows(ask(flowsRequest(origins, startedAtMs - 15_000), signal))),

@@ -39,6 +39,7 @@ export async function sumFlows(
   const all = createFlowSummaries({
     sinceMs: nowMs - WINDOW_MS,
     untilMs: nowMs,
+    nowMs,
     servers: new Set(servers),
     searchOf: (pod) => searchList(pod.split('/', 1)[0] ?? '', domain, []),
   });

@@ -70,13 +70,42 @@ describe('formatReport', () => {
   it('says what was sent, the verdict, the cause and the fix', async () => {
     const text = formatReport(await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere, elsewhere]), [d26]));
     expect(text).toContain(
-      'sent 2 tagged probes from 1 pod  ->  0 entered a node cache, 2 were answered elsewhere',
+      "sent 2 tagged probes from 1 pod  ->  0 entered the node's cache, 2 were answered elsewhere",
     );
-    expect(text).toMatch(/BYPASSED {2}default\/netshoot {2}on w1/);
-    expect(text).toContain('was answered by kube-system/coredns-1 on w2');
-    expect(text).toContain('kind: CiliumLocalRedirectPolicy');
+    expect(text).toMatch(/VERDICT {3}BYPASSED {2}default\/netshoot/);
+    expect(text).toContain('answered by kube-system/coredns-1 on w2');
+    expect(text).toContain('cause     No policy sends queries to the node cache (D26)');
     expect(text).not.toContain('\u001b');
     expect(text.endsWith('\n')).toBe(true);
+  });
+
+  it('prints what is to be copied at the left edge, whole, and once', async () => {
+    const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere]), [d26]);
+    const twice = {
+      ...report,
+      findings: report.findings.flatMap((one) => [one, { ...one, id: 'D99' as const }]),
+    };
+    const text = formatReport(twice);
+    expect(text.match(/^kubectl apply -f - <<'EOF'\napiVersion: cilium\.io\/v2\n/gm)).toHaveLength(1);
+    expect(text).toMatch(/^EOF$/m);
+    expect(text).toContain('FIX       the same as for D26');
+  });
+
+  it('keeps to 100 columns, but for words and commands that are longer', async () => {
+    const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere, lost]), [d26]);
+    const long = report.findings.map((one) => ({ ...one, evidence: ['word '.repeat(60), 'x'.repeat(150)] }));
+    const lines = formatReport({ ...report, findings: long }).split('\n');
+    expect(lines.filter((line) => line.length > 100)).toEqual([expect.stringContaining('x'.repeat(150))]);
+  });
+
+  it('tells one reason once, however much it hides', async () => {
+    const report = await runChecks(live([], [cached]), [d26]);
+    const blind = ['D03', 'D04'].flatMap((id) =>
+      ['w1', 'w2'].map((node) => ({ id: id as 'D03', node, reason: 'rules: Cannot list the chains: EPERM' })),
+    );
+    expect(formatReport({ ...report, exitCode: 2, blind })).toContain(
+      'rules of w1, w2: Cannot list the chains: EPERM (D03 D04)',
+    );
   });
 
   it('lets no name steer a terminal, with colour or without', async () => {

@@ -17,7 +17,7 @@ export function formatReport(report: Report, { colour = false }: FormatOptions =
   const paint: Paint = colour ? (code, text) => `\u001b[${code}m${text}\u001b[0m` : (_code, text) => text;
   return [
     ...headLines(report, paint),
-    ...findingLines(report.findings, paint),
+    ...findingLines(report, paint),
     ...restLines(report),
     '',
     conclusion(report),
@@ -25,9 +25,21 @@ export function formatReport(report: Report, { colour = false }: FormatOptions =
   ].join('\n');
 }
 
-/** As it stands; control characters are escaped by JSON itself. */
+/**
+ * As it stands: who parses it gets every name unchanged. JSON escapes C0 controls only, so the others that steer a terminal,
+ * and marks that turn the direction of text, are escaped here.
+ */
 export function formatReportJson(report: Report): string {
-  return `${JSON.stringify(report, undefined, 2)}\n`;
+  return `${JSON.stringify(report, undefined, 2).replace(STEERING, escapeUnits)}\n`;
+}
+
+const STEERING = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escapeUnits(text: string): string {
+  return text
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 type Paint = (code: number, text: string) => string;
@@ -76,7 +88,7 @@ function nodeLines(report: Report, node: string, paint: Paint): readonly string[
   const pods = report.pods.filter((pod) => pod.node === node);
   const also = alsoText(report, node, pods);
   return [
-    sentText(pods),
+    ...wrap(sentText(pods), COLUMNS),
     // Pods with the same fate are told once, the worst first.
     ...WORST_FIRST.flatMap((verdict) =>
       [
@@ -153,40 +165,75 @@ function shortFix({ kind, text }: Fix, because: string | undefined): string {
   return text.includes('\n') ? `${first}  (all of it ${where})` : first;
 }
 
-/** What else was found of the node or of the whole cluster, by number. */
-function alsoText({ findings }: Report, node: string, pods: readonly PodVerdict[]): string {
-  const told = new Set(pods.map(({ because }) => because));
+/** What else was found of the node, by number; where it is the only one, also what is found of the whole cluster. */
+function alsoText({ findings, nodes }: Report, node: string, pods: readonly PodVerdict[]): string {
+  const told = new Set<string | undefined>([...pods.map(({ because }) => because), ...IN_VERDICTS]);
   const others = findings.filter(
-    (finding) => !told.has(finding.id) && finding.severity !== 'info' && (finding.node ?? node) === node,
+    (finding) =>
+      !told.has(finding.id) &&
+      finding.severity !== 'info' &&
+      (finding.node === node || (finding.node === undefined && nodes.length === 1)),
   );
   const titles = new Map(others.map(({ id, title }) => [id, title]));
   return [...titles].map(([id, title]) => `${id} ${title}`).join('; ');
 }
 
-function findingLines(findings: readonly PlacedFinding[], paint: Paint): readonly string[] {
-  const told = findings.filter(({ severity }) => severity !== 'info');
-  const looksWrong = Map.groupBy(
-    findings.filter(({ severity }) => severity === 'info'),
-    ({ id, cause }) => `${id} ${cause}`,
+/** They say of each node what its verdict says: told where nothing that is more of a cause explains it. Best explanation first. */
+const IN_VERDICTS: readonly string[] = ['D02', 'D01'];
+
+/** Whether a pod of its node is explained by something that tells more. */
+function isSaidByVerdict({ id, node }: PlacedFinding, pods: readonly PodVerdict[]): boolean {
+  const rank = IN_VERDICTS.indexOf(id);
+  return (
+    rank >= 0 &&
+    pods.some(
+      ({ because, node: own }) =>
+        own === node && because !== undefined && because !== id && !IN_VERDICTS.slice(rank).includes(because),
+    )
   );
-  return [
-    ...told.flatMap((finding) => oneFinding([finding], paint)),
-    // Of what is no fault one is enough, whatever the number of nodes.
-    ...[...looksWrong.values()].flatMap((same) => oneFinding(same, paint)),
-  ];
 }
 
-function oneFinding(same: readonly PlacedFinding[], paint: Paint): readonly string[] {
+function findingLines({ findings, pods }: Report, paint: Paint): readonly string[] {
+  const told = findings.filter((finding) => !isSaidByVerdict(finding, pods));
+  const causes = new Set(pods.map(({ because }) => because));
+  const sorted = [...told.filter(({ id }) => causes.has(id)), ...told.filter(({ id }) => !causes.has(id))];
+  // Of many nodes with the same fault, or the same fix, one is enough to read.
+  const groups = Map.groupBy(sorted, ({ id, title, object, pod, cause, fix }) =>
+    JSON.stringify([id, title, object, pod, cause, fix]),
+  );
+  const fixes = new Map<string, string>();
+  return [...groups.values()].flatMap((same) => {
+    const [first] = same;
+    if (first === undefined) return [];
+    const earlier = fixes.get(first.fix.text);
+    fixes.set(first.fix.text, earlier ?? first.id);
+    return oneFinding(same, paint, earlier);
+  });
+}
+
+/** Of several nodes; each line of it can be looked up on one of them. */
+const MOST_EVIDENCE = 8;
+
+function oneFinding(
+  same: readonly PlacedFinding[],
+  paint: Paint,
+  fixedBy: string | undefined,
+): readonly string[] {
   const [first] = same;
   if (first === undefined) return [];
-  const { id, severity, title, evidence, cause, fix } = first;
+  const { id, severity, title, cause, fix } = first;
+  const head = `${paint(BOLD, id)}  ${paint(SEVERITY_COLOUR[severity], severity.padEnd(8))}  ${printable(title)}`;
+  // It looks wrong and is not: what somebody who saw it wants to know is why.
+  if (severity === 'info')
+    return ['', head, ...labelled('at', subjectOf(same)), ...labelled('cause', [cause])];
+  const evidence = [...new Set(same.flatMap((one) => one.evidence))];
   return [
     '',
-    `${paint(BOLD, id)}  ${paint(SEVERITY_COLOUR[severity], severity.padEnd(8))}  ${printable(title)}`,
+    head,
     ...labelled('at', subjectOf(same)),
-    ...labelled('evidence', evidence),
+    ...labelled('evidence', shortened(evidence, MOST_EVIDENCE)),
     ...labelled('cause', [cause]),
-    ...fixLines(fix),
+    ...(fixedBy === undefined ? fixLines(fix) : labelled('FIX', [`the same as for ${fixedBy}`])),
   ];
 }
 
@@ -210,45 +257,54 @@ function fixLines({ kind, text }: Fix): readonly string[] {
   return [...labelled('FIX', ['apply']), '', `kubectl apply -f - <<'${end}'`, ...lines, end];
 }
 
-/** What nobody looked at, and what could not be told. The same reason for many checks is told once. */
+/** What nobody looked at, and what could not be told. */
 function restLines({ blind, notLookedAt, notProbed }: Report): readonly string[] {
-  const reasons = Map.groupBy(blind, ({ node, reason }) =>
-    node === undefined ? reason : `node ${node}: ${reason}`,
-  );
   const section = (title: string, texts: readonly string[]): readonly string[] =>
     texts.length === 0 ? [] : ['', title, ...texts.flatMap((text) => wrap(`  ${printable(text)}`, COLUMNS))];
+  const nodes = notLookedAt.map(
+    ({ node, reason, command }) => `${node}: ${reason}${command === undefined ? '' : `; run: ${command}`}`,
+  );
   return [
+    ...section('Could not be told', blindTexts(blind)),
+    ...section('Not looked at', shortened(nodes, MOST_LINES)),
     ...section(
-      'Could not be told',
-      [...reasons].map(([reason, of]) => `${[...new Set(of.map(({ id }) => id))].join(' ')}: ${reason}`),
-    ),
-    ...section(
-      'Not looked at',
+      'Not probed',
       shortened(
-        notLookedAt.map(
-          ({ node, reason, command }) =>
-            `${node}: ${reason}${command === undefined ? '' : `; run: ${command}`}`,
-        ),
+        notProbed.map(({ pod, reason }) => `${pod}: ${reason}`),
+        MOST_LINES,
       ),
     ),
-    ...section('Not probed', shortened(notProbed.map(({ pod, reason }) => `${pod}: ${reason}`))),
   ];
+}
+
+/** One reason, as that nobody may list anything, is told once with all that it hides and all the checks it keeps quiet. */
+function blindTexts(blind: Report['blind']): readonly string[] {
+  const reasons = Map.groupBy(blind, ({ reason }) => reason.replace(/^[a-zA-Z]+: /, ''));
+  return [...reasons].map(([why, of]) => {
+    const parts = [...new Set(of.flatMap(({ reason }) => /^([a-zA-Z]+): /.exec(reason)?.[1] ?? []))];
+    const nodes = [...new Set(of.flatMap(({ node }) => node ?? []))];
+    const where = nodes.length === 0 ? '' : ` of ${shortened(nodes, 3).join(', ')}`;
+    const ids = [...new Set(of.map(({ id }) => id))].sort().join(' ');
+    return `${parts.join(', ')}${where}: ${why} (${ids})`;
+  });
 }
 
 /** Of a thousand nodes that are alike nobody reads more. */
 const MOST_LINES = 10;
 
-function shortened(lines: readonly string[]): readonly string[] {
-  return lines.length <= MOST_LINES
+function shortened(lines: readonly string[], most: number): readonly string[] {
+  return lines.length <= most
     ? lines
-    : [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more; -o json lists them`];
+    : [...lines.slice(0, most), `and ${lines.length - most} more; -o json lists them`];
 }
 
 function conclusion({ exitCode, findings, blind, origin, pods, nodes }: Report): string {
   if (exitCode === 2 && nodes.length === 0 && origin === 'live') return 'Nothing could be looked at.';
   if (exitCode === 2) return 'Nothing was found to be wrong, but not everything could be looked at.';
-  const count = findings.filter(({ severity }) => severity !== 'info').length;
-  if (exitCode === 1) return `${countText(count, 'finding')}.`;
+  const wrong = findings.filter(({ severity }) => severity !== 'info');
+  const same = wrong.filter((finding) => isSaidByVerdict(finding, pods)).length;
+  const hidden = same === 0 ? '' : `, and ${same} that say the same of each node (-o json has them)`;
+  if (exitCode === 1) return `${countText(wrong.length - same, 'finding')}${hidden}.`;
   const reservation = blind.length > 0 ? ', as far as it could be looked at' : '';
   if (origin === 'manifests') return 'Nothing is wrong with these manifests.';
   const whose = pods.length === 1 ? 'Every query of this pod' : `Every query of these ${pods.length} pods`;

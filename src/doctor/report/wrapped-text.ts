@@ -20,17 +20,16 @@ export function labelled(label: string, texts: readonly string[]): readonly stri
   );
 }
 
-/** At blanks; what has none stays whole, because half a name or a path is nothing. Later lines stand two in. */
+/** At blanks; what has none stays whole, because half a name or a path is nothing. Later lines stand two further in. */
 export function wrap(text: string, width: number): readonly string[] {
+  const margin = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
-    const indent = lines.length === 0 ? '' : '  ';
-    const longer = line === '' ? `${indent}${word}` : `${line} ${word}`;
-    if (line !== '' && longer.length > width) {
+  for (const word of text.slice(margin.length).split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
-      line = `  ${word}`;
-    } else line = longer;
+      line = `${margin}  ${word}`;
+    } else line = line === '' ? `${margin}${word}` : `${line} ${word}`;
   }
   return [...lines, line];
 }
