@@ -11,6 +11,10 @@ import { createRelaySource } from './relay-source.ts';
 class FakeNode {
   seconds: number[];
   isAway = false;
+  /** It takes a request and says nothing more. */
+  hangs = false;
+  /** What its streams end with, after what it has seen. */
+  failure: AppError | undefined;
   readonly name: string;
   readonly requests: GetFlowsRequest[] = [];
   #wake = new Set<() => void>();
@@ -46,9 +50,12 @@ class FakeNode {
       async *flows(request, signal) {
         node.requests.push(request);
         if (node.isAway) throw away();
+        if (node.hangs)
+          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
         const number = Number(request.number ?? 0);
         const since = parseTime(request.since ?? '') ?? -1n;
-        let next = number > 0 && request.first !== true ? Math.max(0, node.seconds.length - number) : 0;
+        const isNewest = number > 0 && request.first !== true && since < 0n;
+        let next = isNewest ? Math.max(0, node.seconds.length - number) : 0;
         if (request.follow === true && number === 0 && since < 0n) next = node.seconds.length;
         for (;;) {
           for (; next < node.seconds.length; next++) {
@@ -56,6 +63,7 @@ class FakeNode {
             const time = formatTime(timeNs);
             if (timeNs >= since) yield { flow: sampleFlow({ time }), node_name: node.name, time };
           }
+          if (node.failure !== undefined) throw node.failure;
           if (request.follow !== true || signal.aborted) return;
           await new Promise<void>((resolve) => {
             node.#wake.add(resolve);
@@ -111,6 +119,82 @@ describe('flows of a relay', () => {
     expect(await read({ number: 2, first: true }, a(), b())).toEqual(['a 1', 'b 2']);
   });
 
+  it('are the oldest or newest of all that there are, all at once, and none but those that match the time', async () => {
+    expect(await read({ number: '18446744073709551615' }, a(), b())).toHaveLength(6);
+    expect(await read({ number: 1, since: '1970-01-01T00:00:04Z' }, a(), b())).toEqual(['b 4', 'a 5', 'b 6']);
+  });
+
+  it('are followed after the newest N in all, none twice and none left out', async () => {
+    const [one, two] = [a(), b()];
+    const { relay } = relayOf(one, two);
+    const abort = new AbortController();
+    const rows: string[] = [];
+    const following = (async () => {
+      for await (const each of relay.flows({ follow: true, number: 3 }, abort.signal)) rows.push(label(each));
+    })();
+    await expect.poll(() => [one, two].map(({ requests }) => requests.length)).toEqual([2, 2]);
+    one.see(7);
+    two.see(8);
+    await expect.poll(() => rows).toEqual(['b 4', 'a 5', 'b 6', 'a 7', 'b 8']);
+    abort.abort();
+    await following;
+    expect(one.requests.map(({ since }) => since)).toEqual([undefined, '1970-01-01T00:00:05.000000001Z']);
+  });
+
+  it('do not wait for a node that hangs', { timeout: 20_000 }, async () => {
+    const hung = b();
+    hung.hangs = true;
+    const rows = await read({ first: true, number: 2 }, a(), hung);
+    expect(rows).toEqual(['NODE_UNAVAILABLE b', 'a 1', 'a 3']);
+  });
+
+  it('are given of the others when one node makes a mistake', async () => {
+    const broken = b();
+    broken.failure = new AppError('HUBBLE_REFUSED', 'Cannot ask Hubble: the server made a mistake');
+    const rows = await read({}, a(), broken);
+    expect(rows.filter((row) => !row.startsWith('NODE'))).toEqual(['a 1', 'b 2', 'a 3', 'b 4', 'a 5', 'b 6']);
+    expect(rows.filter((row) => row.startsWith('NODE'))).toEqual(['NODE_ERROR b']);
+  });
+
+  it('are given of the others when one node refuses the request, and refused when all do', async () => {
+    const [one, two, three] = [new FakeNode('a', [1]), new FakeNode('b'), new FakeNode('c')];
+    const refusal = new AppError('FLOW_FILTER_UNKNOWN_FIELD', 'Cannot read the filter');
+    two.failure = refusal;
+    three.failure = refusal;
+    expect(await read({}, one, two, three)).toEqual(['NODE_ERROR b,c', 'a 1']);
+    await expect(read({}, two, three)).rejects.toBe(refusal);
+  });
+
+  it('are refused when there is nobody to ask', async () => {
+    await expect(read({})).rejects.toMatchObject({ code: 'HUBBLE_UNREACHABLE' });
+    await expect(read({ first: true, follow: true }, a())).rejects.toMatchObject({
+      code: 'HUBBLE_REQUEST_INVALID',
+    });
+  });
+
+  it('tell in one word of nodes that are away together', async () => {
+    const nodes = ['a', 'b', 'c'].map((name) => new FakeNode(name));
+    for (const node of nodes) node.isAway = true;
+    expect(await read({}, ...nodes)).toEqual(['NODE_UNAVAILABLE a,b,c']);
+  });
+
+  it('are followed over a node that leaves the cluster', async () => {
+    const [one, two] = [new FakeNode('a'), new FakeNode('b')];
+    const { relay, peers } = relayOf(one, two);
+    const abort = new AbortController();
+    const rows: string[] = [];
+    const following = (async () => {
+      for await (const each of relay.flows({ follow: true }, abort.signal)) rows.push(label(each));
+    })();
+    await expect.poll(() => two.requests.length).toBe(1);
+    peers.apply({ name: 'b', address: 'b:4244', type: 'PEER_DELETED' });
+    await expect.poll(() => rows).toEqual(['NODE_GONE b']);
+    one.see(1);
+    await expect.poll(() => rows.at(-1)).toBe('a 1');
+    abort.abort();
+    await following;
+  });
+
   it('come from those that are there, and who is not is told of', async () => {
     const gone = b();
     gone.isAway = true;
@@ -134,11 +218,11 @@ describe('flows of a relay', () => {
     await expect.poll(() => rows.at(-1)).toBe('NODE_UNAVAILABLE a');
     one.seconds.push(11);
     one.isAway = false;
-    await expect.poll(() => rows.slice(-2)).toEqual(['NODE_CONNECTED a', 'a 11']);
+    await expect.poll(() => rows.slice(-2).sort()).toEqual(['NODE_CONNECTED a', 'a 11']);
     add(two);
     await expect.poll(() => two.requests.length).toBe(1);
     two.see(12);
-    await expect.poll(() => rows.slice(-2)).toEqual(['NODE_CONNECTED b', 'b 12']);
+    await expect.poll(() => rows.slice(-2).sort()).toEqual(['NODE_CONNECTED b', 'b 12']);
     abort.abort();
     await following;
     expect(rows).toHaveLength(6);

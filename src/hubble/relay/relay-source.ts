@@ -2,12 +2,11 @@
  * Many nodes as one observer (spec hubble 7.2): flows in the order of time, counts summed up, a node that is away told of and
  * waited for by nobody. Unlike Hubble's relay it counts: of `number` flows asked for it gives so many in all, not per node.
  */
-import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { ObservedNamespace, ObservedNode, ObserverSource, ObserverStatus } from '../observer-source.ts';
-import { mergeByTime } from './merge-by-time.ts';
 import type { PeerSet, RelayPeer } from './peer-set.ts';
-import { nodeStatus, peerStream } from './peer-stream.ts';
+import { inTime } from './peer-stream.ts';
+import { relayFlows } from './relay-flows.ts';
 
 export interface RelayOptions {
   readonly peers: PeerSet;
@@ -17,19 +16,24 @@ export interface RelayOptions {
   readonly windowMs?: number;
   /** Default: 2000. */
   readonly retryMs?: number;
+  /** Says what there is to say about nodes. Default: relay. */
+  readonly name?: string;
 }
 
 const WINDOW_MS = 300;
 const RETRY_MS = 2000;
 /** A node that does not answer by then is unavailable, in milliseconds. */
 const ANSWER_MS = 3000;
+/** A node may have to look through all it has for the first flow that matches. */
+const FLOW_MS = 5000;
 
 export function createRelaySource(options: RelayOptions): ObserverSource {
-  const { peers, clock, version } = options;
+  const { peers, clock, version, windowMs = WINDOW_MS, retryMs = RETRY_MS, name = 'relay' } = options;
   const asked = async <T>(ask: (peer: RelayPeer) => Promise<T>) =>
-    Promise.all(peers.list().map(async (peer) => ({ peer, answer: await inTime(ask(peer), clock) })));
+    Promise.all(peers.list().map(async (peer) => ({ peer, answer: await answerOf(ask(peer), clock) })));
   return {
-    flows: (request, signal) => relayFlows(request, signal, options),
+    flows: (request, signal) =>
+      relayFlows(request, signal, { peers, name, clock, windowMs, retryMs, answerMs: FLOW_MS }),
     async status(): Promise<ObserverStatus> {
       const answers = await asked(({ client }) => client.status());
       const there = answers.flatMap(({ answer }) => answer ?? []);
@@ -83,74 +87,7 @@ function observedNode(peer: RelayPeer, status: ObserverStatus | undefined): Obse
 }
 
 /** Undefined for a peer that fails or takes too long. */
-async function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T | undefined> {
-  const late = new Promise<undefined>((resolve) => clock.after(ANSWER_MS, () => resolve(undefined)));
-  return Promise.race([answer.catch(() => undefined), late]);
-}
-
-async function* relayFlows(
-  request: GetFlowsRequest,
-  signal: AbortSignal,
-  { peers, clock, windowMs = WINDOW_MS, retryMs = RETRY_MS }: RelayOptions,
-): AsyncGenerator<GetFlowsResponse, void, void> {
-  const follow = request.follow === true;
-  const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
-  const streamOf = (peer: RelayPeer, own: GetFlowsRequest = request) =>
-    peerStream(peer, { request: own, signal: either, clock, retryMs });
-  const streams = peers.list().map((peer) => streamOf(peer));
-  try {
-    if (!follow) {
-      yield* counted(mergeByTime(streams, { clock, windowMs: Number.POSITIVE_INFINITY }), request);
-      return;
-    }
-    // Of one that comes later nothing is old.
-    const { number: _, ...fresh } = request;
-    const joining = mapped(peers.coming(either), (peer) => withWelcome(peer, streamOf(peer, fresh), clock));
-    yield* mergeByTime(streams, { clock, windowMs, joining });
-  } finally {
-    stop.abort();
-  }
-}
-
-async function* withWelcome(
-  peer: RelayPeer,
-  stream: AsyncIterable<GetFlowsResponse, void, void>,
-  clock: Clock,
-): AsyncGenerator<GetFlowsResponse, void, void> {
-  yield nodeStatus('NODE_CONNECTED', peer.name, clock);
-  yield* stream;
-}
-
-async function* mapped<A, B>(
-  source: AsyncIterable<A>,
-  change: (value: A) => B,
-): AsyncGenerator<B, void, void> {
-  for await (const value of source) yield change(value);
-}
-
-/** Each node gave its own newest or oldest N; N in all were asked for. Nodes' states and losses go with them. */
-async function* counted(
-  merged: AsyncIterable<GetFlowsResponse>,
-  { number = 0, first, since }: GetFlowsRequest,
-): AsyncGenerator<GetFlowsResponse, void, void> {
-  const most = Number(number);
-  if (most === 0 || (since !== undefined && first !== true)) {
-    yield* merged;
-    return;
-  }
-  if (first === true) {
-    let given = 0;
-    for await (const response of merged) {
-      if (response.flow !== undefined && given++ >= most) return;
-      yield response;
-    }
-    return;
-  }
-  const newest: GetFlowsResponse[] = [];
-  for await (const response of merged) {
-    if (response.flow === undefined) yield response;
-    else if (newest.push(response) > 2 * most) newest.splice(0, newest.length - most);
-  }
-  yield* newest.slice(-most);
+function answerOf<T>(answer: Promise<T>, clock: Clock): Promise<T | undefined> {
+  const orNothing = answer.catch(() => undefined);
+  return inTime(orNothing, ANSWER_MS, clock);
 }

@@ -1,0 +1,185 @@
+/**
+ * One request for flows, asked of every peer. Of `number` flows asked for a relay gives so many in all, not of each node as
+ * Hubble's does; a follower gets its history first, counted so, and then what every node has seen since.
+ */
+import { AppError } from '../../fault/app-error.ts';
+import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
+import { formatTime, parseTime } from '../../flow/time.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { HubbleErrorCode } from '../errors.ts';
+import { mergeByTime } from './merge-by-time.ts';
+import { NodeNews } from './node-news.ts';
+import type { PeerSet, RelayPeer } from './peer-set.ts';
+import { peerStream } from './peer-stream.ts';
+
+export interface RelayFlowsOptions {
+  readonly peers: PeerSet;
+  /** Who tells of nodes. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly windowMs: number;
+  readonly retryMs: number;
+  readonly answerMs: number;
+}
+
+/** Throws `AppError` for a request that no peer can serve, and when there is no peer to ask. Ends with the signal. */
+export async function* relayFlows(
+  request: GetFlowsRequest,
+  signal: AbortSignal,
+  options: RelayFlowsOptions,
+): AsyncGenerator<GetFlowsResponse, void, void> {
+  const newest = new Newest();
+  const { follow = false, number = 0, ...live } = request;
+  const hasHistory = Number(number) > 0 && request.since === undefined;
+  if (follow && request.first === true) throw invalid('first cannot be combined with follow');
+  if (!follow || hasHistory) {
+    if (options.peers.list().length === 0 && !follow) throw noPeers();
+    const { follow: _, ...history } = request;
+    yield* counted(
+      asked({ requestOf: () => history, saw: newest.saw, isLive: false }, signal, options),
+      history,
+    );
+  }
+  if (!follow || signal.aborted) return;
+  const requestOf = (peer: RelayPeer) => newest.after({ ...live, follow }, peer);
+  yield* asked({ requestOf, isLive: true }, signal, options);
+}
+
+interface Question {
+  readonly requestOf: (peer: RelayPeer) => GetFlowsRequest;
+  readonly saw?: (peer: RelayPeer, response: GetFlowsResponse) => void;
+  /** It has no end, and peers that come are asked, too. */
+  readonly isLive: boolean;
+}
+
+async function* asked(
+  { requestOf, saw, isLive }: Question,
+  outer: AbortSignal,
+  { peers, name, clock, windowMs, ...times }: RelayFlowsOptions,
+): AsyncGenerator<GetFlowsResponse, void, void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([outer, stop.signal]);
+  const news = new NodeNews(name, clock);
+  const tell: NodeNews['tell'] = (...words) => news.tell(...words);
+  const first = peers.list();
+  const refusals = new Refusals(first, () => {
+    // It is thrown instead.
+    news.close();
+    stop.abort();
+  });
+  const open = (peer: RelayPeer) =>
+    peerStream(peer, {
+      ...{ request: requestOf(peer), signal, clock, ...times, tell },
+      refused: (error) => refusals.add(peer, error),
+      saw: (response) => saw?.(peer, response),
+    });
+  const joining = mapped(peers.coming(signal), (peer) => {
+    tell('NODE_CONNECTED', peer.name);
+    return open(peer);
+  });
+  try {
+    yield* mergeByTime(first.map(open), {
+      ...{ clock, aside: news },
+      ...(isLive ? { windowMs, joining } : { windowMs: Number.POSITIVE_INFINITY }),
+    });
+  } finally {
+    stop.abort();
+    news.close();
+  }
+  if (!outer.aborted) refusals.throwIfAll();
+}
+
+/** What a peer says to be wrong with a request is its own news, and the request's end when all of them say so. */
+class Refusals {
+  readonly #asked: ReadonlySet<RelayPeer>;
+  readonly #all: () => void;
+  readonly #errors = new Map<RelayPeer, unknown>();
+
+  constructor(asked: readonly RelayPeer[], all: () => void) {
+    this.#asked = new Set(asked);
+    this.#all = all;
+  }
+
+  add(peer: RelayPeer, error: unknown): void {
+    if (this.#asked.has(peer)) this.#errors.set(peer, error);
+    if (this.#isAll) this.#all();
+  }
+
+  throwIfAll(): void {
+    const [first] = this.#errors.values();
+    if (this.#isAll) throw first;
+  }
+
+  get #isAll(): boolean {
+    return this.#errors.size > 0 && this.#errors.size === this.#asked.size;
+  }
+}
+
+/** Of each peer, the newest flow that its history had: what is followed begins after it, by the node's own clock. */
+class Newest {
+  readonly #ns = new Map<string, bigint>();
+
+  readonly saw = ({ name }: RelayPeer, { flow, time }: GetFlowsResponse): void => {
+    const ns = flow === undefined ? undefined : parseTime(time);
+    if (ns !== undefined) this.#ns.set(name, ns);
+  };
+
+  after(request: GetFlowsRequest, { name }: RelayPeer): GetFlowsRequest {
+    const ns = this.#ns.get(name);
+    return ns === undefined ? request : { ...request, since: formatTime(ns + 1n) };
+  }
+}
+
+function invalid(reason: string): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_REQUEST_INVALID';
+  return new AppError(code, `Cannot answer the request for flows: ${reason}`);
+}
+
+function noPeers(): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_UNREACHABLE';
+  return new AppError(code, 'Cannot answer the request for flows: the relay knows of no node yet', {
+    hint: 'Look whether its peer service answers',
+  });
+}
+
+async function* mapped<A, B>(
+  source: AsyncIterable<A>,
+  change: (value: A) => B,
+): AsyncGenerator<B, void, void> {
+  for await (const value of source) yield change(value);
+}
+
+/** More than all nodes together hold, as the stock client says `all`: nothing needs to be counted. */
+const ALL = 2 ** 32;
+
+/** Each node gave its own newest or oldest N; N in all were asked for. Nodes' states and losses go with them. */
+async function* counted(
+  merged: AsyncIterable<GetFlowsResponse>,
+  { number = 0, first, since }: GetFlowsRequest,
+): AsyncGenerator<GetFlowsResponse, void, void> {
+  const most = Number(number);
+  if (most === 0 || most >= ALL || (since !== undefined && first !== true)) yield* merged;
+  else if (first === true) yield* oldest(merged, most);
+  else yield* newestOf(merged, most);
+}
+
+async function* oldest(merged: AsyncIterable<GetFlowsResponse>, most: number) {
+  let left = most;
+  for await (const response of merged) {
+    yield response;
+    if (response.flow !== undefined && --left === 0) return;
+  }
+}
+
+/** A ring of N; what is no flow is told at once. */
+async function* newestOf(merged: AsyncIterable<GetFlowsResponse>, most: number) {
+  const ring: GetFlowsResponse[] = [];
+  let seen = 0;
+  for await (const response of merged) {
+    if (response.flow === undefined) yield response;
+    else ring[seen++ % most] = response;
+  }
+  const start = seen > most ? seen % most : 0;
+  yield* ring.slice(start);
+  yield* ring.slice(0, start);
+}
