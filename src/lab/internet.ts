@@ -26,6 +26,8 @@ const ZONE: Readonly<Record<string, readonly string[]>> = {
   'cilium.io.': ['104.198.14.52'],
   'example.com.': ['93.184.215.14', '2606:2800:21f:cb07:6820:80da:af6b:8b2c'],
   'github.com.': ['20.200.245.247'],
+  // More than 512 bytes, which is what a client without EDNS gets by UDP.
+  'large.example.com.': Array.from({ length: 40 }, (_, i) => `192.0.2.${i + 1}`),
 };
 
 /** Any name below this exists, so that a load can ask for as many different names as it likes. */

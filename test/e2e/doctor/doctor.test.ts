@@ -4,14 +4,16 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../../src/doctor/report/report.ts';
+import { restartPod, withCorefile } from './corefile/with-corefile.ts';
 import { FAULTS } from './faults.ts';
 import type { Mend } from './rig/cluster-objects.ts';
 import { DoctorLab, found, podIn } from './rig/doctor-lab.ts';
-import { CLIENT, type ExpectedFinding, type Fault } from './rig/fault.ts';
+import { CLIENT, type ExpectedFinding, type Fault, WORKER } from './rig/fault.ts';
 import { machineState } from './rig/machine-state.ts';
 
 /** Each look is a run of the command; what a fault makes may take its moment to be seen. */
-const LOOKS = 5;
+const LOOKS = 3;
+const CACHE = 'node-local-dns-dwrcm';
 const DEFAULT_ARGS = ['--node', 'k8s-w1'];
 
 let lab: DoctorLab;
@@ -75,6 +77,31 @@ describe('zerohop doctor', () => {
     180_000,
   );
 });
+
+/** Not a fault, and there in every cluster with CoreDNS: so it is made to go, and comes again. */
+test('zerohop doctor explains "Got recursion not available", and calls nothing broken', async () => {
+  const { text } = await lab.inPod(CLIENT, 'nslookup', 'www.google.com');
+  expect(text).toContain('Got recursion not available from 10.96.0.10');
+  const first = await look(DEFAULT_ARGS, (report) => found(report, 'D31').length === 1);
+  expect(found(first, 'D31')).toMatchObject([{ severity: 'info', node: WORKER }]);
+  expect(first.exitCode).toBe(0);
+  const mend = await withCorefile(lab, 'node-local-dns', (corefile) =>
+    corefile.replace(
+      'cluster.local:53 {',
+      'cluster.local:53 {\n    header {\n        response set ra\n    }',
+    ),
+  );
+  try {
+    await restartPod(lab, CACHE);
+    const without = await look(DEFAULT_ARGS, (report) => found(report, 'D31').length === 0);
+    expect(found(without, 'D31')).toEqual([]);
+  } finally {
+    await mend();
+    await restartPod(lab, CACHE);
+  }
+  const again = await look(DEFAULT_ARGS, (report) => found(report, 'D31').length === 1);
+  expect(found(again, 'D31')).toHaveLength(1);
+}, 120_000);
 
 async function prove(fault: Fault): Promise<void> {
   const { id, finds, verdict, args = DEFAULT_ARGS } = fault;

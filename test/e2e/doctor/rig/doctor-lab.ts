@@ -263,6 +263,6 @@ async function killed(child: ChildProcess): Promise<void> {
 
 /** For what the kernel or a resolver does in its own time. */
 export async function eventually(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 40_000; !(await look()); await sleep(50))
-    if (Date.now() > deadline) throw new Error(`Not within 40 s: ${what}`);
+  for (const deadline = Date.now() + 20_000; !(await look()); await sleep(50))
+    if (Date.now() > deadline) throw new Error(`Not within 20 s: ${what}`);
 }
