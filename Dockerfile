@@ -15,12 +15,13 @@ COPY deploy/image deploy/image
 RUN node_modules/node/bin/node deploy/image/strip-sources.mjs
 # Ends by the signal after it has kept its byte code.
 RUN timeout --preserve-status -s TERM 9 bin/zerohop dns -conf deploy/image/Corefile -dns.port 5300 -admin-socket "" \
-  && bin/zerohop agent --help > /dev/null && bin/zerohop status --help > /dev/null
+  && for command in agent status observe relay doctor; do bin/zerohop $command --help > /dev/null || exit 1; done
 
 FROM debian:bookworm-slim
-# iptables: the rules of a node cache in the host network, in both flavours. The others are what Node is linked to.
+# iptables: the rules of a node cache in the host network, in both flavours. nftables: a doctor reads everybody's rules. The
+# others are what Node is linked to.
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends iptables libatomic1 libgcc-s1 libstdc++6 \
+  && apt-get install -y --no-install-recommends iptables nftables libatomic1 libgcc-s1 libstdc++6 \
   && rm -rf /var/lib/apt/lists/*
 COPY LICENSE /opt/zerohop/LICENSE
 COPY --from=build /opt/zerohop/package.json /opt/zerohop/package.json

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openHubble } from '../../src/hubble/client.ts';
 import { freePorts } from '../../src/net/testing/free-ports.ts';
 import { contextFiles, ROOT, readDockerfile } from './dockerfile.ts';
 
@@ -169,6 +170,28 @@ describe('the image', () => {
         },
       ).trim();
     await expect.poll(() => attempt(ask) ?? output, { timeout: 30_000, interval: 200 }).toBe('192.0.2.7');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    expect(await ended, output).toBe(0);
+    expect(output).not.toMatch(/EROFS|EACCES|EPERM/);
+  });
+
+  it('serves Hubble as the relay of the manifests, as nobody, on a file system that cannot be written', async () => {
+    const [port = 0, nobody = 0] = await freePorts(2);
+    const listen = ['--listen-address', `127.0.0.1:${port}`, '--disable-server-tls'];
+    const peers = ['--peer-service', `127.0.0.1:${nobody}`, '--disable-client-tls'];
+    const child = spawn('unshare', confined(zerohop(['relay', ...listen, ...peers]), NOBODY), {
+      env: { PATH: process.env.PATH },
+      stdio: 'pipe',
+    });
+    running.push(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
+    const hubble = openHubble(`127.0.0.1:${port}`);
+    const health = () => hubble.health().catch(() => output);
+    await expect.poll(health, { timeout: 30_000, interval: 200 }).toBe('SERVING');
+    expect(await hubble.nodes()).toEqual([]);
+    hubble.close();
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     expect(await ended, output).toBe(0);

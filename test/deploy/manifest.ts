@@ -1,5 +1,7 @@
 /** A Kubernetes object as a file holds it, and the parts of one that the tests here ask about. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Document, parseAllDocuments } from 'yaml';
 
 export interface Manifest {
@@ -57,6 +59,21 @@ export type Overlay = (typeof OVERLAYS)[number];
 export function kustomize(directory: string): readonly Manifest[] {
   const text = execFileSync('kubectl', ['kustomize', `${KUSTOMIZE}${directory}`], { encoding: 'utf8' });
   return toManifests(parseAllDocuments(text), directory);
+}
+
+/** A kustomization of one's own, as a user would write it, beside ours. */
+export function composed(name: string, base: string, components: readonly string[]): readonly Manifest[] {
+  const directory = mkdtempSync(join(KUSTOMIZE, 'overlays', `.${name}-`));
+  try {
+    const lines = components.map((component) => `  - ../../components/${component}\n`).join('');
+    writeFileSync(
+      join(directory, 'kustomization.yaml'),
+      `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - ../../${base}\ncomponents:\n${lines}`,
+    );
+    return kustomize(`overlays/${directory.split('/').at(-1)}`);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** Throws for YAML that is wrong, and for what is no object. Empty documents are left out, as helm and kubectl do. */

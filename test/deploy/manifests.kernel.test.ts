@@ -1,6 +1,7 @@
 /**
  * What `kubectl` makes of the overlays: valid objects, the same ones as the chart's, with no more rights than are used,
- * arguments that the program takes, and Corefiles that it starts.
+ * arguments that the program takes, and Corefiles that it starts. It is this long because each is held against every
+ * overlay, which are built once.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,9 +25,9 @@ import { compileSchema } from './json-schema.ts';
 import { SCHEMAS, unknownFields, violations } from './kubernetes-schemas.ts';
 import {
   type Container,
+  composed,
   find,
   firstContainer,
-  KUSTOMIZE,
   kustomize,
   type Manifest,
   nameOf,
@@ -47,21 +48,6 @@ const CRD_NAME = 'ciliumlocalredirectpolicies.cilium.io';
 const home = mkdtempSync(join(tmpdir(), 'zerohop-deploy-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-/** A kustomization of one's own, as a user would write it, beside ours. */
-function composed(name: string, base: string, components: readonly string[]): readonly Manifest[] {
-  const directory = mkdtempSync(join(KUSTOMIZE, 'overlays', `.${name}-`));
-  try {
-    const lines = components.map((component) => `  - ../../components/${component}\n`).join('');
-    writeFileSync(
-      join(directory, 'kustomization.yaml'),
-      `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - ../../${base}\ncomponents:\n${lines}`,
-    );
-    return kustomize(`overlays/${directory.split('/').at(-1)}`);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
 const HUBBLE = ['hubble', 'hubble-relay', 'hubble-names'];
 const MEASURED = ['agent-metrics', 'agent-podmonitor', 'agent-servicemonitor'];
 const variants: Readonly<Record<string, readonly Manifest[]>> = {
@@ -74,6 +60,7 @@ const variants: Readonly<Record<string, readonly Manifest[]>> = {
   besideCilium: composed('beside', 'overlays/beside-cilium', ['hubble', 'hubble-relay']),
   measured: composed('measured', 'overlays/cache-and-agent', MEASURED),
   stock: kustomize('overlays/agent-with-stock-manifest'),
+  doctor: kustomize('overlays/doctor'),
   cleanup,
   definition,
 };
@@ -222,69 +209,6 @@ describe('RBAC', () => {
         expect(find(objects, kind, name)).toBeDefined();
       }
     }
-  });
-});
-
-describe('Hubble', () => {
-  it('has names of Cilium nowhere but where they are asked for', () => {
-    const taken = ['hubble-peer', 'hubble-relay', 'hubble-metrics'];
-    const named = (objects: readonly Manifest[]) =>
-      objects.filter(({ metadata }) => taken.includes(metadata.name)).map(nameOf);
-    expect(named([...built.values()].flat())).toEqual([]);
-    expect(named(variants.besideCilium ?? [])).toEqual([]);
-    expect(named(variants.hubble ?? []).sort()).toEqual([
-      'Service kube-system/hubble-peer',
-      'Service kube-system/hubble-relay',
-    ]);
-  });
-
-  it('leads each service to a port that somebody has', () => {
-    const objects = variants.hubble ?? [];
-    const relay = firstContainer(find(objects, 'Deployment', 'zerohop-relay'));
-    const agent = firstContainer(find(objects, 'DaemonSet', 'zerohop-agent'));
-    expect(relay.ports).toEqual([{ name: 'grpc', containerPort: 4245, protocol: 'TCP' }]);
-    expect(relay.args).toContain('--listen-address=:4245');
-    expect(agent.args).toContain('--hubble-listen-address=:4244');
-    const port = (service: string) =>
-      (find(objects, 'Service', service).spec as { ports: readonly { port: number; targetPort: unknown }[] })
-        .ports;
-    for (const service of ['zerohop-relay', 'hubble-relay'])
-      expect(port(service)).toMatchObject([{ port: 80, targetPort: 'grpc' }]);
-    for (const service of ['zerohop-hubble-peer', 'hubble-peer'])
-      expect(port(service)).toMatchObject([{ port: 443, targetPort: 4244 }]);
-    expect(relay.args).toContain('--peer-service=zerohop-hubble-peer.kube-system.svc.cluster.local:443');
-  });
-
-  it('reads its certificates from Secrets that only its user can read', () => {
-    for (const [kind, name, mode] of [
-      ['DaemonSet', 'zerohop-agent', 0o400],
-      ['Deployment', 'zerohop-relay', 0o440],
-    ] as const) {
-      const { volumes = [], containers } = podSpec(find(variants.hubble ?? [], kind, name));
-      const secrets = volumes.flatMap((volume) => ('secret' in volume ? [volume] : []));
-      expect(secrets).toMatchObject([{ secret: { defaultMode: mode } }]);
-      const [mount] = (containers[0]?.volumeMounts ?? []).filter((each) => each.name === secrets[0]?.name);
-      const files = (containers[0]?.args ?? []).flatMap(
-        (arg) => /=(\/etc\/zerohop\/.*)$/.exec(arg)?.[1] ?? [],
-      );
-      expect(files.sort()).toEqual(
-        ['ca.crt', 'tls.crt', 'tls.key'].map((file) => `${mount?.mountPath}/${file}`),
-      );
-      expect(mount?.readOnly).toBe(true);
-    }
-  });
-
-  it('has a relay without rights, token or root', () => {
-    const relay = find(variants.hubble ?? [], 'Deployment', 'zerohop-relay');
-    expect(podSpec(relay)).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    });
-    expect(firstContainer(relay).securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    });
   });
 });
 
