@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { createMessageCodec } from './wire/message-codec.ts';
 
 export {
   Client,
@@ -39,7 +40,8 @@ const definitions = loadSync(FILES, {
   includeDirs: [fileURLToPath(new URL('./proto', import.meta.url))],
 });
 
-export const OBSERVER = serviceOf('observer.Observer');
+/** Flows come by the ten thousand: their answers have a codec of ours. */
+export const OBSERVER = withFastFlows(serviceOf('observer.Observer'));
 export const PEER = serviceOf('peer.Peer');
 export const HEALTH = serviceOf('grpc.health.v1.Health');
 
@@ -48,6 +50,15 @@ function serviceOf(name: string): Service {
   // A message type has a format, a service has none.
   if (found === undefined || 'format' in found) throw new Error(`There is no service ${name} in proto/`);
   return found as Service;
+}
+
+function withFastFlows(service: Service): Service {
+  const { serialize, deserialize } = createMessageCodec('observer.GetFlowsResponse', fieldsOf);
+  const method = methodOf(service, 'GetFlows');
+  return {
+    ...service,
+    GetFlows: { ...method, responseSerialize: serialize, responseDeserialize: deserialize },
+  };
 }
 
 /** Throws for a method that the service lacks: our own mistake. */
@@ -83,8 +94,13 @@ export function fieldPaths(messageName: string, depth: number): readonly string[
 export interface MessageField {
   readonly name: string;
   readonly number: number;
+  /** As descriptors have it: `TYPE_STRING`. */
+  readonly type: string;
+  readonly repeated: boolean;
   /** The message that stands there, when it is one. */
   readonly inner?: string;
+  /** The words of the enum that stands there, when it is one, with their numbers. */
+  readonly words?: ReadonlyMap<string, number>;
 }
 
 /** Throws for a message that `proto/` lacks: our own mistake. */
@@ -93,20 +109,34 @@ export function fieldsOf(messageName: string): readonly MessageField[] {
   if (definition === undefined || !isMessage(messageName))
     throw new Error(`There is no ${messageName} in proto/`);
   const { field: fields = [] } = definition.type as { readonly field?: readonly DescribedField[] };
-  return fields.map(({ name, number, typeName }) => {
-    const inner =
-      typeName === ''
-        ? undefined
-        : scopesOf(messageName)
-            .map((scope) => scope + typeName)
-            .find(isMessage);
-    return { name, number, ...(inner === undefined ? {} : { inner }) };
+  return fields.map(({ name, number, type, label, typeName }) => {
+    const inner = typeName === '' ? undefined : definedAs(messageName, typeName);
+    return {
+      ...{ name, number, type, repeated: label === 'LABEL_REPEATED' },
+      ...(inner !== undefined && isMessage(inner) ? { inner } : {}),
+      ...(inner !== undefined && !isMessage(inner) ? { words: wordsOf(inner) } : {}),
+    };
   });
+}
+
+function definedAs(messageName: string, typeName: string): string | undefined {
+  return scopesOf(messageName)
+    .map((scope) => scope + typeName)
+    .find((name) => definitions[name] !== undefined);
+}
+
+function wordsOf(enumName: string): ReadonlyMap<string, number> {
+  const { value: words = [] } = (definitions[enumName]?.type ?? {}) as {
+    readonly value?: readonly { readonly name: string; readonly number: number }[];
+  };
+  return new Map(words.map(({ name, number }) => [name, number]));
 }
 
 interface DescribedField {
   readonly name: string;
   readonly number: number;
+  readonly type: string;
+  readonly label: string;
   /** As the proto writes it; empty for what is no message and no enum. */
   readonly typeName: string;
 }

@@ -14,10 +14,22 @@ const NS = 1_000_000_000n;
 const FIRST_SECOND = -62_135_596_800;
 const LAST_SECOND = 253_402_300_799;
 
+/** Of a flow, its answer and its neighbours the times are equal, or of one second: the last is kept, as it is dear to make. */
+let lastText = '';
+let lastWire: WireTime | undefined;
+let lastSecond = Number.NaN;
+let lastHead = '';
+
 /** Undefined for text that is no time. */
 export function toWireTime(text: string): WireTime | undefined {
+  if (text === lastText) return lastWire;
   const ns = parseTime(text);
-  if (ns === undefined) return undefined;
+  lastText = text;
+  lastWire = ns === undefined ? undefined : wireOf(ns);
+  return lastWire;
+}
+
+function wireOf(ns: bigint): WireTime {
   const nanos = ((ns % NS) + NS) % NS;
   return { seconds: String((ns - nanos) / NS), nanos: Number(nanos) };
 }
@@ -26,9 +38,10 @@ export function toWireTime(text: string): WireTime | undefined {
 export function fromWireTime({ seconds = '0', nanos = 0 }: WireTime): string | undefined {
   const whole = Number(seconds);
   if (!(whole >= FIRST_SECOND && whole <= LAST_SECOND && nanos >= 0 && nanos < Number(NS))) return undefined;
-  const head = new Date(whole * 1000).toISOString().slice(0, 19);
+  if (whole !== lastSecond) lastHead = new Date(whole * 1000).toISOString().slice(0, 19);
+  lastSecond = whole;
   const digits = String(nanos)
     .padStart(9, '0')
     .replace(/(000){1,3}$/, '');
-  return digits === '' ? `${head}Z` : `${head}.${digits}Z`;
+  return digits === '' ? `${lastHead}Z` : `${lastHead}.${digits}Z`;
 }
