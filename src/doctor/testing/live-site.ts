@@ -5,9 +5,11 @@ import type { PodFact } from '../site/cluster-facts.ts';
 import { known, knownOr } from '../site/known.ts';
 import type { NodeFacts } from '../site/node-facts.ts';
 import { type Site, unknownAgentFacts, unknownNodeFacts } from '../site/site.ts';
-import { siteOf } from './manifest-report.ts';
+import { siteOf, TAKEN_AT_MS } from './manifest-report.ts';
 
 export const NODE = 'w1';
+/** When it was looked at. */
+export const LIVE_AT_MS = TAKEN_AT_MS;
 
 export function address(text: string): Ip {
   const parsed = parseIp(text);

@@ -8,6 +8,7 @@ import { quoted, tellingLabels } from '../../picture/redirects.ts';
 import type { CiliumPolicyFact } from '../../site/cluster-facts.ts';
 import { knownOr } from '../../site/known.ts';
 import { objectName, type Site } from '../../site/site.ts';
+import { shellWord } from '../shell-word.ts';
 import { type DnsTarget, dnsTargets } from './dns-targets.ts';
 import { selects } from './egress.ts';
 
@@ -59,9 +60,9 @@ function judge(site: Site, policy: CiliumPolicyFact, target: DnsTarget): readonl
       fix: seen
         ? {
             kind: 'command',
-            text: `kubectl annotate pods -n ${policy.namespace || 'NAMESPACE'} --all zerohop.io/redirect=deny`,
+            text: `kubectl annotate pods -n ${shellWord(policy.namespace || 'default')} --all zerohop.io/redirect=deny`,
           }
-        : { kind: 'yaml', text: proxyRule(target) },
+        : { kind: 'yaml', text: proxyRule(policy, target) },
     },
   ];
 }
@@ -76,22 +77,31 @@ function isHere({ pod }: DnsTarget): (entity: string) => boolean {
   return (entity) => entity === 'all' || entity === 'cluster' || (pod === undefined && entity === 'host');
 }
 
-function proxyRule({ pod, server }: DnsTarget): string {
+/** Policies add up, so the rule is a policy of its own, for the same pods. */
+function proxyRule(policy: CiliumPolicyFact, { pod, server }: DnsTarget): string {
+  const [selector = {}] = policy.rules.flatMap(({ endpointSelector }) => endpointSelector ?? []);
   const to =
     pod === undefined
-      ? ['  - toEntities: [host]']
+      ? ['    - toEntities: [host]']
       : [
-          '  - toEndpoints:',
-          '      - matchLabels:',
-          `          io.kubernetes.pod.namespace: ${quoted(pod.namespace)}`,
-          ...tellingLabels(server).map(([key, value]) => `          ${quoted(key)}: ${quoted(value)}`),
+          '    - toEndpoints:',
+          '        - matchLabels:',
+          `            io.kubernetes.pod.namespace: ${quoted(pod.namespace)}`,
+          ...tellingLabels(server).map(([key, value]) => `            ${quoted(key)}: ${quoted(value)}`),
         ];
   return [
-    'egress:',
+    'apiVersion: cilium.io/v2',
+    `kind: ${policy.kind}`,
+    'metadata:',
+    '  name: dns-by-proxy',
+    ...(policy.namespace === '' ? [] : [`  namespace: ${quoted(policy.namespace)}`]),
+    'spec:',
+    `  endpointSelector: ${JSON.stringify(selector)}`,
+    '  egress:',
     ...to,
-    '    toPorts:',
-    '      - ports: [{ port: "53", protocol: ANY }]',
-    '        rules:',
-    '          dns: [{ matchPattern: "*" }]',
+    '      toPorts:',
+    '        - ports: [{ port: "53", protocol: ANY }]',
+    '          rules:',
+    '            dns: [{ matchPattern: "*" }]',
   ].join('\n');
 }

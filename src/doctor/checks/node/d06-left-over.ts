@@ -8,6 +8,7 @@ import { dnsPicture } from '../../picture/dns-picture.ts';
 import { knownOr } from '../../site/known.ts';
 import type { InterfaceFact, NodeFacts, RuleFact } from '../../site/node-facts.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
+import { shellWord } from '../shell-word.ts';
 import {
   isCacheAddress,
   isNotrackOf,
@@ -104,7 +105,7 @@ function leftInterface(
         : `the node cache set the node up and serves nothing; ${refused}`,
     fix:
       cache === undefined
-        ? { kind: 'command', text: `ip address delete ${address}/${length} dev ${ifname}` }
+        ? { kind: 'command', text: `ip address delete ${address}/${length} dev ${shellWord(ifname)}` }
         : {
             kind: 'text',
             text: 'Read its log: a Corefile that it cannot serve, or a port that somebody else has',

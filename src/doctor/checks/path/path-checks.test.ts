@@ -7,6 +7,7 @@ import { known } from '../../site/known.ts';
 import type { HookFact, NodeFacts } from '../../site/node-facts.ts';
 import { address, liveSite, NODE, podOf, probe } from '../../testing/live-site.ts';
 import { CLUSTER_DNS, POD_CACHE } from '../../testing/manifest-report.ts';
+import { d31 } from '../redirect/d31-recursion-not-available.ts';
 import { d01 } from './d01-probe-arrives.ts';
 import { d02 } from './d02-who-rewrote.ts';
 
@@ -192,5 +193,20 @@ describe('d02', () => {
     });
     expect((await runChecks(site)).pods).toMatchObject([{ verdict: 'BYPASSED', because: 'D26' }]);
     expect((await runChecks(site, [d01, d02])).pods).toMatchObject([{ because: 'D02' }]);
+  });
+});
+
+describe('d31', () => {
+  const answers = (...available: readonly boolean[]) =>
+    liveSite({
+      agent: { probes: known(available.map((recursionAvailable) => ({ ...cached, recursionAvailable }))) },
+    });
+
+  it('tells of answers without the bit that nslookup looks for, as something that is not wrong', async () => {
+    const report = await runChecks(answers(false, true), [d31]);
+    expect(report.findings).toMatchObject([{ id: 'D31', severity: 'info', node: NODE }]);
+    expect(report.findings[0]?.evidence[0]).toContain('1 of 2 probes were answered with ra=0');
+    expect(report.exitCode).toBe(0);
+    expect((await runChecks(answers(true), [d31])).findings).toEqual([]);
   });
 });

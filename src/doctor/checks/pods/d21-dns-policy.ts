@@ -3,11 +3,12 @@
  * node's own resolver, and no name of the cluster resolves.
  */
 import { objectKey } from '../../../cluster/rows.ts';
-import type { Check, Finding } from '../../check.ts';
+import type { Check, Finding, Fix } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
 import type { PodSpecFact } from '../../site/cluster-facts.ts';
 import { knownOr } from '../../site/known.ts';
 import { objectName, type Site } from '../../site/site.ts';
+import { patchWorkload, workloadOf } from '../patch-workload.ts';
 
 export const d21: Check = {
   id: 'D21',
@@ -61,7 +62,7 @@ function clusterFirst(site: Site): readonly Finding[] {
       ],
       cause:
         "on the host's network ClusterFirst counts as Default: the node's resolv.conf, which knows no service of the cluster",
-      fix: { kind: 'yaml', text: 'spec:\n  template:\n    spec:\n      dnsPolicy: ClusterFirstWithHostNet' },
+      fix: setPolicy(name, 'ClusterFirstWithHostNet'),
     }));
 }
 
@@ -85,7 +86,14 @@ function withHostNet(site: Site): readonly Finding[] {
       evidence: [`${cache.name} has hostNetwork: true and dnsPolicy: ClusterFirstWithHostNet`],
       cause:
         'its resolv.conf names the cluster IP that it has taken for itself, so what it forwards to /etc/resolv.conf comes back to it',
-      fix: { kind: 'yaml', text: 'spec:\n  template:\n    spec:\n      dnsPolicy: Default' },
+      fix: setPolicy(cache.name, 'Default'),
     },
   ];
+}
+
+function setPolicy(object: string, dnsPolicy: string): Fix {
+  const workload = workloadOf(object);
+  const command = workload === undefined ? undefined : patchWorkload(workload, { dnsPolicy });
+  if (command !== undefined) return { kind: 'command', text: command };
+  return { kind: 'text', text: `Make ${object} anew with dnsPolicy: ${dnsPolicy} in its spec` };
 }

@@ -83,3 +83,10 @@ describe('d24', () => {
     expect((await runChecks(site('169.254.20.10', '127.0.0.53'), [d24])).findings).toEqual([]);
   });
 });
+
+describe('d33', () => {
+  it('tells of a document that does not parse, and of nothing else', async () => {
+    expect(await foundBy('D33', CLUSTER_DNS)).toEqual([]);
+    expect(await foundBy('D33', CLUSTER_DNS, 'kind: [unfinished')).toEqual(['D33 warning file-2.yaml']);
+  });
+});

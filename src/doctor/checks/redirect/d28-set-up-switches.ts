@@ -1,7 +1,8 @@
 /** A cache that a policy redirects to must leave interfaces and packet filter alone: both are then somebody else's work. */
-import type { Check, Finding } from '../../check.ts';
+import type { Check, Finding, Fix } from '../../check.ts';
 import { type DnsServer, dnsPicture, nodeCacheSwitches } from '../../picture/dns-picture.ts';
 import { policiesFor } from '../../picture/redirects.ts';
+import { addArguments, workloadOf } from '../patch-workload.ts';
 import { isStockUnderReplacement } from './d27-stock-manifest.ts';
 
 export const d28: Check = {
@@ -35,7 +36,6 @@ function missingSwitches(cache: DnsServer): readonly string[] {
 
 function finding(cache: DnsServer, missing: readonly string[], policies: string): Finding {
   const list = missing.join(' ');
-  const args = [...cache.container.args, ...missing].map((arg) => JSON.stringify(arg)).join(', ');
   return {
     id: 'D28',
     severity: 'warning',
@@ -48,9 +48,18 @@ function finding(cache: DnsServer, missing: readonly string[], policies: string)
     cause: cache.spec.hostNetwork
       ? 'the cache adds its interface and rules to the node and takes them away when it ends, in competition with the redirect'
       : 'the cache makes an interface and rules within its own pod, for which it needs rights it should not have, and logs an error for each that it cannot make',
-    fix: {
-      kind: 'text',
-      text: `Set the arguments of container ${cache.container.name} to:\nargs: [${args}]`,
-    },
+    fix: fixOf(cache, missing),
+  };
+}
+
+function fixOf(cache: DnsServer, missing: readonly string[]): Fix {
+  const workload = workloadOf(cache.name);
+  const place = cache.spec.containers.indexOf(cache.container);
+  const command = workload === undefined ? undefined : addArguments(workload, Math.max(0, place), missing);
+  if (command !== undefined) return { kind: 'command', text: command };
+  const args = [...cache.container.args, ...missing].map((arg) => JSON.stringify(arg)).join(', ');
+  return {
+    kind: 'text',
+    text: `Set the arguments of container ${cache.container.name} to:\nargs: [${args}]`,
   };
 }

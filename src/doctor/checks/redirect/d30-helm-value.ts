@@ -80,7 +80,10 @@ function oldName(site: Site, { cilium }: DnsPicture): readonly Finding[] {
       title: 'A value of Cilium has its name of before 1.18',
       evidence: [`${given.source} has localRedirectPolicy`, ...cilium.evidence],
       cause: `Cilium ${version.text} calls it localRedirectPolicies.enabled; the older name is taken for now`,
-      fix: { kind: 'yaml', text: 'localRedirectPolicies:\n  enabled: true' },
+      fix: {
+        kind: 'text',
+        text: `In ${given.source}, in place of localRedirectPolicy:\nlocalRedirectPolicies:\n  enabled: true`,
+      },
     },
   ];
 }

@@ -6,10 +6,9 @@
 import type { ObjectKey } from '../../../cluster/rows.ts';
 import { objectKey } from '../../../cluster/rows.ts';
 import type { Check, Finding, Fix } from '../../check.ts';
-import { quoted } from '../../picture/redirects.ts';
 import { knownOr } from '../../site/known.ts';
 import type { Site } from '../../site/site.ts';
-import { shellWord } from '../shell-word.ts';
+import { patchWorkload } from '../patch-workload.ts';
 import { countText, type SummarisedNode, secondsText, shareText, summarised } from './flow-checks.ts';
 
 export const d12: Check = {
@@ -61,26 +60,20 @@ function finding(site: Site, { name, flows, seconds }: SummarisedNode): readonly
   ];
 }
 
-const PATCHED = ['Deployment', 'DaemonSet', 'StatefulSet'];
-
 /** For the pod that wastes most; a change of its template is what lasts. */
 function fixFor({ cluster }: Site, pod: ObjectKey | undefined): Fix {
   const row = knownOr(cluster.pods, []).find((one) => objectKey(one) === pod);
-  const { workload } = row ?? {};
-  if (row !== undefined && workload !== undefined && PATCHED.includes(workload.kind)) {
-    const options = { dnsConfig: { options: [{ name: 'ndots', value: '1' }] } };
-    const patch = JSON.stringify({ spec: { template: { spec: options } } });
-    const target = `${workload.kind.toLowerCase()} ${shellWord(workload.name)} -n ${shellWord(row.namespace)}`;
-    return { kind: 'command', text: `kubectl patch ${target} --type merge -p '${patch}'` };
-  }
-  const where = pod === undefined ? 'pods that ask for names of the outside' : `pod ${quoted(pod)}`;
+  const { workload, namespace = '' } = row ?? {};
+  const command =
+    workload === undefined
+      ? undefined
+      : patchWorkload({ ...workload, namespace }, { dnsConfig: { options: [NDOTS] } });
+  if (command !== undefined) return { kind: 'command', text: command };
+  const where = pod === undefined ? 'pods that ask for names of the outside' : `pod ${pod}`;
   return {
-    kind: 'yaml',
-    text: [
-      `# in the spec of ${where}; with ndots:1 a name with a dot is tried as it is first`,
-      'dnsConfig:',
-      '  options:',
-      '    - { name: ndots, value: "1" }',
-    ].join('\n'),
+    kind: 'text',
+    text: `Put into the spec of ${where}, so that a name with a dot is tried as it is first:\n${JSON.stringify({ dnsConfig: { options: [NDOTS] } })}`,
   };
 }
+
+const NDOTS = { name: 'ndots', value: '1' };

@@ -37,12 +37,11 @@ function finding({ name, node: { facts }, flows, seconds }: SummarisedNode): rea
       cause:
         'both packets of a pair make the same new connection; when two processors enter it at once one packet is dropped, and its query waits for the timeout of 5 s',
       fix: {
-        kind: 'yaml',
+        kind: 'text',
         text: [
-          '# in the spec of pods that lose queries, until a cache on the node takes them ahead of connection tracking',
-          'dnsConfig:',
-          '  options:',
-          '    - { name: single-request-reopen }',
+          'Let a cache on the node take queries ahead of connection tracking: kubectl apply -k deploy/kustomize/overlays/cache-and-agent',
+          'until then, in the spec of pods that lose queries (glibc only):',
+          '{"dnsConfig":{"options":[{"name":"single-request-reopen"}]}}',
         ].join('\n'),
       },
     },

@@ -72,12 +72,7 @@ function fixOf({ droppingPods, truncatedAndDropped }: FlowSummary): Fix {
       ].join('\n'),
     };
   return {
-    kind: 'yaml',
-    text: [
-      '# in the spec of the pods: glibc then says how much it takes',
-      'dnsConfig:',
-      '  options:',
-      '    - { name: edns0 }',
-    ].join('\n'),
+    kind: 'text',
+    text: 'Put into the spec of the pods, so that glibc says how much it takes:\n{"dnsConfig":{"options":[{"name":"edns0"}]}}',
   };
 }
