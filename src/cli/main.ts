@@ -2,7 +2,8 @@
  * The command line's first word picks a command; each lives in a file of its own, loaded only when asked for, because a
  * per-node daemon should not pay for the code of the others. A command owns its flags and its help.
  */
-import { AppError, errorText } from '../fault/app-error.ts';
+import { AppError } from '../fault/app-error.ts';
+import { explain } from './report-fatal.ts';
 
 /** Takes the words after the command's name, gives the exit code. Throws `AppError` for what an operator can mend. */
 export type Command = (args: readonly string[]) => Promise<number>;
@@ -32,7 +33,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   ui: { summary: 'a page of the flows, on loopback', load: () => import('./ui.ts') },
   doctor: {
     summary: 'why queries of pods do or do not enter the cache of their node',
-    load: () => import('./doctor.ts'),
+    load: () => import('./doctor/doctor.ts'),
   },
   lrp: { summary: 'list local redirect policies', load: () => import('./lrp.ts') },
   service: { summary: 'list the service table', load: () => import('./service.ts') },
@@ -43,7 +44,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   'doctor-node': {
     summary: 'what doctor starts on a node',
-    load: () => import('./doctor-node.ts'),
+    load: () => import('./doctor/doctor-node.ts'),
     hidden: true,
   },
 };
@@ -76,7 +77,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
-  const cause = error.cause === undefined ? '' : `: ${errorText(error.cause)}`;
-  console.error(`zerohop: ${error.message}${cause}${error.hint === undefined ? '' : `\n  ${error.hint}`}`);
+  console.error(explain(error));
   process.exitCode = 1;
 }

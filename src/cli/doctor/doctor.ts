@@ -1,11 +1,10 @@
 /** `zerohop doctor`: why DNS does or does not enter the caches of the nodes, as a report; or the same of manifests. */
-import type { DoctorErrorCode } from '../doctor/errors.ts';
-import { lintManifests } from '../doctor/lint/lint-manifests.ts';
-import { formatReport, formatReportJson } from '../doctor/report/format-report.ts';
-import type { Report } from '../doctor/report/report.ts';
-import { AppError } from '../fault/app-error.ts';
-import { type DoctorFlags, doctorOfThisMachine } from './doctor-reach.ts';
-import type { Command } from './main.ts';
+import type { DoctorErrorCode } from '../../doctor/errors.ts';
+import { lintManifests } from '../../doctor/lint/lint-manifests.ts';
+import { formatReport, formatReportJson } from '../../doctor/report/format-report.ts';
+import type { Report } from '../../doctor/report/report.ts';
+import { AppError } from '../../fault/app-error.ts';
+import type { Command } from '../main.ts';
 import {
   collectWhole,
   countFlag,
@@ -14,7 +13,8 @@ import {
   print,
   runProgram,
   warn,
-} from './program.ts';
+} from '../program.ts';
+import { type DoctorFlags, doctorOfThisMachine } from './this-machine.ts';
 
 interface Flags extends DoctorFlags {
   readonly timeout: number;
@@ -24,9 +24,9 @@ interface Flags extends DoctorFlags {
 }
 
 const DESCRIPTION =
-  'Finds out whether queries of pods enter the DNS cache of their node, and if not, why: sends tagged queries from inside\n' +
-  'of pods, follows each, looks at the node and at the objects of the cluster. It changes nothing. Needs root to look at a\n' +
-  'node. Exit code 0 when all is well, 1 when something was found, 2 when that could not be told.';
+  'Finds out whether queries of pods enter the DNS cache of their node, and if not, why: sends tagged queries from inside ' +
+  'of pods, follows each, looks at the node and at the objects of the cluster. It changes nothing. Needs root to look at ' +
+  'a node. Exit code 0 when all is well, 1 when something was found, 2 when that could not be told.';
 
 export const run: Command = async (args) => {
   let exitCode = 0;
@@ -45,9 +45,15 @@ export const run: Command = async (args) => {
     .action(async (flags: Flags) => {
       exitCode = await doctor(flags);
     });
-  const refused = await runProgram(program, args);
-  // 1 says that something was found, which a mistyped flag did not.
-  return refused === undefined ? exitCode : refused === 0 ? 0 : 2;
+  try {
+    const refused = await runProgram(program, args);
+    // 1 says that something was found, which a mistyped flag did not.
+    return refused === undefined ? exitCode : refused === 0 ? 0 : 2;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    warn(error.hint === undefined ? error.message : `${error.message}\n  ${error.hint}`);
+    return 2;
+  }
 };
 
 async function doctor(flags: Flags): Promise<number> {

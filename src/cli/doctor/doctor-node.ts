@@ -4,16 +4,16 @@
  */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { discoverAgents } from '../agent/discover.ts';
-import type { AgentStatus } from '../agent/wire.ts';
-import type { LocalAgent } from '../doctor/live/local-agent.ts';
-import { serveNode } from '../doctor/live/serve-node.ts';
-import type { AgentSummary } from '../doctor/site/agent-facts.ts';
-import { errorCode } from '../fault/app-error.ts';
-import { openHubble } from '../hubble/client.ts';
-import { systemClock } from '../telemetry/clock.ts';
-import type { Command } from './main.ts';
-import { createProgram, endOnClosedPipe, print, runProgram } from './program.ts';
+import { discoverAgents } from '../../agent/discover.ts';
+import type { AgentStatus } from '../../agent/wire.ts';
+import type { LocalAgent } from '../../doctor/live/local-agent.ts';
+import { serveNode } from '../../doctor/live/serve-node.ts';
+import type { AgentSummary } from '../../doctor/site/agent-facts.ts';
+import { errorCode } from '../../fault/app-error.ts';
+import { openHubble } from '../../hubble/client.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import type { Command } from '../main.ts';
+import { createProgram, endOnClosedPipe, print, runProgram } from '../program.ts';
 
 interface Flags {
   readonly server?: string;

@@ -6,17 +6,17 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { discoverAgents } from '../agent/discover.ts';
-import { readHelmValues } from '../doctor/lint/helm-values.ts';
-import { openCluster } from '../doctor/live/open-cluster.ts';
-import { reachNodes, type Ways } from '../doctor/live/reach-nodes.ts';
-import type { NodeFlows } from '../doctor/live/sum-flows.ts';
-import type { Report } from '../doctor/report/report.ts';
-import { runDoctor } from '../doctor/run-doctor.ts';
-import { type HubbleClient, openHubble } from '../hubble/client.ts';
-import { agentSocket, LAB_PATHS, NODES, namespacePath, nodeNamespace } from '../lab/topology.ts';
-import { parseIp } from '../net/ip.ts';
-import { systemClock } from '../telemetry/clock.ts';
+import { discoverAgents } from '../../agent/discover.ts';
+import { readHelmValues } from '../../doctor/lint/helm-values.ts';
+import { openCluster } from '../../doctor/live/open-cluster.ts';
+import { reachNodes, type Ways } from '../../doctor/live/reach-nodes.ts';
+import type { NodeFlows } from '../../doctor/live/sum-flows.ts';
+import type { Report } from '../../doctor/report/report.ts';
+import { runDoctor } from '../../doctor/run-doctor.ts';
+import { type HubbleClient, openHubble } from '../../hubble/client.ts';
+import { agentSocket, LAB_PATHS, NODES, namespacePath, nodeNamespace } from '../../lab/topology.ts';
+import { parseIp } from '../../net/ip.ts';
+import { systemClock } from '../../telemetry/clock.ts';
 
 export interface DoctorFlags {
   readonly node?: string;
@@ -30,7 +30,7 @@ export interface DoctorFlags {
   readonly timeoutSeconds?: number;
 }
 
-const PROGRAM = fileURLToPath(new URL('./boot/zerohop.mjs', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../boot/zerohop.mjs', import.meta.url));
 const DOCTOR_NODE = [process.execPath, PROGRAM, 'doctor-node'];
 
 export async function doctorOfThisMachine(flags: DoctorFlags): Promise<Report> {
