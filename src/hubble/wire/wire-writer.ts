@@ -65,9 +65,8 @@ export class WireWriter {
       return;
     }
     // The length needs more than the one byte that was left for it.
-    this.#at = lengthAt;
     const more = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 5;
-    this.#reserve(more + length);
+    this.#reserve(more - 1);
     this.#bytes.copyWithin(lengthAt + more, lengthAt + 1, lengthAt + 1 + length);
     for (let i = 0, rest = length; i < more; i++, rest = Math.floor(rest / 128))
       this.#bytes[lengthAt + i] = (rest % 128) | (i < more - 1 ? 128 : 0);
