@@ -37,12 +37,25 @@ export interface RecordMemory {
   readonly bytes: Uint8Array;
 }
 
+/** A place for records, from byte `at`, a multiple of 8. */
+export interface RecordRoom {
+  readonly memory: RecordMemory;
+  readonly at: number;
+}
+
 /** Who takes packets, one call each, in the order in which they were seen. */
 export interface PacketSink {
-  /** A record of `length` bytes from byte `at`, a multiple of 4. The memory is the giver's again after the call. */
+  /** A record of `length` bytes from byte `at`, a multiple of 4. Memory that is not its own is the giver's again after the call. */
   packet(memory: RecordMemory, at: number, length: number): void;
   /** So many were dropped before the next one: there was no room. */
   lost(count: number): void;
+  /**
+   * Memory of its own to put the next records into, `bytes` of them in one piece, so that they need not be copied once more.
+   * Absent, or nothing: the giver uses its own.
+   */
+  room?(bytes: number): RecordRoom | undefined;
+  /** Whether somebody waits for the next packet: then it comes soon. Absent: as if. */
+  isAwaited?(): boolean;
 }
 
 /** Where the payload begins: a record is at least so long. */

@@ -8,7 +8,7 @@ import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { PacketSink } from '../packet-record.ts';
 import { encodeConfig } from './abi.gen.ts';
-import { RingBuffer } from './ring-buffer.ts';
+import { RingBuffer, type TakeRecord } from './ring-buffer.ts';
 
 export interface EventReaderOptions {
   readonly ring: { readonly fd: number; readonly size: number };
@@ -19,8 +19,12 @@ export interface EventReaderOptions {
   readonly countLost: () => bigint;
 }
 
-/** A ring of 4 MB lasts for a second of a node that asks 10,000 times a second; each look wakes the process up. */
-const POLL_MS = 100;
+/** Each look wakes the process up, so there are few; while somebody waits for packets, as many as people notice. */
+const POLL_MS = 250;
+const AWAITED_POLL_MS = 100;
+/** The fewer the more the programs tell: a look that finds more than a quarter of the ring comes late. */
+const BUSY_POLL_MS = 25;
+const BUSY_PART = 0.25;
 /** Some milliseconds of the main thread at a time; when there is more, the next look follows at once. */
 const MOST_PER_POLL = 5000;
 
@@ -30,6 +34,10 @@ export class EventReader {
   #timer: Timer | undefined;
   #sink: PacketSink | undefined;
   #lostSoFar = 0n;
+  /** Bytes that the last look found. */
+  #lastFilled = 0;
+  readonly #take: TakeRecord = (memory, at, length) => this.#sink?.packet(memory, at, length);
+  readonly #room = (bytes: number) => this.#sink?.room?.(bytes);
 
   /** Tells the programs that nobody listens, whatever a crashed process left behind. */
   constructor(options: EventReaderOptions) {
@@ -59,9 +67,10 @@ export class EventReader {
 
   #schedule(hasMore = false): void {
     const { clock } = this.#options;
-    this.#timer = clock.after(hasMore ? 0 : untilTick(clock, POLL_MS), () => {
+    this.#timer = clock.after(hasMore ? 0 : untilTick(clock, this.#periodMs()), () => {
       let drained = 0;
       try {
+        this.#lastFilled = this.#ring?.filled ?? 0;
         drained = this.#poll();
       } catch (error) {
         // Whatever a packet made the sink do wrong, the next packet is another one.
@@ -77,10 +86,15 @@ export class EventReader {
     const sink = this.#sink;
     if (sink === undefined || this.#ring === undefined) return 0;
     // Those that were lost had no room behind these.
-    const drained = this.#ring.drain((memory, at, length) => sink.packet(memory, at, length), MOST_PER_POLL);
+    const drained = this.#ring.drain(this.#take, MOST_PER_POLL, this.#room);
     const lost = this.#newlyLost();
     if (lost > 0) sink.lost(lost);
     return drained;
+  }
+
+  #periodMs(): number {
+    if (this.#lastFilled > this.#options.ring.size * BUSY_PART) return BUSY_POLL_MS;
+    return this.#sink?.isAwaited?.() === false ? POLL_MS : AWAITED_POLL_MS;
   }
 
   #newlyLost(): number {

@@ -6,7 +6,7 @@
 import { checkCall } from '../../sys/errors.ts';
 import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../../sys/libc.ts';
 import { pageSize } from '../../sys/page-size.ts';
-import type { RecordMemory } from '../packet-record.ts';
+import type { RecordMemory, RecordRoom } from '../packet-record.ts';
 
 const HEADER_BYTES = 8;
 /** The producer has reserved but not yet submitted this record. */
@@ -28,7 +28,7 @@ export class RingBuffer {
   readonly #consumed: Int32Array;
   readonly #produced: Int32Array;
   readonly #ring: RecordMemory;
-  readonly #batch = memoryOf(new ArrayBuffer(BATCH_BYTES));
+  readonly #batch: RecordRoom = { memory: memoryOf(new ArrayBuffer(BATCH_BYTES)), at: 0 };
   #closed = false;
 
   /** `size` is max_entries of the map, a power of two and of the page size. The descriptor may be closed afterwards. */
@@ -47,29 +47,33 @@ export class RingBuffer {
 
   /**
    * Hands out at most `limit` records, oldest first; returns how many. A record is only valid during the call. If
-   * `take` throws, its record and some behind it count as taken.
+   * `take` throws, its record and some behind it count as taken. `room`: where they are put, as `PacketSink` has it.
    */
-  drain(take: TakeRecord, limit: number): number {
+  drain(take: TakeRecord, limit: number, room?: (bytes: number) => RecordRoom | undefined): number {
     let taken = 0;
-    for (let copied = -1; copied !== 0 && taken < limit; ) {
-      copied = this.#closed ? 0 : this.#copy(limit - taken);
-      for (let at = 0; at < copied; ) {
-        const header = this.#batch.words[at >> 2] ?? 0;
+    while (taken < limit && !this.#closed) {
+      const bytes = this.#ready(limit - taken);
+      if (bytes === 0) break;
+      const { memory, at: start } = room?.(bytes) ?? this.#batch;
+      this.#move(bytes, memory, start);
+      for (let at = start; at < start + bytes; ) {
+        const header = memory.words[at >> 2] ?? 0;
         const length = header & LENGTH_MASK;
         taken++;
-        if ((header & DISCARD_BIT) === 0) take(this.#batch, at + HEADER_BYTES, length);
+        if ((header & DISCARD_BIT) === 0) take(memory, at + HEADER_BYTES, length);
         at += recordBytes(length);
       }
     }
     return taken;
   }
 
-  /**
-   * Copies as many of the oldest records as the batch has room for, and gives their place back to the kernel; returns their
-   * bytes. At once, because another processor wrote them: one long copy waits for its memory once, where a reading here
-   * and there waits at each record.
-   */
-  #copy(limit: number): number {
+  /** How full it is, in bytes. */
+  get filled(): number {
+    return this.#closed ? 0 : (Atomics.load(this.#produced, 0) - Atomics.load(this.#consumed, 0)) >>> 0;
+  }
+
+  /** Bytes of the oldest records that are whole: as many as a batch has room for. */
+  #ready(limit: number): number {
     const { words } = this.#ring;
     const start = Atomics.load(this.#consumed, 0) >>> 0;
     const from = start % this.#size;
@@ -81,10 +85,17 @@ export class RingBuffer {
       if ((header & BUSY_BIT) !== 0 || next - from > BATCH_BYTES) break;
       at = next;
     }
-    if (at === from) return 0;
-    this.#batch.words.set(words.subarray(from >> 2, at >> 2));
-    Atomics.store(this.#consumer, 0, Atomics.load(this.#consumer, 0) + BigInt(at - from));
     return at - from;
+  }
+
+  /**
+   * Copies the oldest bytes and gives their place back to the kernel. At once, because another processor wrote them: one long
+   * copy waits for its memory once, where a reading here and there waits at each record.
+   */
+  #move(bytes: number, into: RecordMemory, at: number): void {
+    const from = (Atomics.load(this.#consumed, 0) >>> 0) % this.#size;
+    into.words.set(this.#ring.words.subarray(from >> 2, (from + bytes) >> 2), at >> 2);
+    Atomics.store(this.#consumer, 0, Atomics.load(this.#consumer, 0) + BigInt(bytes));
   }
 
   /** Forgets what is in it. */

@@ -12,6 +12,7 @@ import {
   type PacketSink,
   RECORD_AT,
   type RecordMemory,
+  type RecordRoom,
   VERDICT_NUMBERS,
 } from '../../datapath/packet-record.ts';
 import { createDnsScan, scanDns } from './dns-scan.ts';
@@ -64,6 +65,8 @@ export class FlowCapture implements PacketSink {
   readonly #open = new OpenQueries();
   /** Packets that never came here, for want of room in the kernel's ring. */
   lostEver = 0;
+  /** Written anew for each packet: making one costs more than keeping the packet. */
+  readonly #note = { flows: 0, latencyNs: -1 };
   #latencyNs = -1;
   #hasAddresses = false;
   /** Of the packet's first message: `ANSWERED`, `ASKED`, or `UNKNOWN`. */
@@ -78,6 +81,14 @@ export class FlowCapture implements PacketSink {
   lost(count: number): void {
     this.#options.log.addLoss(count);
     this.lostEver += count;
+  }
+
+  room(bytes: number): RecordRoom | undefined {
+    return this.#options.log.room(bytes);
+  }
+
+  isAwaited(): boolean {
+    return this.#options.log.isAwaited;
   }
 
   packet(memory: RecordMemory, at: number, length: number): void {
@@ -104,7 +115,9 @@ export class FlowCapture implements PacketSink {
     const messages = this.#carriesDns(bytes, at) ? this.#messages(memory, at, length) : 0;
     this.#countSides(memory, at, isTranslated);
     if (this.#hasAddresses) this.#options.onAnswer?.(memory, at, length);
-    log.add(memory, at, length, { flows: flows + messages, latencyNs: this.#latencyNs });
+    this.#note.flows = flows + messages;
+    this.#note.latencyNs = this.#latencyNs;
+    log.add(memory, at, length, this.#note);
   }
 
   /** Hubble's numbers of ports and TCP's flags, of the flows of the packet itself. */

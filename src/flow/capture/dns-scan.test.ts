@@ -41,14 +41,6 @@ describe('scanDns', () => {
     expect(scan(dnsMessage({ response: true, rcode: 3 }))?.rcode).toBe(3);
   });
 
-  it('gives names that differ in case alone one hash', () => {
-    const [one, two, three] = ['Example.ORG.', 'eXAMPLE.org.', 'example.net.'].map(
-      (text) => scan(dnsMessage({ questions: [{ name: name(text), type: 1, class: 1 }] }))?.nameHash,
-    );
-    expect(two).toBe(one);
-    expect(three).not.toBe(one);
-  });
-
   const message = fc
     .record({
       response: fc.boolean(),

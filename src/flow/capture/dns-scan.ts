@@ -16,8 +16,6 @@ export interface DnsScan {
   isResponse: boolean;
   rcode: number;
   qtype: number;
-  /** Hash of the name without regard to case. */
-  nameHash: number;
   /** A and AAAA records among the answers. */
   addresses: number;
   readonly types: Uint16Array;
@@ -27,7 +25,7 @@ export interface DnsScan {
 
 export function createDnsScan(): DnsScan {
   const types = new Uint16Array(MOST_TYPES);
-  const none = { id: 0, isResponse: false, rcode: 0, qtype: 0, nameHash: 0 };
+  const none = { id: 0, isResponse: false, rcode: 0, qtype: 0 };
   return { ...none, addresses: 0, types, typeCount: 0 };
 }
 
@@ -42,7 +40,7 @@ export function scanDns(out: DnsScan, bytes: Uint8Array, at: number, end: number
   if (end - at < HEADER_BYTES) return false;
   const flags = bytes[at + 2] ?? 0;
   if ((flags & OPCODE_MASK) !== 0 || u16(bytes, at + 4) !== 1) return false;
-  const afterName = hashName(out, bytes, at + HEADER_BYTES, end);
+  const afterName = skipQuestion(bytes, at + HEADER_BYTES, end);
   if (afterName < 0 || afterName + 2 > end) return false;
   out.id = u16(bytes, at);
   out.isResponse = (flags & 0x80) !== 0;
@@ -55,21 +53,13 @@ export function scanDns(out: DnsScan, bytes: Uint8Array, at: number, end: number
 }
 
 /** The byte behind the question's name, which is not compressed: there is nothing before it. Negative: no name. */
-function hashName(out: DnsScan, bytes: Uint8Array, from: number, end: number): number {
-  let hash = 0;
-  let at = from;
+function skipQuestion(bytes: Uint8Array, from: number, end: number): number {
   const last = Math.min(end, from + LONGEST_NAME);
-  while (at < last) {
+  for (let at = from; at < last; ) {
     const length = bytes[at] ?? 0;
-    if (length === 0) {
-      out.nameHash = hash;
-      return at + 1;
-    }
+    if (length === 0) return at + 1;
     if (length > 63 || at + 1 + length >= last) return -1;
-    for (const stop = at + 1 + length; at < stop; at++) {
-      const byte = bytes[at] ?? 0;
-      hash = Math.imul(hash ^ (byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte), 0x01000193);
-    }
+    at += 1 + length;
   }
   return -1;
 }

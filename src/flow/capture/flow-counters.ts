@@ -2,6 +2,7 @@
  * What Hubble counts of flows and of DNS (spec hubble 9), as numbers: adding is all that happens while packets come, words
  * are made when somebody scrapes. Every key has few values, whatever pods send.
  */
+import { CountTable } from './count-table.ts';
 import { type DnsScan, MOST_TYPES } from './dns-scan.ts';
 import { PortCounters } from './port-counters.ts';
 
@@ -50,6 +51,8 @@ export const OTHER_TYPE = 0;
 export const MOST_ADDRESSES = 32;
 /** Kinds of messages that are kept apart: real ones are a few dozen, made ones could be tens of thousands. */
 const MOST_KINDS = 1024;
+/** Of a type of record and the type asked for: each is one of some forty with a word. */
+const MOST_RECORD_KINDS = 2048;
 /** Upper bounds in seconds of the latency histogram; a cache answers within the first, a stub resolver gives up after 5. */
 export const LATENCY_BOUNDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
@@ -67,8 +70,8 @@ export class FlowCounters {
   readonly #packets = new Float64Array(32);
   readonly #udpDrops = new Map<number, number>();
   readonly #tcpDrops = new Map<number, number>();
-  readonly #messages = new Map<number, number>();
-  readonly #recordTypes = new Map<number, number>();
+  readonly #messages = new CountTable(MOST_KINDS);
+  readonly #recordTypes = new CountTable(MOST_RECORD_KINDS);
   /** One more than bounds: the last is beyond all of them. */
   readonly latencyCounts = new Float64Array(LATENCY_BOUNDS.length + 1);
   latencySeconds = 0;
@@ -99,11 +102,10 @@ export class FlowCounters {
     const addresses = Math.min(scan.addresses, MOST_ADDRESSES);
     const flags = scan.isResponse ? (scan.rcode << 1) | 1 : 0;
     const kind = (qtype * 64 + addresses) * 32 + flags;
-    const isFull = this.#messages.size >= MOST_KINDS && !this.#messages.has(kind);
-    add(this.#messages, isFull ? flags : kind);
+    this.#messages.add(kind, flags);
     for (let i = 0; i < Math.min(scan.typeCount, MOST_TYPES); i++) {
       const type = scan.types[i] ?? 0;
-      add(this.#recordTypes, (this.#isNamed(type) ? type : OTHER_TYPE) * 65536 + qtype);
+      this.#recordTypes.add((this.#isNamed(type) ? type : OTHER_TYPE) * 65536 + qtype, OTHER_TYPE);
     }
   }
 
@@ -147,7 +149,7 @@ export class FlowCounters {
   }
 
   messages(): readonly Counted<DnsKind>[] {
-    return Array.from(this.#messages, ([key, count]) => ({
+    return this.#messages.entries().map(([key, count]) => ({
       count,
       kind: {
         isResponse: (key & 1) !== 0,
@@ -169,7 +171,7 @@ export class FlowCounters {
 
   /** Records in answers, by their type and the type that was asked for. */
   recordTypes(): readonly Counted<{ readonly type: number; readonly qtype: number }>[] {
-    return Array.from(this.#recordTypes, ([key, count]) => ({
+    return this.#recordTypes.entries().map(([key, count]) => ({
       count,
       kind: { type: Math.floor(key / 65536), qtype: key % 65536 },
     }));

@@ -88,4 +88,45 @@ describe('PacketLog', () => {
     add(log, 2, 88);
     expect(woken).toBe(1);
   });
+
+  it('keeps records that were put where it said as it keeps copies of others', () => {
+    const step = fc.record({
+      lengths: fc.array(fc.integer({ min: 84, max: 400 }), { minLength: 1, maxLength: 12 }),
+      inPlace: fc.boolean(),
+      skips: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => {
+        const log = new PacketLog(63);
+        let last = 0;
+        for (const { lengths, inPlace, skips } of steps) {
+          const bytes = lengths.reduce((sum, length) => sum + ((length + 7) & ~7), 0);
+          const room = inPlace ? log.room(bytes) : undefined;
+          let at = room?.at ?? 0;
+          expect(at % 8).toBe(0);
+          // All are there before the first is added, as a batch of the kernel's ring is.
+          const first = last + 1;
+          last += lengths.length;
+          lengths.forEach((length, i) => {
+            room?.memory.words.fill(first + i, at >> 2, (at + length + 3) >> 2);
+            at += (length + 7) & ~7;
+          });
+          at = room?.at ?? 0;
+          lengths.forEach((length, i) => {
+            if (!(skips && i % 3 === 2)) {
+              const mark = first + i;
+              if (room === undefined) add(log, mark, length);
+              else log.add(room.memory, at, length, { flows: 1, latencyNs: mark });
+            }
+            at += (length + 7) & ~7;
+          });
+          for (const sequence of range(log)) {
+            const kept = marksOf(log, sequence);
+            expect(kept).toEqual(new Set([log.at(sequence)?.latencyNs]));
+          }
+        }
+        expect(log.next - log.oldest).toBeGreaterThan(0);
+      }),
+    );
+  });
 });

@@ -3,7 +3,7 @@
  * oldest. Each packet has a number that never repeats. Readers hold a number, not a place: a slow one is overtaken, can
  * count what it missed, and costs nobody else anything. Deliberately no history beyond it.
  */
-import type { RecordMemory } from '../../datapath/packet-record.ts';
+import type { RecordMemory, RecordRoom } from '../../datapath/packet-record.ts';
 
 /** What is kept of a packet beside its bytes. */
 export interface PacketNote {
@@ -81,16 +81,24 @@ export class PacketLog {
     return this.#flowsEver;
   }
 
-  /** Copies a record; one longer than all the memory is not kept. */
-  add(source: RecordMemory, from: number, length: number, note: PacketNote): void {
-    const { words } = this.#memory;
-    const needed = (length + 3) >> 2;
-    if (needed > words.length >> 1) return;
-    const start = this.#makeRoom(needed, note.flows);
-    const first = from >> 2;
-    // A loop of its own beats a view and a call for some fifty words.
-    for (let i = 0; i < needed; i++) words[start + i] = source.words[first + i] ?? 0;
+  /**
+   * A place for so many bytes of records, which are added one after the other where they lie then; nothing when it has no
+   * place for as many. What is put there and not added is room that is lost until it comes by again.
+   */
+  room(bytes: number): RecordRoom | undefined {
+    const needed = ((bytes + 7) >> 3) << 1;
+    if (needed > this.#memory.words.length >> 2) return undefined;
+    const start = this.#place(needed);
     this.#end = start + needed;
+    return { memory: this.#memory, at: start << 2 };
+  }
+
+  /** Keeps a record: one in its own memory where it lies, a copy of others; one longer than all the memory is not kept. */
+  add(source: RecordMemory, from: number, length: number, note: PacketNote): void {
+    this.#makeNumber(note.flows);
+    const start =
+      source === this.#memory ? from >> 2 : this.#copy(source.words, from >> 2, (length + 3) >> 2);
+    if (start < 0) return;
     const slot = this.#next % this.#at.length;
     this.#at[slot] = start << 2;
     this.#lengths[slot] = length;
@@ -104,9 +112,10 @@ export class PacketLog {
 
   /** Takes a number as a packet does, and says in its place that so many never came. */
   addLoss(count: number): void {
+    this.#makeNumber(0);
     // A word that nobody reads keeps its place among the packets.
-    const start = this.#makeRoom(1, 0);
-    this.#end = start + 1;
+    const start = this.#place(2);
+    this.#end = start + 2;
     const slot = this.#next % this.#at.length;
     this.#at[slot] = start << 2;
     this.#lengths[slot] = 0;
@@ -132,6 +141,11 @@ export class PacketLog {
     };
   }
 
+  /** Whether somebody waits for the next packet. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Calls `wake` once, at the next packet; returns the way to stop waiting. */
   onNext(wake: () => void): () => void {
     this.#waiting.add(wake);
@@ -146,11 +160,26 @@ export class PacketLog {
     for (const wake of woken) wake();
   }
 
-  /** The word at which `needed` words are free; lets go of as many of the oldest as that takes. */
-  #makeRoom(needed: number, flows: number): number {
-    const total = this.#memory.words.length;
+  /** The word at which the copy begins; negative: it is too long. */
+  #copy(from: Int32Array, first: number, needed: number): number {
+    const { words } = this.#memory;
+    if (needed > words.length >> 1) return -1;
+    const start = this.#place((needed + 1) & ~1);
+    // A loop of its own beats a view and a call for some fifty words.
+    for (let i = 0; i < needed; i++) words[start + i] = from[first + i] ?? 0;
+    this.#end = start + ((needed + 1) & ~1);
+    return start;
+  }
+
+  /** Lets go of as many of the oldest as have no number, or too many flows, beside the next one. */
+  #makeNumber(flows: number): void {
     if (this.#next - this.#oldest === this.#at.length) this.#drop();
     while (this.#flowsHeld + flows > this.capacity && this.#oldest < this.#next) this.#drop();
+  }
+
+  /** The word, an even one, at which `needed` words are free; lets go of as many of the oldest as that takes. */
+  #place(needed: number): number {
+    const total = this.#memory.words.length;
     let start = this.#end;
     if (start + needed > total) {
       // What lies between here and the end of the memory goes first: it is the oldest.
