@@ -80,8 +80,24 @@ export function nodeCacheSwitches({ container }: DnsServer): NodeCacheSwitches |
  */
 export function boundServiceIps(server: DnsServer, services: readonly ServiceRow[]): readonly string[] {
   const owned = new Set<string>(services.flatMap(({ clusterIPs }) => clusterIPs));
-  const addresses = (nodeCacheSwitches(server)?.localIps ?? []).flatMap((text) => parseIp(text) ?? []);
+  const addresses = (nodeCacheSwitches(server)?.localIps ?? []).flatMap((text) =>
+    fromEnvironment(text, server.namespace, services).flatMap((one) => parseIp(one) ?? []),
+  );
   return addresses.filter((address) => (owned.size > 0 ? owned.has(address) : !isLinkLocal(address)));
+}
+
+/** `$(KUBE_DNS_SERVICE_HOST)`: what kubelet puts into the environment for a service of the pod's namespace. */
+function fromEnvironment(
+  text: string,
+  namespace: string,
+  services: readonly ServiceRow[],
+): readonly string[] {
+  const name = /^\$\(([A-Z0-9_]+)_SERVICE_HOST\)$/.exec(text)?.[1];
+  if (name === undefined) return [text];
+  const service = services.find(
+    (row) => row.namespace === namespace && row.name.toUpperCase().replaceAll('-', '_') === name,
+  );
+  return service?.clusterIPs.slice(0, 1) ?? [];
 }
 
 /** RFC 3927, RFC 4291 section 2.5.6. */

@@ -78,7 +78,7 @@ function badLocalIps(server: DnsServer): readonly Finding[] {
   const switches = nodeCacheSwitches(server);
   if (switches === undefined) return [];
   const bad = switches.localIps.filter(
-    (text) => parseIp(text) === undefined && placeholders(text).length === 0,
+    (text) => parseIp(text) === undefined && placeholders(text).length === 0 && !isVariable(text),
   );
   if (bad.length === 0) return [];
   const evidence = [`-localip of ${server.name} is ${JSON.stringify(switches.localIps.join(','))}`];
@@ -138,6 +138,11 @@ function upstreamService(site: Site, server: DnsServer): readonly Finding[] {
     `service ${key} is younger than ${early.length} of its pods (${names})`,
     `kubectl rollout restart -n ${server.namespace} ${server.name.replace(/ .*\//, '/').toLowerCase()}`,
   );
+}
+
+/** Kubernetes puts in what stands in the container's environment (`$(KUBE_DNS_SERVICE_HOST)`), before the program starts. */
+function isVariable(text: string): boolean {
+  return /^\$\([A-Za-z_][A-Za-z0-9_]*\)$/.test(text);
 }
 
 function placeholders(text: string): readonly string[] {

@@ -5,30 +5,36 @@ import { type ValidPolicy, validatePolicy } from '../../../policy/validate.ts';
 import type { Check, Finding } from '../../check.ts';
 import { type DnsPicture, dnsPicture } from '../../picture/dns-picture.ts';
 import { dnsPolicies, redirectPolicyYaml } from '../../picture/redirects.ts';
-import type { ClusterFacts } from '../../site/cluster-facts.ts';
 import { knownOr } from '../../site/known.ts';
-import { objectName } from '../../site/site.ts';
+import { objectName, type Site } from '../../site/site.ts';
 
 export const d32: Check = {
   id: 'D32',
   title: 'A redirect policy redirects nothing',
   pains: ['P1', 'P3'],
   needs: { cluster: ['services', 'workloads', 'pods', 'localRedirectPolicies'] },
-  run({ cluster, ...site }) {
-    const picture = dnsPicture({ cluster, ...site });
+  run(site) {
+    const { cluster } = site;
+    const picture = dnsPicture(site);
     const about = new Set(dnsPolicies(cluster, picture));
     return knownOr(cluster.localRedirectPolicies, []).flatMap((row) => {
       const valid = validatePolicy(row, {});
       if (!valid.ok) return [finding(row, picture, `it is refused: ${valid.reason ?? valid.code}`)];
-      const reason = about.has(row) ? whyIdle(valid.value, cluster) : undefined;
+      const reason = about.has(row) ? whyIdle(valid.value, site) : undefined;
       return reason === undefined ? [] : [finding(row, picture, reason)];
     });
   },
 };
 
-/** In manifests a service may be somebody else's, so only selecting nobody counts when there are any pods to select. */
-function whyIdle(policy: ValidPolicy, cluster: ClusterFacts): string | undefined {
+/**
+ * A service may be somebody else's, so only selecting nobody counts when there are any pods to select. Of manifests only when
+ * a cache is among them: an agent's, with its policy, is applied to a cluster that has one.
+ */
+function whyIdle(policy: ValidPolicy, site: Site): string | undefined {
+  const { cluster } = site;
   const { namespace } = policy.row;
+  const caches = dnsPicture(site).caches.filter((cache) => cache.namespace === namespace);
+  if (site.origin === 'manifests' && caches.length === 0) return undefined;
   const labelled = [
     ...knownOr(cluster.workloads, [])
       .filter((row) => row.namespace === namespace)
