@@ -13,9 +13,9 @@ import { printEvents } from './observe/events.ts';
 import { openFlowSource } from './observe/flow-source.ts';
 import { flowsOfFile } from './observe/input-file.ts';
 import { createObserveProgram, isSwitch, type TypedFlags } from './observe/observe-program.ts';
-import { chooseServer } from './observe/server-flags.ts';
+import { chooseServer, type ServerChoice } from './observe/server-flags.ts';
 import { fromEnvironment, isTrue, plainFlags } from './observe/stock-flags.ts';
-import { endOnClosedPipe, print, runProgram, warn } from './program.ts';
+import { endOnClosedPipe, print, runProgram, untilTold, warn } from './program.ts';
 
 export const run: Command = async (args) => {
   const { program, filters } = createObserveProgram();
@@ -43,21 +43,35 @@ async function observe(flags: TypedFlags, filters: readonly FilterFlag[]): Promi
     await print(formatRawFilters(request));
     return;
   }
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  const { inputFile: path } = flags;
-  if (path !== undefined) {
-    const quiet = flags.silentErrors === true ? () => undefined : warn;
-    await show(flowsOfFile({ path, request, signal: abort.signal, warn: quiet }), printer);
-    return;
-  }
-  const source = await openFlowSource(choice, flags.node);
+  const told = untilTold();
   try {
-    await show(source.flows(request, abort.signal), printer);
+    await show(await flowsOf(flags, request, choice, told.signal), printer);
   } finally {
-    source.close();
+    told.forget();
+  }
+}
+
+/** Of the file, or of whom we ask. */
+async function flowsOf(
+  { inputFile: path, node, silentErrors }: TypedFlags,
+  request: GetFlowsRequest,
+  choice: ServerChoice,
+  signal: AbortSignal,
+): Promise<AsyncIterable<GetFlowsResponse>> {
+  if (path !== undefined)
+    return flowsOfFile({ path, request, signal, warn: silentErrors === true ? () => undefined : warn });
+  const source = await openFlowSource(choice, node);
+  return closing(source.flows(request, signal), () => source.close());
+}
+
+async function* closing(
+  responses: AsyncIterable<GetFlowsResponse>,
+  close: () => void,
+): AsyncGenerator<GetFlowsResponse, void, void> {
+  try {
+    yield* responses;
+  } finally {
+    close();
   }
 }
 

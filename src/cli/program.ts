@@ -44,6 +44,20 @@ export function endOnClosedPipe(): void {
   });
 }
 
+/** A signal that SIGINT and SIGTERM raise, until `forget`. */
+export function untilTold(): { readonly signal: AbortSignal; readonly forget: () => void } {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  const words = ['SIGINT', 'SIGTERM'] as const;
+  for (const word of words) process.once(word, stop);
+  return {
+    signal: abort.signal,
+    forget: () => {
+      for (const word of words) process.off(word, stop);
+    },
+  };
+}
+
 /** A line on standard error that ends nothing. */
 export function warn(text: string): void {
   console.error(`zerohop: ${text}`);

@@ -5,7 +5,7 @@
 import { AppError } from '../../fault/app-error.ts';
 import { DEFAULT_LAST } from '../../flow/flags/flows-request.ts';
 import { escapeSteering } from '../../flow/print/escape.ts';
-import { endOnClosedPipe, print } from '../program.ts';
+import { endOnClosedPipe, print, untilTold } from '../program.ts';
 import { openFlowSource } from './flow-source.ts';
 import type { TypedFlags } from './observe-program.ts';
 import { chooseServer } from './server-flags.ts';
@@ -16,10 +16,7 @@ const ALL = '18446744073709551615';
 export async function printEvents(what: 'agent-events' | 'debug-events', flags: TypedFlags): Promise<void> {
   endOnClosedPipe();
   const source = await openFlowSource(chooseServer(flags, process.env), flags.node);
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const told = untilTold();
   try {
     const { client } = source;
     if (client === undefined)
@@ -29,9 +26,10 @@ export async function printEvents(what: 'agent-events' | 'debug-events', flags: 
       );
     const { follow = false, last = 0, all = false } = flags;
     const number = all ? ALL : last === 0 && !follow ? DEFAULT_LAST : last;
-    for await (const event of client.events(what, { number, follow }, abort.signal))
+    for await (const event of client.events(what, { number, follow }, told.signal))
       await print(`${escapeSteering(JSON.stringify(event))}\n`);
   } finally {
+    told.forget();
     source.close();
   }
 }

@@ -40,10 +40,11 @@ export interface ObserveProgram {
 }
 
 const DESCRIPTION =
-  'Show flows: what each packet and DNS message of the observed ports did.\n' +
-  'Repeat a filter to allow more values; different filters must all hold. A pod is NAME (of namespace default),\n' +
-  'NAMESPACE/NAME or NAMESPACE/; names match as prefixes. --pod and --port mean either side, also together:\n' +
-  '--pod X --port 53 is the conversation of X on port 53.';
+  'Show flows: what each packet and DNS message of the observed ports did.\n\n' +
+  'Repeat a filter to allow more values; different filters must all hold. A pod is\n' +
+  'NAME (of namespace default), NAMESPACE/NAME or NAMESPACE/; names match as\n' +
+  'prefixes. --pod and --port mean either side, also together: --pod X --port 53\n' +
+  'is the conversation of X on port 53.';
 
 export function createObserveProgram(): ObserveProgram {
   const program = createProgram('zerohop observe', DESCRIPTION).argument(

@@ -1,0 +1,31 @@
+/**
+ * Test support, run as a program: many `zerohop observe` in one process, since a process each would take a minute. Takes a
+ * JSON list of `{ args, env }` as its argument; before each command's output stands RS on both streams, after it the exit
+ * code on standard error.
+ */
+import { run } from '../../src/cli/observe.ts';
+import { explain } from '../../src/cli/report-fatal.ts';
+import { AppError } from '../../src/fault/app-error.ts';
+
+interface Typed {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const RS = '\x1e';
+const list: readonly Typed[] = JSON.parse(process.argv[2] ?? '[]');
+const clean = { ...process.env };
+// Each command looks at the pipe for itself.
+process.stdout.setMaxListeners(0);
+
+for (const { args, env } of list) {
+  process.env = { ...clean, ...env };
+  process.stdout.write(RS);
+  process.stderr.write(RS);
+  const code = await run(args).catch((error: unknown) => {
+    if (!(error instanceof AppError)) throw error;
+    console.error(explain(error));
+    return 1;
+  });
+  process.stderr.write(`${RS}${code}`);
+}
