@@ -65,13 +65,17 @@ export function createNodeObserver(options: NodeObserverOptions): NodeObserver {
     async *flows(
       request: GetFlowsRequest,
       signal: AbortSignal,
+      client?: string,
     ): AsyncGenerator<GetFlowsResponse, void, void> {
       if (options.recorded === undefined) throw recordsNothing(nodeName);
       const query = parseFlowsRequest(request, narrowing);
       if (!query.ok) {
         throw new AppError(query.code, `Cannot answer the request for flows: ${query.reason ?? query.code}`);
       }
-      yield* readFlows({ log: flows, query: query.value, nodeName, clock, signal, turns });
+      yield* readFlows({
+        ...{ log: flows, query: query.value, nodeName, clock, signal, turns },
+        ...(client === undefined ? {} : { client }),
+      });
     },
     status: async (): Promise<ObserverStatus> => ({ ...counts(), version, flowsRate: rate.perSecond() }),
     nodes: async () => [nodeOf(options, counts())],

@@ -69,25 +69,28 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   /** Shared by all readers of the process. */
   readonly turns: Turns;
+  /** Whose turns they are: what one client reads counts together. */
+  readonly client?: string;
 }
 
 /** Ends when the request is satisfied or the signal is raised; following, only by the signal. */
 export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsResponse, void, void> {
-  const { log, query, signal, turns } = options;
+  const { log, query, signal, turns, client } = options;
   const losses = createLosses(options);
   // Taken once and at once: without follow, what arrives while we are sending is not part of the answer; with it, all is.
   const now = log.next;
   const end = query.follow ? Number.POSITIVE_INFINITY : now;
   const limit = query.first && query.number > 0 ? query.number : Number.POSITIVE_INFINITY;
   const start = await startOf(now, options);
-  let turn = await turns.take();
+  let turn = await turns.take(client);
   let { skip } = start;
   let sent = 0;
   for (let cursor = start.sequence; !signal.aborted && cursor < end && sent < limit; ) {
-    if (turn.isOver) turn = await turns.take();
+    if (turn.isOver) turn = await turns.take(client);
     if (cursor >= log.next) {
+      turn.end();
       await nextRow(log, signal);
-      turn = await turns.take();
+      turn = await turns.take(client);
       continue;
     }
     if (cursor < log.oldest) {
@@ -134,17 +137,18 @@ interface Start {
 const ALL = 2 ** 32;
 
 /** `since` beats `number` (spec hubble 6.4): the window then decides, and every row is looked at. */
-async function startOf(now: number, { log, query, signal, turns }: ReadOptions): Promise<Start> {
+async function startOf(now: number, { log, query, signal, turns, client }: ReadOptions): Promise<Start> {
   if (query.first || query.sinceNs !== undefined) return { sequence: log.oldest, skip: 0 };
   if (query.number >= ALL) return { sequence: log.oldest, skip: 0 };
   if (query.number === 0) return { sequence: query.follow ? now : log.oldest, skip: 0 };
-  let turn = await turns.take();
+  let turn = await turns.take(client);
   let [sequence, found] = [now, 0];
   while (found < query.number && sequence > log.oldest && !signal.aborted) {
-    if (turn.isOver) turn = await turns.take();
+    if (turn.isOver) turn = await turns.take(client);
     sequence--;
     found += countMatches(sampledRow(log, sequence, query), query);
   }
+  turn.end();
   return { sequence, skip: Math.max(0, found - query.number) };
 }
 

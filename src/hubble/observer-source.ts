@@ -6,8 +6,11 @@ import type { GetFlowsRequest, GetFlowsResponse, NodeState } from '../flow/api.t
 import type { EventsWindow, NodeEventResponse } from './event-messages.ts';
 
 export interface ObserverSource {
-  /** Throws `AppError` for a request that cannot be served, before the first response. Ends with the signal. */
-  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<GetFlowsResponse>;
+  /**
+   * Throws `AppError` for a request that cannot be served, before the first response. Ends with the signal. `client` tells
+   * those who ask apart, so that what one of them costs can be held against that one alone.
+   */
+  flows(request: GetFlowsRequest, signal: AbortSignal, client?: string): AsyncIterable<GetFlowsResponse>;
   status(): Promise<ObserverStatus>;
   nodes(): Promise<readonly ObservedNode[]>;
   /** Of flows of the last hour. */

@@ -70,8 +70,12 @@ export async function startHubbleServer(options: HubbleServerOptions): Promise<H
   const server = grpcServer(options, streams, closing.signal);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
+  let accepted = 0;
   const accept = (socket: Socket) => {
     sockets.add(socket);
+    // The library tells connections apart by their address, and those of a unix socket have none.
+    if (socket.remoteAddress === undefined)
+      Object.defineProperty(socket, 'remoteAddress', { value: `unix-${++accepted}` });
     socket.on('close', () => sockets.delete(socket));
     // A connection that breaks off is its client's business.
     socket.on('error', () => socket.destroy());
@@ -140,7 +144,7 @@ function observerMethods({ source, log }: HubbleServerOptions, streams: Streams)
     call.emit('error', statusOf(unsupported(what), log));
   };
   return {
-    GetFlows: (call: StreamCall) => void streams.run(call, (signal) => flowsOf(source, call.request, signal)),
+    GetFlows: (call: StreamCall) => void streams.run(call, (signal) => flowsOf(source, call, signal)),
     ServerStatus: unary(async () => toWireStatus(await source.status())),
     GetNodes: unary(async () => toWireNodes(await source.nodes())),
     GetNamespaces: unary(async () => ({ namespaces: await source.namespaces() })),
@@ -157,12 +161,18 @@ function unsupported(what: string): AppError {
 
 async function* flowsOf(
   source: ObserverSource,
-  wire: WireFlowsRequest,
+  call: StreamCall,
   signal: AbortSignal,
 ): AsyncGenerator<WireMessage, void, void> {
-  const request = fromWireRequest(wire);
+  const request = fromWireRequest(call.request as WireFlowsRequest);
   if (!request.ok) throw new AppError(request.code, `Cannot answer the request for flows: ${request.reason}`);
-  for await (const response of source.flows(request.value, signal)) yield toWireResponse(response);
+  const answers = source.flows(request.value, signal, clientOf(call));
+  for await (const response of answers) yield toWireResponse(response);
+}
+
+/** A machine is one client, however many connections it makes; on a unix socket each connection is one. */
+function clientOf(call: StreamCall): string {
+  return call.getPeer().replace(/:\d+$/, '');
 }
 
 async function* agentEventsOf(
