@@ -136,6 +136,7 @@ describe('an agent with the capabilities of its manifest', () => {
     await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Interfaces +1: 1 done$/m);
     await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Ready +yes$/m);
     expect(await agent.status()).toMatch(/^Delivery +stack: .*Calico/m);
+    expect(await agent.status()).not.toContain('packets that the kernel drops are not among them');
     expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
   });
 

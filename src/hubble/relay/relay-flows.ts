@@ -20,6 +20,8 @@ export interface RelayFlowsOptions {
   readonly windowMs: number;
   readonly retryMs: number;
   readonly answerMs: number;
+  /** Of the relay, for all of its requests. */
+  readonly held: HeldRows;
 }
 
 /** Throws `AppError` for a request that no peer can serve, and when there is no peer to ask. Ends with the signal. */
@@ -38,6 +40,7 @@ export async function* relayFlows(
     yield* counted(
       asked({ requestOf: () => history, saw: newest.saw, isLive: false }, signal, options),
       history,
+      options.held,
     );
   }
   if (!follow || signal.aborted) return;
@@ -149,18 +152,53 @@ async function* mapped<A, B>(
   for await (const value of source) yield change(value);
 }
 
-/** More than all nodes together hold, as the stock client says `all`: nothing needs to be counted. */
-const ALL = 2 ** 32;
+/** The newest N of all nodes are held back until all are known. Of more than this many each node's own N are given. */
+const MOST_COUNTED = 10_000;
+/** About 150 MB of flows. */
+const MOST_HELD = 100_000;
+
+/** Room for the rows that all requests of a relay hold back at once: whoever asks for more is told to come back. */
+export class HeldRows {
+  #left = MOST_HELD;
+
+  /** Throws `AppError` HUBBLE_BUSY. Give back by `release`. */
+  take(count: number): void {
+    if (count > this.#left) {
+      const code: HubbleErrorCode = 'HUBBLE_BUSY';
+      throw new AppError(
+        code,
+        `Cannot count flows over all nodes: others have too many counted: received ${count}`,
+        {
+          hint: 'Ask for fewer, or try again later',
+        },
+      );
+    }
+    this.#left -= count;
+  }
+
+  release(count: number): void {
+    this.#left += count;
+  }
+}
 
 /** Each node gave its own newest or oldest N; N in all were asked for. Nodes' states and losses go with them. */
 async function* counted(
   merged: AsyncIterable<GetFlowsResponse>,
   { number = 0, first, since }: GetFlowsRequest,
+  held: HeldRows,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
   const most = Number(number);
-  if (most === 0 || most >= ALL || (since !== undefined && first !== true)) yield* merged;
+  if (most === 0 || (since !== undefined && first !== true)) yield* merged;
   else if (first === true) yield* oldest(merged, most);
-  else yield* newestOf(merged, most);
+  else if (most > MOST_COUNTED) yield* merged;
+  else {
+    held.take(most);
+    try {
+      yield* newestOf(merged, most);
+    } finally {
+      held.release(most);
+    }
+  }
 }
 
 async function* oldest(merged: AsyncIterable<GetFlowsResponse>, most: number) {

@@ -17,6 +17,7 @@ class FakeNode {
   failure: AppError | undefined;
   readonly name: string;
   readonly requests: GetFlowsRequest[] = [];
+  statusRequests = 0;
   #wake = new Set<() => void>();
 
   constructor(name: string, seconds: readonly number[] = []) {
@@ -43,6 +44,7 @@ class FakeNode {
   get client(): RelayPeer['client'] {
     const node = this;
     const status = async () => {
+      node.statusRequests++;
       if (node.isAway) throw away();
       return { numFlows: 2, maxFlows: 10, seenFlows: 5, uptimeNs: 7n, version: '1', flowsRate: 0.5 };
     };
@@ -122,6 +124,27 @@ describe('flows of a relay', () => {
   it('are the oldest or newest of all that there are, all at once, and none but those that match the time', async () => {
     expect(await read({ number: '18446744073709551615' }, a(), b())).toHaveLength(6);
     expect(await read({ number: 1, since: '1970-01-01T00:00:04Z' }, a(), b())).toEqual(['b 4', 'a 5', 'b 6']);
+  });
+
+  it('are of each node as many, when so many are asked for that nobody could hold them', async () => {
+    const many = (name: string, count: number) =>
+      new FakeNode(
+        name,
+        Array.from({ length: count }, (_, i) => i),
+      );
+    expect(await read({ number: 4_000_000_000 }, many('a', 30), many('b', 30))).toHaveLength(60);
+  });
+
+  it('are held back for few at a time, whoever asks, and those who ask again later get them', async () => {
+    const { relay } = relayOf(a());
+    const open = () => relay.flows({ number: 10_000 }, new AbortController().signal)[Symbol.asyncIterator]();
+    const readers = Array.from({ length: 10 }, open);
+    for (const reader of readers) expect(await reader.next()).toMatchObject({ done: false });
+    await expect(open().next()).rejects.toMatchObject({ code: 'HUBBLE_BUSY' });
+    const small = relay.flows({ number: 20 }, new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(small.next()).rejects.toMatchObject({ code: 'HUBBLE_BUSY' });
+    for (const reader of readers) await reader.return?.();
+    expect(await open().next()).toMatchObject({ done: false });
   });
 
   it('are followed after the newest N in all, none twice and none left out', async () => {
@@ -244,6 +267,19 @@ describe('flows of a relay', () => {
 });
 
 describe('what a relay says of its nodes', () => {
+  it('is asked of each node once, however many ask at once, and anew of those who ask later', async () => {
+    const node = new FakeNode('a');
+    const { relay } = relayOf(node);
+    const answers = await Promise.all(
+      Array.from({ length: 500 }, () => [relay.status(), relay.nodes()]).flat(),
+    );
+    expect(answers).toHaveLength(1000);
+    expect(node.statusRequests).toBe(1);
+    node.goAway();
+    expect(await relay.nodes()).toMatchObject([{ state: 'NODE_UNAVAILABLE' }]);
+    expect(node.statusRequests).toBe(2);
+  });
+
   it('is summed up, those that are away by name', async () => {
     const [one, two] = [new FakeNode('a'), new FakeNode('b')];
     two.isAway = true;

@@ -6,7 +6,7 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { ObservedNamespace, ObservedNode, ObserverSource, ObserverStatus } from '../observer-source.ts';
 import type { PeerSet, RelayPeer } from './peer-set.ts';
 import { inTime } from './peer-stream.ts';
-import { relayFlows } from './relay-flows.ts';
+import { HeldRows, relayFlows } from './relay-flows.ts';
 
 export interface RelayOptions {
   readonly peers: PeerSet;
@@ -31,11 +31,14 @@ export function createRelaySource(options: RelayOptions): ObserverSource {
   const { peers, clock, version, windowMs = WINDOW_MS, retryMs = RETRY_MS, name = 'relay' } = options;
   const asked = async <T>(ask: (peer: RelayPeer) => Promise<T>) =>
     Promise.all(peers.list().map(async (peer) => ({ peer, answer: await answerOf(ask(peer), clock) })));
+  const held = new HeldRows();
+  const statuses = shared(() => asked(({ client }) => client.status()));
+  const namespaces = shared(() => asked(({ client }) => client.namespaces()));
   return {
     flows: (request, signal) =>
-      relayFlows(request, signal, { peers, name, clock, windowMs, retryMs, answerMs: FLOW_MS }),
+      relayFlows(request, signal, { peers, name, clock, windowMs, retryMs, answerMs: FLOW_MS, held }),
     async status(): Promise<ObserverStatus> {
-      const answers = await asked(({ client }) => client.status());
+      const answers = await statuses();
       const there = answers.flatMap(({ answer }) => answer ?? []);
       const away = answers.filter(({ answer }) => answer === undefined).map(({ peer }) => peer.name);
       const sum = (of: (status: ObserverStatus) => number) =>
@@ -52,11 +55,11 @@ export function createRelaySource(options: RelayOptions): ObserverSource {
       };
     },
     async nodes(): Promise<readonly ObservedNode[]> {
-      const answers = await asked(({ client }) => client.status());
+      const answers = await statuses();
       return answers.map(({ peer, answer }) => observedNode(peer, answer));
     },
     async namespaces(): Promise<readonly ObservedNamespace[]> {
-      const answers = await asked(({ client }) => client.namespaces());
+      const answers = await namespaces();
       const all = new Map(
         answers
           .flatMap(({ answer }) => answer ?? [])
@@ -64,6 +67,20 @@ export function createRelaySource(options: RelayOptions): ObserverSource {
       );
       return [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
     },
+  };
+}
+
+/**
+ * Who asks while an answer is on its way gets that one: each question to a relay is a question to every node, and many
+ * clients, or one that asks without end, must not become many times as many.
+ */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return () => {
+    underWay ??= ask().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
   };
 }
 

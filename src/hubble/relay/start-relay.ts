@@ -30,6 +30,8 @@ export interface RelayServerOptions {
 }
 
 const RETRY_MS = 2000;
+/** Each is one on every node, which has 128 of them: a relay's clients must leave some to others. */
+const MOST_STREAMS = 64;
 
 /** Throws `AppError` as `openListener` and `openHubble` do; nothing stays open then. */
 export async function startRelay(
@@ -42,7 +44,10 @@ export async function startRelay(
   const source = createRelaySource({ peers, version, clock, retryMs, ...window });
   const stop = new AbortController();
   try {
-    const server = await startHubbleServer({ source, listen: options.listen, clock, log });
+    const server = await startHubbleServer({
+      ...{ source, listen: options.listen, clock, log },
+      maxStreams: MOST_STREAMS,
+    });
     const watching = watchPeers({
       notify: (signal) => service.peers(signal),
       peers,

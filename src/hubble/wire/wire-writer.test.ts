@@ -15,8 +15,9 @@ it('WireWriter.nested keeps what was written wherever the memory ends', () => {
     writer.text(filled);
     writer.nested(() => writer.text(inner));
     const written = writer.take();
-    expect(written.subarray(written.length - expected.length).equals(expected), `${before} bytes before`).toBe(
-      true,
-    );
+    expect(
+      written.subarray(written.length - expected.length).equals(expected),
+      `${before} bytes before`,
+    ).toBe(true);
   }
 });
