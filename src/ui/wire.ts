@@ -2,7 +2,8 @@
  * What the server tells the page, as JSON. Types alone: the page runs in a browser and imports nothing of ours but this and
  * its own folder. Text in here may come from DNS packets and is shown as text, never as markup.
  */
-export type QueryOutcome = 'entered' | 'fell-back' | 'bypassed';
+/** `dropped`: the kernel threw a packet of it away, and no answer was seen. */
+export type QueryOutcome = 'entered' | 'fell-back' | 'bypassed' | 'dropped';
 
 /** The arrows of the drawing, in the order in which `WireWay.edges` has them. */
 export type EdgeName =
@@ -24,6 +25,8 @@ export interface WireEdge {
 }
 
 export interface WireReason {
+  /** What it is the reason of. */
+  readonly outcome: QueryOutcome;
   readonly reason: string;
   readonly count: number;
 }
@@ -35,14 +38,15 @@ export interface WireWay {
   /** Queries a second that did not enter the cache of their node. */
   readonly fellBackRate: number;
   readonly bypassedRate: number;
+  readonly droppedRate: number;
   /** Answers a second that are neither NOERROR nor NXDOMAIN, and queries a second that nobody answered. */
   readonly failureRate: number;
   readonly unansweredRate: number;
-  /** Why packets were left alone, most frequent first. */
+  /** Why packets were left alone or thrown away, most frequent first. */
   readonly reasons: readonly WireReason[];
 }
 
-/** One second of one scope: `[second since the epoch, entered, fell back, bypassed, hits, misses, p50 ms, p99 ms]`; -1 is none. */
+/** One second of one scope: `[second since the epoch, entered, fell back, bypassed, hits, misses, p50 ms, p99 ms, dropped]`; -1 is none. */
 export type WirePoint = readonly number[];
 
 export interface WirePod {
@@ -53,6 +57,7 @@ export interface WirePod {
   readonly entered: number;
   readonly fellBack: number;
   readonly bypassed: number;
+  readonly dropped: number;
   readonly p99?: number;
   /** Queries of each of the last 30 seconds. */
   readonly history: readonly number[];
@@ -108,7 +113,7 @@ export interface WireQuery {
   readonly name: string;
   readonly type: string;
   readonly outcome: QueryOutcome;
-  /** Why it was left alone. */
+  /** Why it was left alone or thrown away. */
   readonly reason?: string;
   readonly served?: 'hit' | 'miss';
   readonly server: string;

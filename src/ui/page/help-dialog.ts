@@ -9,6 +9,7 @@ const WORDS: readonly (readonly [string, string])[] = [
     'A policy names the address, but the packet was left alone and went to the cluster DNS; the reason stands beside it.',
   ],
   ['○ bypassed', 'No redirect was tried: no policy, or a pod that is not permitted.'],
+  ['✕ dropped', 'The kernel threw a packet of it away, and no answer was seen; its reason stands beside it.'],
   ['hit, miss', 'The cache answered by itself, or asked on first.'],
 ];
 

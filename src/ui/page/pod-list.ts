@@ -67,7 +67,7 @@ function allOption(pods: readonly WirePod[], isChosen: boolean, onClick: () => v
     'aria-selected': isChosen,
     onClick,
   };
-  const count = pods.length === 1 ? '1 pod asks' : `${pods.length} pods ask`;
+  const count = countText(pods.filter(({ pod }) => pod.includes('/')).length, pods.length);
   return h(
     'div',
     attributes,
@@ -79,7 +79,7 @@ function allOption(pods: readonly WirePod[], isChosen: boolean, onClick: () => v
 
 function podOption(row: WirePod, isChosen: boolean, onClick: () => void): VNode {
   const { pod, node, rate, p99, history } = row;
-  const title = `${pod} on ${node}: ${row.entered} entered the cache, ${row.fellBack} fell back, ${row.bypassed} bypassed it`;
+  const title = `${pod} on ${node}: ${row.entered} entered the cache, ${row.fellBack} fell back, ${row.bypassed} bypassed it, ${row.dropped} were dropped`;
   return h(
     'div',
     {
@@ -93,23 +93,39 @@ function podOption(row: WirePod, isChosen: boolean, onClick: () => void): VNode 
     },
     h('bdi', { class: 'pod-name' }, visibleText(podName(pod))),
     h('span', { class: 'number' }, `${rateText(rate)}/s`),
-    h('bdi', { class: 'dim pod-place' }, visibleText(`${podNamespace(pod)} · ${node}`)),
+    h(
+      'bdi',
+      { class: 'dim pod-place' },
+      visibleText([podNamespace(pod), node].filter((part) => part !== '').join(' · ')),
+    ),
     h('span', { class: 'dim number' }, latencyText(p99)),
     sparkline(history),
     shareBar(row),
   );
 }
 
+/** Whoever has no name is no pod: a node, or somebody from outside. */
+function countText(pods: number, all: number): string {
+  const others = all - pods;
+  const text = pods === 1 ? '1 pod' : `${pods} pods`;
+  return others === 0 ? text : `${text}, ${others} ${others === 1 ? 'address' : 'addresses'}`;
+}
+
 /** Which part went which way. */
-function shareBar({ entered, fellBack, bypassed }: WirePod): VNode {
-  const total = Math.max(1, entered + fellBack + bypassed);
+function shareBar({ entered, fellBack, bypassed, dropped }: WirePod): VNode {
+  const total = Math.max(1, entered + fellBack + bypassed + dropped);
   let x = 0;
   const part = (kind: string, count: number) => {
     const width = (count / total) * 100;
     x += width;
     return h('rect', { class: `fill-${kind}`, x: x - width, y: 0, width, height: 4 });
   };
-  const parts = [part('entered', entered), part('fell-back', fellBack), part('bypassed', bypassed)];
+  const parts = [
+    part('entered', entered),
+    part('fell-back', fellBack),
+    part('bypassed', bypassed),
+    part('dropped', dropped),
+  ];
   return h(
     'svg',
     { class: 'share', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },

@@ -13,8 +13,13 @@ export interface QueryTableProps extends FilterBarProps {
   readonly onRelease: () => void;
 }
 
-const SIGNS = { entered: '●', 'fell-back': '◐', bypassed: '○' } as const;
-const WORDS = { entered: 'entered', 'fell-back': 'fell back', bypassed: 'bypassed' } as const;
+const SIGNS = { entered: '●', 'fell-back': '◐', bypassed: '○', dropped: '✕' } as const;
+const WORDS = {
+  entered: 'entered',
+  'fell-back': 'fell back',
+  bypassed: 'bypassed',
+  dropped: 'dropped',
+} as const;
 const COLUMNS: readonly (readonly [kind: string, title: string])[] = [
   ['time', 'Time'],
   ['client', 'Pod'],
@@ -125,7 +130,13 @@ function stepsOf(row: WireQuery, steps: readonly WireStep[] | undefined): VNode 
         ? h('p', { class: 'dim' }, 'Its flows are not kept any more')
         : h('ol', { class: 'steps' }, steps.map(stepOf));
   const reason =
-    row.reason === undefined ? null : h('p', { class: 'why' }, `Left alone: ${visibleText(row.reason)}`);
+    row.reason === undefined
+      ? null
+      : h(
+          'p',
+          { class: 'why' },
+          `${row.outcome === 'dropped' ? 'Thrown away' : 'Left alone'}: ${visibleText(row.reason)}`,
+        );
   return h(
     'tr',
     { class: 'detail', key: `${row.id}-flows` },

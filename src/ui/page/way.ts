@@ -1,5 +1,5 @@
 /** The way of a query as a drawing: five places, seven arrows, each with how many go there a second and how long it takes. */
-import type { EdgeName, WireEdge, WireSnapshot } from '../wire.ts';
+import type { EdgeName, QueryOutcome, WireEdge, WireSnapshot } from '../wire.ts';
 import { latencyText, podName, rateText, shareText, visibleText } from './text.ts';
 import { h, type VNode } from './view.ts';
 
@@ -191,14 +191,19 @@ function legend(): VNode {
 
 function reasons(snapshot: WireSnapshot | undefined): VNode {
   const way = snapshot?.way;
-  const [top] = way?.reasons ?? [];
+  const top = (outcome: QueryOutcome) => way?.reasons.find((row) => row.outcome === outcome)?.reason;
+  const fellBack = top('fell-back');
+  const dropped = top('dropped');
   const parts = [
     ...((way?.bypassedRate ?? 0) > 0
       ? [`○ ${rateText(way?.bypassedRate ?? 0)}/s bypassed: no redirect was tried`]
       : []),
-    ...(top === undefined
+    ...(fellBack === undefined
       ? []
-      : [`◐ ${rateText(way?.fellBackRate ?? 0)}/s fell back: ${visibleText(top.reason)}`]),
+      : [`◐ ${rateText(way?.fellBackRate ?? 0)}/s fell back: ${visibleText(fellBack)}`]),
+    ...(dropped === undefined
+      ? []
+      : [`✕ ${rateText(way?.droppedRate ?? 0)}/s dropped: ${visibleText(dropped)}`]),
     ...((way?.unansweredRate ?? 0) > 0 ? [`${rateText(way?.unansweredRate ?? 0)}/s without an answer`] : []),
     ...((way?.failureRate ?? 0) > 0
       ? [`${rateText(way?.failureRate ?? 0)}/s failed (SERVFAIL, REFUSED …)`]

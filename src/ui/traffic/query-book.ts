@@ -30,6 +30,8 @@ export interface BookedQuery {
   readonly causes: ReadonlySet<string>;
   outcome: QueryOutcome;
   reason: string | undefined;
+  /** Why the kernel threw a packet of it away; of no account once it is answered. */
+  dropReason: string | undefined;
   server: string;
   serverRole: Role;
   askedFurther: boolean;
@@ -115,6 +117,7 @@ export class QueryBook {
       causes: causes.size > 0 ? causes : new Set(asker === 'other' ? [client] : []),
       outcome: 'bypassed',
       reason: undefined,
+      dropReason: undefined,
       server: flow.destination_service?.name ?? '',
       serverRole: 'other',
       askedFurther: false,
@@ -140,6 +143,13 @@ export class QueryBook {
 
   #add(query: BookedQuery, flow: Flow): void {
     if (query.steps.length < MAX_STEPS) query.steps.push(toStep(flow));
+    if (flow.verdict === 'DROPPED') {
+      // What it was asked follows a semicolon, and would make every name a reason of its own.
+      query.dropReason = cut(
+        / dropped ([^;]+)/.exec(flow.Summary)?.[1] ?? flow.drop_reason_desc ?? 'no reason was told',
+      );
+      return;
+    }
     if (flow.is_reply === true || flow.l7?.type === 'RESPONSE') return;
     const role = this.#roles.of(flow.destination, flow.IP.destination, flow.destination_service);
     const fellBack = flow.verdict === 'TRACED' ? / fell back(?:: (.+))?$/.exec(flow.Summary) : null;
@@ -174,6 +184,10 @@ export class QueryBook {
   #close(query: BookedQuery): void {
     this.#open.delete(query.traceId);
     this.#forget(query);
+    if (query.rcode === undefined && query.dropReason !== undefined) {
+      query.outcome = 'dropped';
+      query.reason = query.dropReason;
+    }
     this.#onDone(query);
   }
 

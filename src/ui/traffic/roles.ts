@@ -1,18 +1,25 @@
 /**
- * Who is who, from flows alone: the cache is whom the datapath redirects to, or a pod with the label that node caches have;
- * the cluster's DNS is what stands behind the service `kube-dns`. Learned addresses are bounded.
+ * Who is who, from flows alone: the cache is whom the datapath redirects to, a pod with the label that node caches have, or
+ * what listens where caches of hosts do; the cluster's DNS is what stands behind the service `kube-dns`. Learned addresses
+ * are bounded.
  */
 import { type Endpoint, EVENT_TYPES, endpointPod, type Flow, type ServiceRef } from '../../flow/api.ts';
 
 export type Role = 'cache' | 'cluster-dns' | 'other';
 
 const CACHE_LABELS: readonly string[] = ['k8s:k8s-app=node-local-dns', 'k8s:k8s-app=nodelocaldns'];
+/**
+ * Where caches on the host's own network listen: stock node-cache and kubespray, AKS's local DNS. Whatever answers there is
+ * on the node that asks: link-local addresses lead no further.
+ */
+const HOST_CACHES: readonly string[] = ['169.254.20.10', '169.254.25.10', '169.254.10.10', '169.254.10.11'];
 const CLUSTER_DNS_LABEL = 'k8s:k8s-app=kube-dns';
 const CLUSTER_DNS_SERVICES: readonly string[] = [
   'kube-dns',
   'coredns',
   'kube-dns-upstream',
   'rke2-coredns-rke2-coredns',
+  'dns-default',
 ];
 const MAX_CACHES = 4096;
 
@@ -31,6 +38,7 @@ export class Roles {
   of(endpoint: Endpoint, address: string, service?: ServiceRef): Role {
     const byLabel = roleByLabel(endpoint);
     if (byLabel !== 'other') return byLabel;
+    if (HOST_CACHES.includes(address)) return 'cache';
     if (this.#caches.has(endpointPod(endpoint) ?? address)) return 'cache';
     return service !== undefined && CLUSTER_DNS_SERVICES.includes(service.name) ? 'cluster-dns' : 'other';
   }

@@ -21,7 +21,16 @@ export const POINTS = 300;
 export const HISTORY_SECONDS = 30;
 const MAX_REASONS = 8;
 
-const TALLIES = ['entered', 'fellBack', 'bypassed', 'hits', 'misses', 'failures', 'unanswered'] as const;
+const TALLIES = [
+  'entered',
+  'fellBack',
+  'bypassed',
+  'hits',
+  'misses',
+  'failures',
+  'unanswered',
+  'dropped',
+] as const;
 type Tally = (typeof TALLIES)[number];
 
 /** One second of one scope. */
@@ -40,7 +49,7 @@ class Second {
 export class Scope {
   readonly #ring = Array.from({ length: WINDOW_SECONDS }, () => new Second());
   readonly #points: WirePoint[] = [];
-  readonly #reasons = new Map<string, number>();
+  readonly #reasons = new Map<string, WireReason>();
   #at = 0;
   #filled = 1;
   node = '';
@@ -51,12 +60,12 @@ export class Scope {
     this.node = query.node;
     this.#tally(query.outcome === 'fell-back' ? 'fellBack' : query.outcome, weight);
     this.#edge(0, query.ms, weight);
-    this.#edge(edge, query.ms, weight);
+    if (query.outcome !== 'dropped') this.#edge(edge, query.ms, weight);
     if (query.rcode === undefined) this.#tally('unanswered', weight);
     else if (query.rcode !== 'NOERROR' && query.rcode !== 'NXDOMAIN') this.#tally('failures', weight);
     if (query.serverRole === 'cache' && query.rcode !== undefined)
       this.#tally(query.askedFurther ? 'misses' : 'hits', weight);
-    if (query.reason !== undefined) this.#reason(query.reason, weight);
+    if (query.reason !== undefined) this.#reason(query.outcome, query.reason, weight);
   }
 
   /** A query that a server asked on, for the sake of this client. */
@@ -79,15 +88,16 @@ export class Scope {
       tallies('misses'),
       rounded(quantile(all, 0.5)) ?? -1,
       rounded(quantile(all, 0.99)) ?? -1,
+      tallies('dropped'),
     ];
     this.#points.push(point);
     if (this.#points.length > POINTS) this.#points.shift();
     this.#at = (this.#at + 1) % WINDOW_SECONDS;
     this.#filled = Math.min(WINDOW_SECONDS, this.#filled + 1);
     this.#now.clear();
-    for (const [reason, count] of this.#reasons) {
-      if (count < 0.5) this.#reasons.delete(reason);
-      else this.#reasons.set(reason, count * (1 - 1 / WINDOW_SECONDS));
+    for (const [key, row] of this.#reasons) {
+      if (row.count < 0.5) this.#reasons.delete(key);
+      else this.#reasons.set(key, { ...row, count: row.count * (1 - 1 / WINDOW_SECONDS) });
     }
     return point;
   }
@@ -100,7 +110,10 @@ export class Scope {
   /** Queries of each of the last seconds, oldest first. */
   history(): readonly number[] {
     const last = this.#points.slice(-HISTORY_SECONDS);
-    return last.map(([, entered = 0, fellBack = 0, bypassed = 0]) => entered + fellBack + bypassed);
+    return last.map(
+      ([, entered = 0, fellBack = 0, bypassed = 0, , , , , dropped = 0]) =>
+        entered + fellBack + bypassed + dropped,
+    );
   }
 
   sum(name: Tally): number {
@@ -137,6 +150,7 @@ export class Scope {
       ...(served === 0 ? {} : { hitShare: hits / served }),
       fellBackRate: this.rate('fellBack'),
       bypassedRate: this.rate('bypassed'),
+      droppedRate: this.rate('dropped'),
       failureRate: this.rate('failures'),
       unansweredRate: this.rate('unanswered'),
       reasons: this.#topReasons(),
@@ -165,15 +179,16 @@ export class Scope {
     now.latencies[at] = (now.latencies[at] ?? 0) + weight;
   }
 
-  #reason(reason: string, weight: number): void {
-    if (this.#reasons.size >= MAX_REASONS && !this.#reasons.has(reason)) return;
-    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + weight);
+  #reason(outcome: WireReason['outcome'], reason: string, weight: number): void {
+    const key = `${outcome} ${reason}`;
+    if (this.#reasons.size >= MAX_REASONS && !this.#reasons.has(key)) return;
+    this.#reasons.set(key, { outcome, reason, count: (this.#reasons.get(key)?.count ?? 0) + weight });
   }
 
   #topReasons(): readonly WireReason[] {
-    return [...this.#reasons]
-      .sort(([, a], [, b]) => b - a)
-      .map(([reason, count]) => ({ reason, count: Math.round(count) }));
+    return [...this.#reasons.values()]
+      .sort((a, b) => b.count - a.count)
+      .map((row) => ({ ...row, count: Math.round(row.count) }));
   }
 }
 

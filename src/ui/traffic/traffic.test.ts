@@ -41,6 +41,15 @@ async function taken(source: FakeClusterSource, stop: AbortController): Promise<
   return flows;
 }
 
+/** A packet of a minute later, when nobody waits for what was asked before. */
+function later(flows: readonly GetFlowsResponse[]): GetFlowsResponse {
+  const [packet] = flows.filter(({ flow }) => flow !== undefined && flow.l7 === undefined);
+  if (packet?.flow === undefined) throw new Error('there is no packet');
+  const time = formatTime(BigInt(START_MS + 60_000) * 1_000_000n);
+  const trace_context = { parent: { trace_id: '192.0.2.1:1/1' } };
+  return { ...packet, flow: { ...packet.flow, time, trace_context }, time };
+}
+
 describe('Traffic', () => {
   it('tells that queries entered the cache, and which of them it answered by itself', async () => {
     const traffic = await watch([pod('cart')]);
@@ -92,9 +101,53 @@ describe('Traffic', () => {
     const [question] = flows.filter(({ flow }) => flow?.l7?.type === 'REQUEST');
     if (question !== undefined) traffic.see(question);
     traffic.sampleOneIn(1);
-    const later = { ...question?.flow, time: formatTime(BigInt(START_MS + 60_000) * 1_000_000n) };
-    traffic.see({ flow: later as Flow, node_name: '', time: later.time });
+    traffic.see(later(flows));
     expect(traffic.after(0, ALL, 1000).rows.filter(({ rcode }) => rcode === undefined)).toEqual([]);
+  });
+
+  it('tells that a query was dropped and why, unless it is answered all the same', async () => {
+    const source = new FakeClusterSource([pod('cart', { leaves: 'bypassed' })], START_MS);
+    source.advance(1000);
+    const flows = await taken(source, new AbortController());
+    const traffic = new Traffic(START_MS);
+    const asked = flows.flatMap(({ flow }) => (flow?.l7?.type === 'REQUEST' ? [flow] : []));
+    const [lost, answered] = asked.filter(({ source: { pod_name } }) => pod_name === 'cart');
+    const idOf = (flow: Flow | undefined) => flow?.trace_context?.parent.trace_id;
+    for (const response of flows) {
+      if (idOf(response.flow) === idOf(lost) && response.flow?.is_reply === true) continue;
+      traffic.see(response);
+      const { flow } = response;
+      if (flow?.l7?.type !== 'REQUEST' || (idOf(flow) !== idOf(lost) && idOf(flow) !== idOf(answered)))
+        continue;
+      const { l7: _, ...packet } = flow;
+      const Summary = `UDP dropped in the node: NETFILTER_DROP, a rule; DNS Query ${flow.l7.dns?.query}`;
+      const drop: Flow = { ...packet, verdict: 'DROPPED', event_type: { type: 1 }, Type: 'L3_L4', Summary };
+      traffic.see({ ...response, flow: drop });
+    }
+    traffic.see(later(flows));
+    const rows = traffic.after(0, parseRowFilter(new URLSearchParams('verdict=dropped')), 100).rows;
+    expect(rows).toMatchObject([{ outcome: 'dropped', reason: 'in the node: NETFILTER_DROP, a rule' }]);
+    expect(traffic.way('shop/cart').reasons).toMatchObject([{ outcome: 'dropped', count: 1 }]);
+    expect(traffic.pods()[0]).toMatchObject({ pod: 'shop/cart', dropped: 1 });
+  });
+
+  it('knows the caches of hosts by where they listen', async () => {
+    const source = new FakeClusterSource([pod('cart', { leaves: 'bypassed' })], START_MS);
+    source.advance(1000);
+    const traffic = new Traffic(START_MS);
+    for (const response of await taken(source, new AbortController())) {
+      const { flow } = response;
+      if (flow?.source.pod_name !== 'cart' && flow?.destination.pod_name !== 'cart') continue;
+      const { destination_service: _, source_service: __, ...direct } = flow;
+      const IP = { ...flow.IP, [flow.is_reply === true ? 'source' : 'destination']: '169.254.20.10' };
+      const ends = flow.is_reply === true ? { source: {} } : { destination: {} };
+      traffic.see({ ...response, flow: { ...direct, IP, ...ends } });
+    }
+    const { rows } = traffic.after(0, parseRowFilter(new URLSearchParams()), 100);
+    expect(rows.length).toBeGreaterThan(5);
+    expect(new Set(rows.map(({ outcome, server }) => `${outcome} ${server}`))).toEqual(
+      new Set(['entered 169.254.20.10']),
+    );
   });
 
   it('gives the flows of one query in their order', async () => {

@@ -94,6 +94,7 @@ export class Traffic {
         entered: scope.sum('entered'),
         fellBack: scope.sum('fellBack'),
         bypassed: scope.sum('bypassed'),
+        dropped: scope.sum('dropped'),
         ...(p99 === undefined ? {} : { p99 }),
         history: scope.history(),
       };
