@@ -281,7 +281,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     }
     if (options.metricsAddress !== undefined) {
       const families = () => agentFamilies({ datapath, recorder, packets });
-      metrics = await startMetricsPage({ address: options.metricsAddress, families, log });
+      metrics = await startMetricsPage({ address: options.metricsAddress, families, clock, log });
     }
   } catch (error) {
     health?.close();

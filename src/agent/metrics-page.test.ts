@@ -6,6 +6,7 @@ import { parseListenAddress } from '../net/listen-address.ts';
 import { freePort } from '../net/testing/free-ports.ts';
 import { systemClock } from '../telemetry/clock.ts';
 import { parseExposition } from '../telemetry/testing/parse-exposition.ts';
+import { VirtualClock } from '../telemetry/virtual-clock.ts';
 import { agentFamilies } from './agent-metrics.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
 
@@ -26,7 +27,7 @@ describe('the metrics page', () => {
     const datapath = openFakeDatapath({ kernel: createFakeKernel(), clock: systemClock });
     const families = () => agentFamilies({ datapath, recorder: node.recorder, packets: node.packets });
     const port = await freePort();
-    page = await startMetricsPage({ address: at(port), families, log });
+    page = await startMetricsPage({ address: at(port), families, clock: systemClock, log });
     const response = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const text = await response.text();
@@ -42,10 +43,29 @@ describe('the metrics page', () => {
     expect((await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status).toBe(404);
   });
 
+  it('is made once for all who ask within a moment, and anew after it', async () => {
+    const clock = new VirtualClock();
+    let made = 0;
+    const families = () => {
+      made++;
+      return [{ name: 'a_total', help: 'A', kind: 'counter' as const, samples: [] }];
+    };
+    const port = await freePort();
+    page = await startMetricsPage({ address: at(port), families, clock, log });
+    const ask = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    await Promise.all(Array.from({ length: 50 }, ask));
+    expect(made).toBe(1);
+    clock.pass(1000);
+    expect(await ask()).toContain('# TYPE a_total counter');
+    expect(made).toBe(2);
+  });
+
   it('says when another has the address', async () => {
     const port = await freePort();
-    page = await startMetricsPage({ address: at(port), families: () => [], log });
-    await expect(startMetricsPage({ address: at(port), families: () => [], log })).rejects.toMatchObject({
+    page = await startMetricsPage({ address: at(port), families: () => [], clock: systemClock, log });
+    await expect(
+      startMetricsPage({ address: at(port), families: () => [], clock: systemClock, log }),
+    ).rejects.toMatchObject({
       code: 'AGENT_METRICS_UNUSABLE',
     });
   });

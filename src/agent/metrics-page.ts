@@ -5,6 +5,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { AppError, errorText } from '../fault/app-error.ts';
 import { formatListenAddress, type ListenAddress } from '../net/listen-address.ts';
+import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { FamilySamples } from '../telemetry/registry.ts';
 import type { AgentErrorCode } from './errors.ts';
@@ -12,6 +13,7 @@ import type { AgentErrorCode } from './errors.ts';
 export interface MetricsPageOptions {
   readonly address: ListenAddress;
   readonly families: () => readonly FamilySamples[];
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Pick<Log, 'error'>;
 }
 
@@ -21,10 +23,13 @@ export interface MetricsPage {
 
 const MAX_CONNECTIONS = 64;
 const TIMEOUT_MS = 10_000;
+/** A page is given again for so long. */
+const FRESH_MS = 250;
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Throws `AppError` AGENT_METRICS_UNUSABLE. */
 export async function startMetricsPage(options: MetricsPageOptions): Promise<MetricsPage> {
+  const text = pageOf(options);
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS });
   server.maxConnections = MAX_CONNECTIONS;
   server.keepAliveTimeout = TIMEOUT_MS;
@@ -34,7 +39,7 @@ export async function startMetricsPage(options: MetricsPageOptions): Promise<Met
       response.writeHead(404).end('There is /metrics\n');
       return;
     }
-    void answer(response, options);
+    void answer(response, text, options);
   });
   await listen(server, options.address);
   return {
@@ -46,11 +51,28 @@ export async function startMetricsPage(options: MetricsPageOptions): Promise<Met
   };
 }
 
-async function answer(response: ServerResponse, { families, log }: MetricsPageOptions): Promise<void> {
-  try {
+function pageOf({ families, clock }: MetricsPageOptions): () => Promise<string> {
+  let made: { readonly atMs: number; readonly text: Promise<string> } | undefined;
+  const make = async () => {
     // The library that writes the text is loaded when somebody asks.
     const { formatExposition } = await import('../telemetry/exposition.ts');
-    response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(await formatExposition(families()));
+    return formatExposition(families());
+  };
+  return () => {
+    const atMs = clock.monotonicMs();
+    if (made === undefined || atMs - made.atMs >= FRESH_MS) made = { atMs, text: make() };
+    return made.text;
+  };
+}
+
+async function answer(
+  response: ServerResponse,
+  text: () => Promise<string>,
+  { log }: MetricsPageOptions,
+): Promise<void> {
+  try {
+    const page = await text();
+    response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(page);
   } catch (error) {
     log.error(`Cannot answer a scrape: ${errorText(error)}`);
     if (!response.headersSent) response.writeHead(500);
