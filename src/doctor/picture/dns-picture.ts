@@ -113,8 +113,9 @@ const CACHE_LABELS = ['node-local-dns', 'nodelocaldns', 'zerohop-cache'];
 function draw(cluster: ClusterFacts): DnsPicture {
   const all = knownOr(cluster.services, []).filter(servesDns);
   const services = frontServices(all);
-  const selectors = new Set(services.map(selectorText));
-  const upstreams = all.filter((row) => !services.includes(row) && selectors.has(selectorText(row)));
+  const upstreams = all.filter(
+    (row) => !services.includes(row) && services.some((service) => selectsSame(service, row)),
+  );
   const servers = findServers(cluster, services);
   return {
     services,
@@ -138,8 +139,15 @@ function frontServices(all: readonly ServiceRow[]): readonly ServiceRow[] {
   return [];
 }
 
-function selectorText({ namespace, selector }: ServiceRow): string {
-  return JSON.stringify([namespace, Object.entries(selector).sort()]);
+/** One of the selectors says all that the other says: distributions add labels to one of the two services. */
+function selectsSame(a: ServiceRow, b: ServiceRow): boolean {
+  const [small, large] = [a.selector, b.selector].sort(
+    (x, y) => Object.keys(x).length - Object.keys(y).length,
+  );
+  const words = Object.entries(small ?? {});
+  return (
+    a.namespace === b.namespace && words.length > 0 && words.every(([key, value]) => large?.[key] === value)
+  );
 }
 
 function findServers(cluster: ClusterFacts, services: readonly ServiceRow[]): readonly DnsServer[] {

@@ -113,7 +113,10 @@ function byNodeResolver(site: Site, server: DnsServer): readonly Finding[] {
   const forward = directivesOf(server.corefiles, 'forward').find(usesResolvConf(server));
   if (forward === undefined) return [];
   const own = nodeCacheSwitches(server)?.localIps ?? [];
-  const hosts = new Set(server.pods.map(({ nodeName }) => nodeName));
+  // Kubelet may be told another file than the node's own. With plugin loop a server in a loop ends, so one that is ready is not.
+  const guarded = directivesOf(server.corefiles, 'loop').length > 0;
+  const suspects = server.pods.filter(({ ready }) => !(guarded && ready));
+  const hosts = new Set(suspects.map(({ nodeName }) => nodeName));
   return site.nodes
     .filter(({ name }) => hosts.has(name))
     .flatMap(({ name, facts }) => {

@@ -34,13 +34,16 @@ test('two programs on one address are found, as long as both are there', async (
 });
 
 test('a program on all addresses is in the way of one on a single address, and not of its own successor', async () => {
-  const wide = await listen('one', '0.0.0.0', 8080);
-  const successor = await listen('one', '0.0.0.0', 8080);
+  const wide = await listen('node-cache', '0.0.0.0', 8080);
+  const successor = await listen('node-cache', '0.0.0.0', 8080);
   expect(await node.findings(d22)).toEqual([]);
   await node.network.kill(successor);
   const single = await listen('two', '127.0.0.1', 8080);
   expect(await node.findings(d22)).toMatchObject([{ severity: 'warning' }]);
-  for (const child of [wide, single]) await node.network.kill(child);
+  await node.network.kill(wide);
+  const stranger = await listen('one', '0.0.0.0', 8080);
+  expect(await node.findings(d22)).toEqual([]);
+  for (const child of [stranger, single]) await node.network.kill(child);
 });
 
 test('metrics on every address are told of, and not those on one', async () => {

@@ -21,9 +21,13 @@ function clashes({ name, facts }: NodeSite): readonly Finding[] {
   const groups = Map.groupBy(sockets, ({ protocol, port }) => `${protocol} ${port}`);
   return [...groups.values()].flatMap((group) => {
     const involved = group.filter((one) => group.some((other) => isInTheWay(one, other)));
+    // What else shares port 8080 of a node is none of ours.
+    if (!involved.some(({ port, command = '' }) => port === 53 || OF_DNS.test(command))) return [];
     return involved.length === 0 ? [] : [clash(name, involved)];
   });
 }
+
+const OF_DNS = /^(node-cache|coredns|zerohop|unbound|dnsmasq|named|localdns)/;
 
 /** Of one program two processes may share a port on purpose while one takes over from the other. */
 function isInTheWay(one: SocketFact, other: SocketFact): boolean {

@@ -1,16 +1,32 @@
 /** What the node's kernel cannot, and who else hangs where a redirect has to: what decides which way of redirecting works. */
 import type { Check, Finding } from '../../check.ts';
+import { dnsPicture } from '../../picture/dns-picture.ts';
 import { isKnown, knownOr } from '../../site/known.ts';
 import type { KernelFact } from '../../site/node-facts.ts';
-import type { NodeSite } from '../../site/site.ts';
+import type { NodeSite, Site } from '../../site/site.ts';
 
 export const d25: Check = {
   id: 'D25',
   title: 'The kernel lacks what a redirect needs',
   pains: ['P1', 'P3'],
   needs: { node: ['kernel'] },
-  run: (site) => site.nodes.flatMap((node) => [...lacking(node), ...unordered(node), ...netkits(node)]),
+  run: (site) =>
+    site.nodes.flatMap((node) =>
+      [...lacking(node), ...unordered(node), ...netkits(node)].map((one) =>
+        isOurs(site, node) ? one : remark(one),
+      ),
+    ),
 };
+
+/** A node whose redirects are somebody else's, or that has none, lacks nothing. */
+function isOurs(site: Site, { agent: { status } }: NodeSite): boolean {
+  return !isKnown(status) || status.value !== undefined || dnsPicture(site).zerohop;
+}
+
+function remark(finding: Finding): Finding {
+  const why = 'no zerohop agent runs here: it is told for when one will';
+  return { ...finding, severity: 'info', evidence: [...finding.evidence, why] };
+}
 
 /** bpf_redirect_peer, which packets are delivered to pods with. */
 const LEAST = { major: 5, minor: 10 } as const;

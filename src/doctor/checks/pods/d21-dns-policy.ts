@@ -47,23 +47,38 @@ function owners({ cluster }: Site): readonly Owner[] {
 }
 
 function clusterFirst(site: Site): readonly Finding[] {
-  return owners(site)
-    .filter(
-      ({ spec }) => spec.hostNetwork && spec.dnsPolicy === 'ClusterFirst' && spec.nameservers.length === 0,
-    )
-    .map(({ name, namespace }) => ({
-      id: 'D21',
-      // Agents of the system mostly live by the node's resolver and know it.
-      severity: namespace === 'kube-system' ? 'info' : 'warning',
-      title: d21.title,
-      object: name,
-      evidence: [
-        `${name} has hostNetwork: true and dnsPolicy: ClusterFirst, which is also what it gets by saying nothing`,
-      ],
-      cause:
-        "on the host's network ClusterFirst counts as Default: the node's resolv.conf, which knows no service of the cluster",
-      fix: setPolicy(name, 'ClusterFirstWithHostNet'),
-    }));
+  const found = owners(site).filter(
+    ({ spec }) => spec.hostNetwork && spec.dnsPolicy === 'ClusterFirst' && spec.nameservers.length === 0,
+  );
+  // Agents of the system mostly live by the node's resolver and know it: they are told of together.
+  const ofSystem = found.filter(({ namespace }) => namespace === 'kube-system');
+  const others = found.filter((owner) => !ofSystem.includes(owner));
+  return [...others.map((owner) => [owner]), ...(ofSystem.length === 0 ? [] : [ofSystem])].flatMap(
+    (group) => unresolving(group) ?? [],
+  );
+}
+
+function unresolving(group: readonly Owner[]): Finding | undefined {
+  const [first] = group;
+  if (first === undefined) return undefined;
+  const { name, namespace } = first;
+  const more = group.length > 5 ? ` and ${group.length - 5} more` : '';
+  const names = `${group
+    .slice(0, 5)
+    .map((owner) => owner.name)
+    .join(', ')}${more}`;
+  return {
+    id: 'D21',
+    severity: namespace === 'kube-system' ? 'info' : 'warning',
+    title: d21.title,
+    ...(group.length === 1 ? { object: name } : {}),
+    evidence: [
+      `${names} ${group.length === 1 ? 'has' : 'have'} hostNetwork: true and dnsPolicy: ClusterFirst, which is also what one gets by saying nothing`,
+    ],
+    cause:
+      "on the host's network ClusterFirst counts as Default: the node's resolv.conf, which knows no service of the cluster",
+    fix: setPolicy(name, 'ClusterFirstWithHostNet'),
+  };
 }
 
 /** Such pods ask the cluster IP from the host itself, where only an interface, a rule or a socket program can redirect. */

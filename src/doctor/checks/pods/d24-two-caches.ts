@@ -2,8 +2,9 @@
  * Two that answer for DNS on one node: a second node cache, AKS LocalDNS, the DNS capture of a mesh, a DNS proxy of the CNI.
  * Whichever gets the packets first decides, and the other is kept alive and paid for in vain.
  */
+import type { Ip } from '../../../net/ip.ts';
 import type { Check, Finding } from '../../check.ts';
-import { type DnsServer, dnsPicture } from '../../picture/dns-picture.ts';
+import { type DnsServer, dnsPicture, isLinkLocal } from '../../picture/dns-picture.ts';
 import { knownOr } from '../../site/known.ts';
 import { type NodeSite, objectName, type Site } from '../../site/site.ts';
 
@@ -14,7 +15,11 @@ export const d24: Check = {
   needs: { cluster: ['workloads', 'pods'], node: ['sockets'] },
   run(site) {
     const { caches } = dnsPicture(site);
-    return [...severalCaches(caches), ...captures(site, caches), ...site.nodes.flatMap(listeners)];
+    return [
+      ...severalCaches(caches),
+      ...captures(site, caches),
+      ...site.nodes.flatMap((node) => listeners(site, node)),
+    ];
   },
 };
 
@@ -87,11 +92,17 @@ function captures({ cluster }: Site, caches: readonly DnsServer[]): readonly Fin
 /** AKS LocalDNS: a service of the node, at two addresses of its own. */
 const LOCAL_DNS = ['169.254.10.10', '169.254.10.11'];
 
-function listeners({ name, facts }: NodeSite): readonly Finding[] {
+/** Not a resolver of the node's own, nor one for its virtual machines. */
+function isAskedByPods(address: Ip, asked: ReadonlySet<string>): boolean {
+  return isLinkLocal(address) || asked.has(address) || address === '0.0.0.0' || address === '::';
+}
+
+function listeners(site: Site, { name, facts }: NodeSite): readonly Finding[] {
+  const asked = new Set<string>(dnsPicture(site).services.flatMap(({ clusterIPs }) => clusterIPs));
   const sockets = knownOr(facts.sockets, []).filter(({ port }) => port === 53);
-  const outward = sockets.filter(({ address }) => !/^127\.|^::1$/.test(address));
+  const outward = sockets.filter(({ address }) => isAskedByPods(address, asked));
   const holders = new Map(outward.map((socket) => [socket.pid ?? socket.address, socket]));
-  const linkLocal = outward.filter(({ address }) => /^169\.254\.|^fe80:/.test(address));
+  const linkLocal = outward.filter(({ address }) => isLinkLocal(address));
   const localDns = outward.find(({ address }) => LOCAL_DNS.includes(address));
   if (holders.size < 2 || linkLocal.length === 0) return [];
   return [
