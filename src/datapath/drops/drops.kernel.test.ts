@@ -30,6 +30,10 @@ const rules = (netns: string, text: string) =>
 const asks = (name: string) => (event: PacketEvent) =>
   Buffer.from(event.payload).toString('latin1').includes(name);
 
+function never(): never {
+  throw new Error('It was there a moment ago');
+}
+
 beforeAll(async () => {
   rig = await RedirectRig.open('drops');
 });
@@ -64,8 +68,7 @@ test('a rule of the node drops a query: told once, with the query and where it w
   // What comes later in the ring comes later here.
   rig.network.dig(rig.client, `@${rig.fallback.address}`, 'after.test');
   await expect.poll(() => events.some(asks('after')), PATIENTLY).toBe(true);
-  const [drop] = drops();
-  if (drop === undefined) throw new Error('It was there a moment ago');
+  const drop = drops()[0] ?? never();
   expect(drops()).toHaveLength(1);
   expect(reasonOf(drop)).toBe('NETFILTER_DROP');
   expect(drop).toMatchObject({
@@ -82,6 +85,36 @@ test('a rule of the node drops a query: told once, with the query and where it w
     ['forwarded', 'from-endpoint'],
     ['dropped', 'from-endpoint'],
   ]);
+});
+
+test('segments of TCP and packets of IPv6 are told as those of IPv4 are', async () => {
+  const [client, server] = ['fd00::10', 'fd00::30'];
+  rig.network.addIpv6(rig.client, client);
+  rig.network.addIpv6(rig.fallback, server);
+  const pods = rig.spec().pods.map((pod) => {
+    const more = { 'default/client': [toIp(client)], 'default/fallback': [toIp(server)] }[pod.pod] ?? [];
+    return { ...pod, addresses: [...pod.addresses, ...more] };
+  });
+  await datapath.apply({ ...rig.spec(), pods });
+  const chain = (protocol: string) =>
+    `chain no_${protocol} { type filter hook forward priority 0; ${protocol} dport 53 drop; }\n`;
+  rules(rig.network.node, `table inet drops { ${chain('udp')} ${chain('tcp')} }\n`);
+  try {
+    ask(rig.network, rig.client, server, 'six.test');
+    ask(rig.network, rig.client, rig.fallback.address, 'tcp.test', '+tcp');
+    await expect.poll(() => new Set(drops().map(({ protocol }) => protocol)).size, PATIENTLY).toBe(2);
+  } finally {
+    rules(rig.network.node, 'delete table inet drops');
+  }
+  const [six, syn] = ['UDP', 'TCP'].map((protocol) => drops().find((event) => event.protocol === protocol));
+  expect(six).toMatchObject({ source: { address: client }, destination: { address: server, port: 53 } });
+  expect(asks('six')(six ?? never())).toBe(true);
+  expect(syn).toMatchObject({
+    tcpFlags: 2,
+    destination: { address: rig.fallback.address },
+    payloadLength: 0,
+  });
+  expect(new Set(drops().map(reasonOf))).toEqual(new Set(['NETFILTER_DROP']));
 });
 
 test("a pod's own rule drops what never came to its interface", async () => {
@@ -105,8 +138,7 @@ test("a pod's own rule drops what never came to its interface", async () => {
 test('nobody listens: the query was delivered, and dropped in the pod', async () => {
   ask(rig.network, rig.fallback, rig.client.address, 'nobody.test');
   await expect.poll(() => drops().length, PATIENTLY).toBe(1);
-  const [drop] = drops();
-  if (drop === undefined) throw new Error('It was there a moment ago');
+  const drop = drops()[0] ?? never();
   expect(reasonOf(drop)).toBe('NO_SOCKET');
   expect(drop).toMatchObject({ destination: { address: rig.client.address }, drop: { place: 'pod' } });
   expect(events.filter(asks('nobody')).map(({ verdict, hook }) => [verdict, hook])).toEqual([
@@ -176,5 +208,8 @@ test('other ports are nobody’s business, and closing ends it', async () => {
   expect(drops().map(asks('dns'))).toEqual([true]);
   datapath.close();
   expect(datapath.drops()).toEqual({ watched: false });
+  // Who takes no packets pays for no tracepoint.
   datapath = rig.openDatapath();
+  await datapath.apply(rig.spec());
+  expect(datapath.drops()).toEqual({ watched: false });
 });

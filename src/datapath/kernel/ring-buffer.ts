@@ -78,6 +78,7 @@ export class RingBuffer {
     const start = Atomics.load(this.#consumed, 0) >>> 0;
     const from = start % this.#size;
     const end = from + ((Atomics.load(this.#produced, 0) - start) >>> 0);
+    this.#fetch(from, Math.min(end, from + BATCH_BYTES));
     let at = from;
     for (let count = 0; at < end && count < limit; count++) {
       const header = Atomics.load(words, at >> 2);
@@ -86,6 +87,14 @@ export class RingBuffer {
       at = next;
     }
     return at - from;
+  }
+
+  /**
+   * Brings bytes near to this processor. Another one wrote them, and where one record ends is only known when its beginning has
+   * come: so each would be waited for by itself, while a copy fetches them all at once. What it copies may be half written.
+   */
+  #fetch(from: number, to: number): void {
+    this.#batch.memory.words.set(this.#ring.words.subarray(from >> 2, to >> 2));
   }
 
   /**
