@@ -1,5 +1,4 @@
 /** Flags of `zerohop observe` as they are typed, against a server whose flows are those of spec hubble 3.1. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +9,9 @@ import { type HubbleServer, startHubbleServer } from '../../src/hubble/server.ts
 import { TestAuthority } from '../../src/hubble/testing/certificates.ts';
 import { FakeSource } from '../../src/hubble/testing/fake-source.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
+import { type BatchedCommand, type Ended, type ProgramInput, runBatch, runProgram } from './run-batch.ts';
 
 const MAIN = new URL('../../src/cli/boot/zerohop.mjs', import.meta.url).pathname;
-const BATCH = new URL('./observe-batch.ts', import.meta.url).pathname;
 const home = mkdtempSync(join(tmpdir(), 'zerohop-observe-flags-'));
 const socket = join(home, 'hubble.sock');
 const file = join(home, 'flows.json');
@@ -176,64 +175,13 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: readonly string[];
-  readonly err: string;
-}
-
-interface Typed {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string;
-}
-
 const HUBBLE_SERVER = `unix://${socket}`;
 
-/** Not spawnSync: the server that answers lives in this process. */
-async function program(args: readonly string[], { env = {}, input = '' }: Typed): Promise<Raw> {
-  const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, args, { env: { PATH, ...env } });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-}
+const observe = (args: readonly string[], input: ProgramInput = { env: { HUBBLE_SERVER } }) =>
+  runProgram([MAIN, 'observe', ...args], input);
 
-interface Raw {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function observe(args: readonly string[], typed: Typed = { env: { HUBBLE_SERVER } }): Promise<Ended> {
-  const { code, out, err } = await program([MAIN, 'observe', ...args], typed);
-  return { code, out: linesOf(out), err };
-}
-
-const linesOf = (text: string) => text.split('\n').slice(0, -1);
-
-interface Command {
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
-
-async function observeAll(commands: readonly Command[]): Promise<readonly Ended[]> {
-  const { out, err } = await program([BATCH, JSON.stringify(commands)], {});
-  const [outs, errs] = [out.split('\x1e').slice(1), err.split('\x1e').slice(1)];
-  return commands.map((_, n) => ({
-    code: Number(errs[2 * n + 1] ?? Number.NaN),
-    out: linesOf(outs[n] ?? ''),
-    err: errs[2 * n] ?? '',
-  }));
-}
+const observeAll = (commands: readonly Omit<BatchedCommand, 'command'>[]) =>
+  runBatch(commands.map((each) => ({ command: 'observe', ...each })));
 
 /** Splits at blanks. */
 const words = (line: string) => line.split(' ').filter((word) => word !== '');
