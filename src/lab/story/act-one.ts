@@ -4,6 +4,7 @@ import type { Flow } from '../../flow/api.ts';
 import { formatCompact } from '../../flow/print/compact.ts';
 import { flowTraceId } from '../../flow/trace-id.ts';
 import { findQueries, judgeQuery, type QueryVerdict, unseenVerdict } from '../../flow/verdict.ts';
+import { showDoctor, startDoctor } from './ask-doctor.ts';
 import {
   type Act,
   CLIENT,
@@ -21,9 +22,11 @@ const NAME = 'google.com';
 export const actOne: Act = async (stage) => {
   const { say } = stage;
   say(heading('Act 1  No policy: dig works, and no query enters the cache'));
+  const report = startDoctor();
   const { answer, verdict } = await askAndJudge(stage);
   say(indent(verdict.evidence));
   return [
+    ...(await showDoctor(stage, report, 'BYPASSED')),
     ...answerFailures(answer),
     ...(verdict.verdict === 'BYPASSED' ? [] : [`the query should have been BYPASSED: ${verdict.evidence}`]),
     ...(verdict.server?.startsWith('kube-system/coredns-')
