@@ -165,6 +165,16 @@ describe('followProbes', () => {
       expect(serverOf([], { ...bound, ...tracked(entry(COREDNS)) })).toMatchObject({ cache: false });
     });
 
+    it('believes the socket that was turned to somebody else at connect()', () => {
+      const turned = {
+        ...{ hook: 'socket', verdict: 'redirected', reason: `to ${COREDNS}:53 at connect()` },
+        ...{ destination: address(COREDNS), destinationPort: 53 },
+      };
+      expect(serverOf([], {}, { steps: [turned] })).toMatchObject({
+        ...{ pod: 'kube-system/coredns-a', node: 'w2', cache: false },
+      });
+    });
+
     it('says nothing where a service was asked and nobody saw who answered', () => {
       expect(serverOf([], tracked())).toBeUndefined();
       expect(serverOf([], tracked(entry(VIP)))).toBeUndefined();

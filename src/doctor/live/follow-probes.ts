@@ -71,7 +71,9 @@ function follow({ byOrigin, ...found }: Found): ProbeTrail {
   const tracked = entry === undefined ? [] : conntrackSteps(entry, following);
   const before = seen.filter(({ hook }) => hook === 'pod' || hook === 'tc' || hook === 'socket');
   const after = seen.filter((step) => !before.includes(step));
-  const steps = [...trail.steps, ...before, ...tracked, ...after];
+  // Who translated it says so better than the socket that was.
+  const own = trail.steps.filter(({ hook }) => hook !== 'socket' || !seen.some((step) => step.hook === hook));
+  const steps = [...own, ...before, ...tracked, ...after];
   const server = serverOf({ following, flows, entry });
   return { ...trail, steps, ...(server === undefined ? {} : { server }) };
 }
@@ -216,6 +218,9 @@ function serverOf({ following, flows, entry }: Sightings): ProbeServer | undefin
       });
     }
   }
+  const connected = trail.steps.find(({ hook, verdict }) => hook === 'socket' && verdict === 'redirected');
+  if (connected !== undefined)
+    return serverAt({ address: connected.destination, port: connected.destinationPort, following });
   if (entry !== undefined && entry.replySource !== trail.target)
     return serverAt({ address: entry.replySource, port: entry.replySourcePort, following });
   // An address of the node itself: who has it is judged by what the node shows (picture/observed-server.ts).

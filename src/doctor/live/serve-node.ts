@@ -47,8 +47,8 @@ const TOOLS_MS = 4000;
 const FLOWS_MS = 1500;
 /** Longer than a healthy answer takes. */
 const QUIET_MS = 400;
-/** Agents empty the kernel's ring ten times a second: what was sent just now is not in their log yet. */
-const SETTLED_MS = 250;
+/** Agents empty the kernel's ring four times a second (event-reader.ts): what was sent just now is not in their log yet. */
+const SETTLED_MS = 400;
 /** Of the probes alone: each is a handful. */
 const MAX_FLOWS = 20_000;
 

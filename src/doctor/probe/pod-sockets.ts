@@ -9,6 +9,7 @@ import { errnoName } from '../../sys/errors.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { insideNamespace, type NetNamespace } from '../../sys/netns/namespaces.ts';
 import { decodeSockaddr, encodeSockaddr, sockaddrBytes } from '../../sys/sockaddr.ts';
+import { type SocketPeer, socketPeers } from './socket-peers.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -22,6 +23,8 @@ const EINPROGRESS = 115;
 export interface PodSocket {
   readonly fd: number;
   readonly sourcePort: number;
+  /** Whom it is really connected to, when that is somebody else: a program at connect() has changed it. */
+  readonly peer?: SocketPeer;
 }
 
 export interface PodSocketSpec {
@@ -38,7 +41,22 @@ export function openPodSockets(
   namespace: NetNamespace,
   specs: readonly PodSocketSpec[],
 ): readonly (PodSocket | string)[] | undefined {
-  return insideNamespace(namespace, () => specs.map(openOne));
+  return insideNamespace(namespace, () => {
+    const opened = specs.map(openOne);
+    const peers = socketPeers();
+    return opened.map((socket, i) => withPeer(socket, specs[i], peers));
+  });
+}
+
+function withPeer(
+  socket: PodSocket | string,
+  spec: PodSocketSpec | undefined,
+  peers: ReadonlyMap<string, SocketPeer>,
+): PodSocket | string {
+  if (typeof socket === 'string' || spec === undefined) return socket;
+  const peer = peers.get(`${spec.protocol} ${socket.sourcePort}`);
+  const isOther = peer !== undefined && (peer.address !== spec.address || peer.port !== spec.port);
+  return isOther ? { ...socket, peer } : socket;
 }
 
 function openOne({ protocol, address, port }: PodSocketSpec): PodSocket | string {

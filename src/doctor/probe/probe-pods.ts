@@ -5,6 +5,7 @@
 import type { ObjectKey } from '../../cluster/rows.ts';
 import { errorText } from '../../fault/app-error.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
+import { formatAddressPort } from '../../net/port.ts';
 import type { ProbeStep, ProbeTrail } from '../site/agent-facts.ts';
 import { readResolvConf } from '../site/node/resolv-conf.ts';
 import { openPodNamespaces, type PodNamespaces } from './pod-namespaces.ts';
@@ -127,7 +128,16 @@ function trailOf(result: ProbeResult, node: string): ProbeTrail {
 }
 
 /** Only what the kernel told the pod itself. */
-function stepsOf({ outcome, nameserver, port, sent, reason }: ProbeResult): readonly ProbeStep[] {
+function stepsOf(result: ProbeResult): readonly ProbeStep[] {
+  const { peer } = result;
+  const own = ownStep(result);
+  if (peer === undefined) return own;
+  const to = formatAddressPort(peer.address, peer.port);
+  const step = { destination: peer.address, destinationPort: peer.port, reason: `to ${to} at connect()` };
+  return [{ hook: 'socket', verdict: 'redirected', ...step }, ...own];
+}
+
+function ownStep({ outcome, nameserver, port, sent, reason }: ProbeResult): readonly ProbeStep[] {
   if (outcome === 'answered' || outcome === 'timeout') return [];
   const step = { hook: 'pod', destination: nameserver, destinationPort: port };
   if (outcome === 'malformed')

@@ -17,6 +17,7 @@ import type { NetNamespace } from '../../sys/netns/namespaces.ts';
 import { PollSet } from '../../sys/poll-set.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import { openPodSockets, type PodSocketSpec } from './pod-sockets.ts';
+import type { SocketPeer } from './socket-peers.ts';
 import { answerTo, probeTag, type TaggedQuery, taggedQuery } from './tagged-query.ts';
 
 export interface ProbeTarget {
@@ -66,6 +67,8 @@ export interface ProbeResult {
   /** 0 when there was none. */
   readonly sourcePort: number;
   readonly outcome: ProbeOutcome;
+  /** Whom its socket was connected to instead, by a program at connect(). */
+  readonly peer?: SocketPeer;
   /** It has left: false when the pod could not even send it. */
   readonly sent: boolean;
   readonly latencyMs?: number;
@@ -87,6 +90,7 @@ interface Flight {
   readonly protocol: 'UDP' | 'TCP';
   readonly fd: number;
   readonly sourcePort: number;
+  readonly peer?: SocketPeer;
   readonly startMs: number;
   readonly frames: FrameSplitter;
   sent: boolean;
@@ -241,10 +245,10 @@ function outcomeOf(name: string): ProbeOutcome {
 }
 
 function resultOf(
-  flight: Pick<Flight, 'target' | 'query' | 'protocol' | 'sourcePort' | 'sent'>,
+  flight: Pick<Flight, 'target' | 'query' | 'protocol' | 'sourcePort' | 'sent' | 'peer'>,
   outcome: Outcome,
 ): ProbeResult {
-  const { target, query, protocol, sourcePort, sent } = flight;
+  const { target, query, protocol, sourcePort, sent, peer } = flight;
   const { tag, name } = query;
   const port = target.port ?? DNS_PORT;
   return {
@@ -256,6 +260,7 @@ function resultOf(
     port,
     sourcePort,
     sent,
+    ...(peer === undefined ? {} : { peer }),
     ...outcome,
   };
 }

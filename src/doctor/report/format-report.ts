@@ -143,7 +143,9 @@ function verdictLines(
   );
   const names = same.slice(0, MOST_PODS).map(({ pod }) => pod);
   const more = same.length > MOST_PODS ? ` and ${same.length - MOST_PODS} more` : '';
-  const [head = '', ...rest] = labelled('VERDICT', [`${verdict.padEnd(8)}  ${names.join(', ')}${more}`]);
+  const [head = '', ...rest] = labelled('VERDICT', [
+    `${verdict.padEnd(8)}  ${names.join(', ')}${more}  on ${first.node}`,
+  ]);
   return [
     head.replace(verdict, paint(VERDICT_COLOUR[verdict], verdict)),
     ...rest,
