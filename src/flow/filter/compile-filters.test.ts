@@ -301,6 +301,12 @@ describe('compileFilters', () => {
       word: 'repeats',
     },
     {
+      name: 'patterns that together take longer than others can wait',
+      filter: { dns_query: Array.from({ length: 4 }, (_, i) => `[a-y]{500}${i}`) },
+      code: 'FLOW_FILTER_INVALID',
+      word: 'longer patterns',
+    },
+    {
       name: 'more patterns than anyone needs',
       filter: { dns_query: Array.from({ length: 65 }, () => 'a') },
       code: 'FLOW_FILTER_INVALID',

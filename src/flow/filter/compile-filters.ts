@@ -9,6 +9,7 @@ import type { GetFlowsRequest } from '../api.ts';
 import { type Compiled, type FlowPredicate, invalid, isRecord } from './field-compiler.ts';
 import { FILTER_FIELDS, isFilterField } from './filter-fields.ts';
 import { compileNarrow, type NarrowOptions } from './narrow.ts';
+import { expandedLength, MAX_EXPANDED } from './regexp.ts';
 
 const MAX_FILTERS = 64;
 /** Values that are compiled to programs which then run over every flow. */
@@ -38,6 +39,9 @@ function compileList(filters: unknown, where: string): Result<readonly FlowPredi
   if (filters.length > MAX_FILTERS) return invalid(`${where} has more than ${MAX_FILTERS} filters`);
   const patterns = filters.reduce((sum: number, filter: unknown) => sum + countPatterns(filter), 0);
   if (patterns > MAX_PATTERNS) return invalid(`${where} has more than ${MAX_PATTERNS} patterns`);
+  // A hundred streams of such requests are kept at once, and nobody is served while one is compiled.
+  if (filters.reduce((sum: number, filter: unknown) => sum + patternsLength(filter), 0) > MAX_EXPANDED)
+    return invalid(`${where} has longer patterns than ${MAX_EXPANDED} characters, repetitions written out`);
   const predicates: FlowPredicate[] = [];
   for (const filter of filters) {
     const compiled = compileFilter(filter);
@@ -48,9 +52,18 @@ function compileList(filters: unknown, where: string): Result<readonly FlowPredi
 }
 
 function countPatterns(filter: unknown): number {
-  if (!isRecord(filter)) return 0;
-  const lists = PATTERN_FIELDS.map((field) => filter[field]);
-  return lists.reduce((sum: number, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
+  return patternsOf(filter).length;
+}
+
+/** Without those that are refused by themselves, with a better word. */
+function patternsLength(filter: unknown): number {
+  const lengths = patternsOf(filter).map((each) => (typeof each === 'string' ? expandedLength(each) : 0));
+  return lengths.reduce((sum, length) => sum + (length > MAX_EXPANDED ? 0 : length), 0);
+}
+
+function patternsOf(filter: unknown): readonly unknown[] {
+  if (!isRecord(filter)) return [];
+  return PATTERN_FIELDS.flatMap((field) => (Array.isArray(filter[field]) ? filter[field] : []));
 }
 
 /** One filter: all its fields must match; an empty field is as good as an absent one (proto3). */

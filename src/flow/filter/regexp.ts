@@ -9,7 +9,7 @@ import { fail, ok, type Result } from '../../fault/result.ts';
 
 const MAX_CHARACTERS = 512;
 /** Characters times repetitions: `[a-z]{1000}` is in, a thousand times something long is not. Milliseconds to compile. */
-const MAX_EXPANDED = 16_384;
+export const MAX_EXPANDED = 16_384;
 /** Measured: a name of 255 characters takes about a millisecond through that many. */
 const MAX_INSTRUCTIONS = 1024;
 
@@ -20,8 +20,7 @@ export function compileRegexp(pattern: string): Result<TextPredicate> {
   if (pattern.length > MAX_CHARACTERS) {
     return refuse(`a pattern has at most ${MAX_CHARACTERS} characters: received ${pattern.length}`);
   }
-  if (pattern.length * (1 + repetitions(pattern)) > MAX_EXPANDED)
-    return refuse(`${quote(pattern)} repeats too much`);
+  if (expandedLength(pattern) > MAX_EXPANDED) return refuse(`${quote(pattern)} repeats too much`);
   try {
     const compiled = RE2JS.compile(pattern);
     if (compiled.programSize() > MAX_INSTRUCTIONS) return refuse(`${quote(pattern)} is too large`);
@@ -29,6 +28,11 @@ export function compileRegexp(pattern: string): Result<TextPredicate> {
   } catch (error) {
     return refuse(`${quote(pattern)}: ${errorText(error)}`);
   }
+}
+
+/** What a pattern costs to compile and to keep, in characters. */
+export function expandedLength(pattern: string): number {
+  return pattern.length * (1 + repetitions(pattern));
 }
 
 /** All counts in braces together. */
