@@ -28,7 +28,7 @@ import { toWireNodes, toWirePeer, toWireResponse, toWireStatus } from './message
 import type { ObserverSource, PeerSource } from './observer-source.ts';
 import { fromWireRequest, noticingUnknown, type WireFlowsRequest } from './requests.ts';
 import { statusOf } from './rpc-status.ts';
-import { type StreamCall, Streams } from './streams.ts';
+import { clientOf, type StreamCall, Streams } from './streams.ts';
 
 export interface HubbleServerOptions {
   readonly source: ObserverSource;
@@ -168,11 +168,6 @@ async function* flowsOf(
   if (!request.ok) throw new AppError(request.code, `Cannot answer the request for flows: ${request.reason}`);
   const answers = source.flows(request.value, signal, clientOf(call));
   for await (const response of answers) yield toWireResponse(response);
-}
-
-/** A machine is one client, however many connections it makes; on a unix socket each connection is one. */
-function clientOf(call: StreamCall): string {
-  return call.getPeer().replace(/:\d+$/, '');
 }
 
 async function* agentEventsOf(

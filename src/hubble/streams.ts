@@ -1,7 +1,7 @@
 /**
  * Answers that go on: rows are taken from their source no faster than the client takes them, so that a slow one holds a few
  * rows and nothing else, and loses its own when the source runs ahead. So many streams at once, and no more: each costs its
- * share of the main thread. A client that leaves ends its stream.
+ * share of the main thread; and one client may not have all of them. A client that leaves ends its stream.
  */
 import { AppError } from '../fault/app-error.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -11,14 +11,20 @@ import { statusOf } from './rpc-status.ts';
 
 export type StreamCall = ServerWritableStream<WireMessage, WireMessage>;
 
+/** Of all streams, what one client may have. */
+const SHARE_OF_ONE = 0.75;
+
 export class Streams {
   readonly #most: number;
+  readonly #mostOfOne: number;
   readonly #log: Pick<Log, 'error'>;
-  readonly #open = new Set<AbortController>();
+  /** Each with its client. */
+  readonly #open = new Map<AbortController, string>();
   #isClosing = false;
 
   constructor(most: number, log: Pick<Log, 'error'>) {
     this.#most = most;
+    this.#mostOfOne = Math.ceil(most * SHARE_OF_ONE);
     this.#log = log;
   }
 
@@ -33,7 +39,7 @@ export class Streams {
     // An error of a call that has ended already has nobody left to hear it.
     call.on('error', () => abort.abort());
     try {
-      this.#enter(abort);
+      this.#enter(abort, clientOf(call));
       for await (const row of rows(abort.signal)) {
         // A source whose signal was raised may have a last word.
         if (call.cancelled) break;
@@ -48,25 +54,32 @@ export class Streams {
     }
   }
 
-  #enter(abort: AbortController): void {
-    if (this.#open.size >= this.#most) {
-      const code: HubbleErrorCode = 'HUBBLE_BUSY';
-      throw new AppError(
-        code,
-        `Cannot open another stream: the server has ${this.#most} open, which is all it allows`,
-        {
-          hint: 'End other observers, or try again later',
-        },
-      );
-    }
-    this.#open.add(abort);
+  #enter(abort: AbortController, client: string): void {
+    if (this.#open.size >= this.#most)
+      throw busy(`the server has ${this.#most} open, which is all it allows`);
+    let own = 0;
+    for (const other of this.#open.values()) if (other === client) own++;
+    if (own >= this.#mostOfOne)
+      throw busy(`this client has ${own} open, and the server leaves the others to others`);
+    this.#open.set(abort, client);
   }
 
   /** Streams end, and their clients are told that there would have been more. */
   close(): void {
     this.#isClosing = true;
-    for (const abort of this.#open) abort.abort();
+    for (const abort of this.#open.keys()) abort.abort();
   }
+}
+
+/** A machine is one client, however many connections it makes; on a unix socket each connection is one. */
+export function clientOf(call: StreamCall): string {
+  return call.getPeer().replace(/:\d+$/, '');
+}
+
+function busy(reason: string): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_BUSY';
+  const hint = 'End other observers, or try again later';
+  return new AppError(code, `Cannot open another stream: ${reason}`, { hint });
 }
 
 function goingAway(): AppError {
