@@ -43,6 +43,8 @@ export interface Blind {
   readonly id: CheckId;
   readonly node?: string;
   readonly reason: string;
+  /** The node has no zerohop agent, and only one could tell: that is how the node is, and nothing the doctor failed at. */
+  readonly withoutAgent?: true;
 }
 
 /** Parts without which a check would guess. What it can do without, it asks for by `knownOr`. */

@@ -54,7 +54,8 @@ async function runCheck(check: Check, site: Site): Promise<Outcome> {
   const blind: Blind[] = [];
   const nodes = site.nodes.filter((node) => {
     const reasons = [...unknowns(needs.node ?? [], node.facts), ...unknowns(needs.agent ?? [], node.agent)];
-    blind.push(...reasons.map((reason) => ({ id, node: node.name, reason })));
+    const absent = isOnlyAgentLacking(needs, node) ? { withoutAgent: true as const } : {};
+    blind.push(...reasons.map((reason) => ({ id, node: node.name, reason, ...absent })));
     return reasons.length === 0;
   });
   try {
@@ -66,6 +67,15 @@ async function runCheck(check: Check, site: Site): Promise<Outcome> {
       blind: [...blind, { id, reason: `the check itself failed: ${errorText(error)}` }],
     };
   }
+}
+
+/** What an agent alone records, of a node where there is known to be none. */
+const OF_AGENT: readonly string[] = ['policies', 'flows'];
+
+function isOnlyAgentLacking(needs: Check['needs'], { facts, agent }: NodeSite): boolean {
+  if (!isKnown(agent.status) || agent.status.value !== undefined) return false;
+  const others = (needs.agent ?? []).filter((name) => !OF_AGENT.includes(name));
+  return unknowns(needs.node ?? [], facts).length === 0 && unknowns(others, agent).length === 0;
 }
 
 /** The same site where all nodes stay: what was understood of it is remembered by it. */
@@ -115,5 +125,6 @@ function exitCode(
   if (findings.some(({ severity }) => severity !== 'info')) return 1;
   if (pods.some(({ verdict }) => verdict === 'BYPASSED' || verdict === 'BROKEN')) return 1;
   if (origin === 'live' && nodes.length === 0) return 2;
-  return blind.length > 0 || pods.some(({ verdict }) => verdict === 'UNKNOWN') ? 2 : 0;
+  const failed = blind.some(({ withoutAgent }) => withoutAgent !== true);
+  return failed || pods.some(({ verdict }) => verdict === 'UNKNOWN') ? 2 : 0;
 }

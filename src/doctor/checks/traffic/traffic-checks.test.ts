@@ -273,14 +273,29 @@ describe('d23', () => {
   });
 });
 
+const quietConntrack = known({ counters: {}, entries: [], entriesOmitted: 0 });
+
 describe('checks of flows', () => {
   it('find nothing in a quiet minute, and cannot tell without flows', async () => {
     const all = [d12, d13, d14, d15, d16, d23];
-    const quiet = flowSite(
-      {},
-      { facts: { conntrack: known({ counters: {}, entries: [], entriesOmitted: 0 }) } },
+    expect((await runChecks(flowSite({}, { facts: { conntrack: quietConntrack } }), all)).findings).toEqual(
+      [],
     );
-    expect((await runChecks(quiet, all)).findings).toEqual([]);
     expect((await runChecks(liveSite({}), all)).exitCode).toBe(2);
+  });
+
+  it('hold nothing against a node that has no agent, and say that nobody could tell', async () => {
+    const agentless = { agent: { status: known(undefined) } };
+    const report = await runChecks(liveSite({ ...agentless, facts: { conntrack: quietConntrack } }), [
+      d12,
+      d13,
+    ]);
+    expect(report.exitCode).toBe(0);
+    expect(report.blind).toMatchObject([
+      { id: 'D12', withoutAgent: true },
+      { id: 'D13', withoutAgent: true },
+    ]);
+    // That connection tracking cannot be read is another matter.
+    expect((await runChecks(liveSite(agentless), [d13])).exitCode).toBe(2);
   });
 });

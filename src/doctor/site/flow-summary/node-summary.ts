@@ -11,7 +11,8 @@ import { UpstreamPeaks } from './upstream-peaks.ts';
 
 /** No resolver waits longer for its first try (resolv.conf(5): timeout, 5 s). */
 const UNANSWERED_MS = 5_000;
-const RETRY_MS = 1_000;
+/** Timers of resolvers are whole seconds, and packets are stamped a little later or earlier than they are sent. */
+const RETRY_MS = 950;
 /** After that the id is another query's. */
 const LONGEST_MS = 30_000;
 const PAIR_MS = 1;
