@@ -58,6 +58,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const { flowSources, pod } = options;
   const nodes = await lookAtNodes({
     ...{ clock, site: empty, reaches, left, domain, run },
+    patience: Math.max(1, timeoutMs / DEFAULT_TIMEOUT_MS),
     ...(flowSources === undefined ? {} : { flowSources }),
     ...(pod === undefined ? {} : { pod }),
   });

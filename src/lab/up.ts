@@ -109,8 +109,8 @@ async function startControlPlane(): Promise<void> {
   await socketAnswers(LAB_PATHS.api);
 }
 
-/** Starts the node's agent; it says when it is ready by answering on its socket. The lab's end ends it. */
-export function startAgent(node: LabNode): Container {
+/** Starts the node's agent, with flags of its own besides; it says when it is ready by answering. The lab's end ends it. */
+export function startAgent(node: LabNode, flags: readonly string[] = []): Container {
   return startDaemon({
     name: `agent-${node.name}`,
     namespace: nodeNamespace(node),
@@ -123,6 +123,7 @@ export function startAgent(node: LabNode): Container {
       ...['--hubble-socket-path', hubbleSocket(node)],
       ...['--hubble-listen-address', hubbleAddress(node), '--hubble-disable-tls'],
       ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
+      ...flags,
     ],
   });
 }

@@ -11,6 +11,7 @@ import type { Report } from '../report/report.ts';
 import type { AgentFacts, FlowSummary } from '../site/agent-facts.ts';
 import { isKnown, type Known, known, knownOr, unknown } from '../site/known.ts';
 import { type NodeSite, type Site, unknownAgentFacts, unknownNodeFacts } from '../site/site.ts';
+import { within } from './deadline.ts';
 import { followProbes } from './follow-probes.ts';
 import { type NodeProcess, type NodeReach, startNodeProcess } from './node-process.ts';
 import type { FlowsAnswer, FlowsQuestion, LookAnswer, LookQuestion, NodeProbes } from './node-protocol.ts';
@@ -23,6 +24,8 @@ export interface Looking {
   readonly reaches: readonly NodeReach[];
   /** Milliseconds that a part may take, at most `most`. */
   readonly left: (most: number) => number;
+  /** How many times as long as usual each part may take: on a slow machine somebody gives more time. */
+  readonly patience: number;
   /** 1 to 16 hexadecimal digits, another for each run. */
   readonly run: string;
   readonly domain: string;
@@ -42,21 +45,29 @@ export interface LookedAt {
 /** A process has to start, to look and to wait for probes that nobody answers; and then to be asked for flows. */
 const LOOK_MS = 6500;
 const PROBE_MS = 2500;
-const FLOWS_MS = 2000;
+const FLOWS_MS = 2500;
+const SOURCES_MS = 500;
+const SUM_MS = 2500;
+/** Probes of a node that was quicker to start are older than the question of what became of them. */
+const MARGIN_MS = 500;
 
 export async function lookAtNodes(looking: Looking): Promise<readonly LookedAt[]> {
-  const { clock, reaches, left } = looking;
+  const { clock, reaches, left, patience } = looking;
   const processes = reaches.map((reach) => ({ reach, process: startNodeProcess(reach, clock) }));
   try {
-    const summing = summarise(looking);
+    const startedMs = clock.monotonicMs();
     const looked = await Promise.all(
       processes.map(async ({ reach, process }) => ({
         ...{ reach, process },
-        answer: await process.ask<'look'>(lookQuestion(looking, reach.node), left(LOOK_MS)),
+        answer: await process.ask<'look'>(lookQuestion(looking, reach.node), left(LOOK_MS * patience)),
       })),
     );
-    const summaries = await summing;
-    const flows = await askForFlows(looking, looked, summaries);
+    // What became of the probes comes first: reading whole logs keeps agents busy.
+    const sources = await findSources(looking);
+    const flows = await askForFlows(looking, { looked, sources, startedMs });
+    const summaries = await sumFlows(sources, {
+      ...{ clock, domain: looking.domain, timeoutMs: left(SUM_MS), servers: dnsServerPods(looking.site) },
+    });
     return assemble(looking.site, { looked, flows, summaries });
   } finally {
     for (const { process } of processes) process.close();
@@ -69,44 +80,41 @@ type Looked = Pick<LookedAt, 'reach'> & {
 };
 type Summaries = ReadonlyMap<string, Known<FlowSummary>>;
 
-/** While the nodes are looked at; never fails. */
-async function summarise({ clock, flowSources, left, site, domain }: Looking): Promise<Summaries> {
-  try {
-    const sources = (await flowSources?.()) ?? [];
-    return await sumFlows(sources, { clock, domain, timeoutMs: left(LOOK_MS), servers: dnsServerPods(site) });
-  } catch {
-    // No agent is found from here: each process on a node asks for itself, and says what it finds.
-    return new Map();
-  }
+/** Empty where no agent is found from here: each process on a node asks for itself, and says what it finds. */
+async function findSources({ clock, flowSources, left }: Looking): Promise<readonly NodeFlows[]> {
+  const found = await within(clock, left(SOURCES_MS), async () => (await flowSources?.()) ?? []);
+  return knownOr(found, []);
 }
 
-function lookQuestion({ site, run, domain, pod }: Looking, node: string): LookQuestion {
+function lookQuestion({ site, run, domain, pod, patience }: Looking, node: string): LookQuestion {
   const addresses = dnsPicture(site).services.flatMap(({ clusterIPs }) => clusterIPs);
   const [nameserver] = addresses;
   return {
     kind: 'look',
     ...{ node, addresses, run, domain },
     pods: pickPods(site, node, pod),
-    probeTimeoutMs: PROBE_MS,
+    probeTimeoutMs: PROBE_MS * patience,
+    patience,
     ...(nameserver === undefined ? {} : { nameserver }),
   };
 }
 
 function askForFlows(
-  { left, site, domain }: Looking,
+  { left, patience, site, domain }: Looking,
   looked: readonly Looked[],
   summaries: Summaries,
 ): Promise<readonly Known<FlowsAnswer>[]> {
   const origins = looked.flatMap(({ answer }) => Object.values(probesOf(answer).origins));
   const sum = { servers: dnsServerPods(site), domain };
+  const agoMs = clock.monotonicMs() - startedMs + MARGIN_MS;
   return Promise.all(
     looked.map(({ reach, answer, process }) => {
       if (!isKnown(answer)) return answer;
-      const own = summaries.has(reach.node) ? {} : { sum };
+      const own = sources.some(({ node }) => node === reach.node) ? {} : { sum };
       const servers = upstreamServers(site, { name: reach.node, facts: answer.value.facts });
       const upstreams = servers.map(({ address, port }) => ({ address, port }));
-      const question: FlowsQuestion = { kind: 'flows', origins, upstreams, ...own };
-      return process.ask<'flows'>(question, left(FLOWS_MS));
+      const question: FlowsQuestion = { kind: 'flows', origins, upstreams, patience, ...own };
+      return process.ask<'flows'>(question, left(FLOWS_MS * patience));
     }),
   );
 }

@@ -33,6 +33,8 @@ export interface LookQuestion {
   /** For pods whose resolv.conf cannot be read. */
   readonly nameserver?: Ip;
   readonly probeTimeoutMs: number;
+  /** How many times as long as usual a part may take; default 1. */
+  readonly patience?: number;
   readonly udp?: number;
   readonly tcp?: number;
 }
@@ -62,9 +64,12 @@ export interface ProbeOrigin {
 /** Asked of every node once all probes of all nodes are home: servers may be on other nodes than clients. */
 export interface FlowsQuestion {
   readonly kind: 'flows';
+  /** How long ago the first probe may have left; clocks of nodes need not agree. */
+  readonly agoMs: number;
   readonly origins: readonly ProbeOrigin[];
   /** Servers that the caches of the node forward to; they are asked whether they answer. */
   readonly upstreams: readonly UpstreamAddress[];
+  readonly patience?: number;
   /** Sum up what the agent still has, too: absent where the doctor can ask the agent itself. */
   readonly sum?: { readonly servers: readonly ObjectKey[]; readonly domain: string };
 }

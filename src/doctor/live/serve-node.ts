@@ -49,6 +49,8 @@ const FLOWS_MS = 1500;
 const QUIET_MS = 400;
 /** Agents empty the kernel's ring four times a second (event-reader.ts): what was sent just now is not in their log yet. */
 const SETTLED_MS = 400;
+/** The longest that somebody may give a doctor, in times of what it takes by default. */
+const MOST_PATIENCE = 7;
 /** Of the probes alone: each is a handful. */
 const MAX_FLOWS = 20_000;
 
@@ -56,7 +58,6 @@ export async function* serveNode(
   lines: AsyncIterable<string>,
   options: ServeNodeOptions,
 ): AsyncGenerator<NodeAnswer, void, void> {
-  const startedAtMs = options.clock.nowMs();
   let agent: LocalAgent | undefined;
   let node = '';
   try {
@@ -64,14 +65,17 @@ export async function* serveNode(
       const question = parseQuestion(line);
       if (question?.kind === 'look') {
         ({ node } = question);
-        const found = await within(options.clock, AGENT_MS, () => options.findAgent(question.node));
+        const agentMs = AGENT_MS * patienceOf(question);
+        const found = await within(options.clock, agentMs, () => options.findAgent(question.node));
         agent = 'value' in found ? found.value : undefined;
         yield await look(question, found, options);
       } else if (question?.kind === 'flows') {
         const { clock, randomId } = options;
         const [flows, upstreams] = await Promise.all([
-          flowsOf(question, { agent, node, startedAtMs, clock }),
-          within(clock, FLOWS_MS, () => probeUpstreams(question.upstreams, { clock, randomId })),
+          flowsOf(question, { agent, node, clock }),
+          within(clock, FLOWS_MS * patienceOf(question), () =>
+            probeUpstreams(question.upstreams, { clock, randomId }),
+          ),
         ]);
         yield { kind: 'flows', upstreams, ...flows };
       }
@@ -98,10 +102,10 @@ async function look(
       clock,
       addresses: question.addresses,
       hookDirectory,
-      rulesTimeoutMs: TOOLS_MS,
+      rulesTimeoutMs: TOOLS_MS * patienceOf(question),
       ownProcessesOnly: options.sharesMachine,
     }),
-    askAgent(agent, clock),
+    askAgent(agent, clock, AGENT_MS * patienceOf(question)),
   ]);
   // Entries of the probes are there only now.
   const conntrack = attemptKnown(() =>
@@ -148,6 +152,7 @@ function originsOf({ pods }: LookQuestion, { trails, sourcePorts }: PodProbes): 
 async function askAgent(
   found: Known<LocalAgent | undefined>,
   clock: Clock,
+  timeoutMs: number,
 ): Promise<Pick<AgentFacts, 'status' | 'policies'>> {
   if (!('value' in found)) return { status: found, policies: found };
   const agent = found.value;
@@ -155,10 +160,15 @@ async function askAgent(
     return { status: known(undefined), policies: unknown('there is no zerohop agent on this node') };
   }
   const [status, policies] = await Promise.all([
-    within(clock, AGENT_MS, () => agent.status()),
-    within(clock, AGENT_MS, () => agent.policies()),
+    within(clock, timeoutMs, () => agent.status()),
+    within(clock, timeoutMs, () => agent.policies()),
   ]);
   return { status, policies };
+}
+
+/** The doctor may be of another version, and what it says is looked at: at least as long as usual, and not for ever. */
+function patienceOf({ patience = 1 }: LookQuestion | FlowsQuestion): number {
+  return Math.min(Math.max(patience, 1), MOST_PATIENCE);
 }
 
 function pause(clock: Pick<Clock, 'after'>, ms: number): Promise<void> {
@@ -184,12 +194,11 @@ function resolvConfOf(
 interface Flowing extends Pick<ServeNodeOptions, 'clock'> {
   readonly agent: LocalAgent | undefined;
   readonly node: string;
-  readonly startedAtMs: number;
 }
 
 async function flowsOf(
   question: FlowsQuestion,
-  { agent, node, clock, startedAtMs }: Flowing,
+  { agent, node, clock }: Flowing,
 ): Promise<Pick<FlowsAnswer, 'flows' | 'summary'>> {
   const ask = agent?.flows;
   if (ask === undefined) {
@@ -199,11 +208,13 @@ async function flowsOf(
     return { flows: why, summary: why };
   }
   const { origins, sum } = question;
+  const timeoutMs = FLOWS_MS * patienceOf(question);
   await pause(clock, SETTLED_MS);
   const [flows, summaries] = await Promise.all([
-    // The probes of a node that was quicker to start may be older than this process.
-    within(clock, FLOWS_MS, (signal) => probeFlows(ask(flowsRequest(origins, startedAtMs - 15_000), signal))),
-    sum === undefined ? undefined : sumFlows([{ node, flows: ask }], { clock, timeoutMs: FLOWS_MS, ...sum }),
+    within(clock, timeoutMs, (signal) =>
+      probeFlows(ask(flowsRequest(origins, clock.nowMs() - agoMs), signal)),
+    ),
+    sum === undefined ? undefined : sumFlows([{ node, flows: ask }], { clock, timeoutMs, ...sum }),
   ]);
   const summary = summaries?.get(node);
   return { flows, ...(summary === undefined ? {} : { summary }) };

@@ -1,4 +1,7 @@
-/** Every fault, in the order of the checks that see them. */
+/**
+ * The faults, in rounds: those of one round are built together and mended together, because each look at the lab is a run of
+ * the command and costs seconds. What would hide another, or needs the lab for itself, has a round of its own.
+ */
 import { d19 } from './access/d19-network-policy.fault.ts';
 import { d20 } from './access/d20-name-policy.fault.ts';
 import { d09 } from './corefile/d09-upstream-loop.fault.ts';
@@ -33,38 +36,22 @@ import { d30 } from './redirect/d30-helm-value.fault.ts';
 import { d32 } from './redirect/d32-idle-policy.fault.ts';
 import type { Fault } from './rig/fault.ts';
 
-export const FAULTS: readonly Fault[] = [
-  d01,
-  d02,
-  d02FellBack,
-  d03,
-  d04,
-  d05,
-  d06,
-  d07,
-  d08,
-  d09,
-  d10,
-  d11,
-  d12,
-  d13,
-  d14,
-  d15,
-  d16,
-  d17,
-  d18,
-  d19,
-  d20,
-  d21,
-  d22,
-  d23,
-  d24,
-  d25,
-  d26,
-  d27,
-  d28,
-  d29,
-  d30,
-  d32,
-  d33,
+export interface Round {
+  readonly name: string;
+  readonly faults: readonly Fault[];
+}
+
+export const ROUNDS: readonly Round[] = [
+  { name: 'objects and nodes', faults: [d05, d08, d10, d11, d17, d20, d21, d22, d28, d33] },
+  { name: 'caches beside each other', faults: [d04, d09, d23, d24, d25] },
+  { name: 'no policy', faults: [d01, d02, d12, d13, d14, d26, d30, d07] },
+  { name: 'the stock manifest', faults: [d27] },
+  { name: 'a network policy', faults: [d19] },
+  { name: 'a deaf cache', faults: [d16] },
+  { name: 'a slow wire', faults: [d15] },
+  { name: 'a cache on the host', faults: [d03, d18] },
+  { name: 'a cache that went', faults: [d06] },
+  { name: 'a cache that hangs', faults: [d02FellBack] },
+  { name: 'port names', faults: [d29] },
+  { name: 'a policy for nobody', faults: [d32] },
 ];

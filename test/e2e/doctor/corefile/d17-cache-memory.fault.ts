@@ -34,6 +34,6 @@ spec:
   finds: {
     severity: 'warning',
     object: 'DaemonSet kube-system/node-local-dns',
-    says: ['container node-cache has a limit of 200Mi', /4 caches hold up to 79872 answers together/],
+    says: ['container node-cache has a limit of 200 MiB', /4 caches hold up to 79872 answers together/],
   },
 };

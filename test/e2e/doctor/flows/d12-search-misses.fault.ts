@@ -7,7 +7,7 @@ export const d12: Fault = {
   id: 'D12',
   name: 'names of the outside that are tried with every end of the search list',
   async build(lab, keep) {
-    keep(() => lab.forgetFlows(WORKER_NODE));
+    keep(lab.flowsToForget(WORKER_NODE));
     await lookUp(lab, 15);
   },
   finds: {

@@ -10,7 +10,7 @@ export const d13: Fault = {
   id: 'D13',
   name: 'pairs of A and AAAA that connection tracking translates',
   async build(lab, keep) {
-    keep(() => lab.forgetFlows(WORKER_NODE));
+    keep(lab.flowsToForget(WORKER_NODE));
     keep(() => lab.forgetConnections(WORKER));
     keep(await lab.withoutPolicy());
     await lookUp(lab, 12);

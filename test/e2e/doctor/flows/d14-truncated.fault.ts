@@ -6,7 +6,7 @@ export const d14: Fault = {
   id: 'D14',
   name: 'truncated answers whose client does not ask by TCP',
   async build(lab, keep) {
-    keep(() => lab.forgetFlows(WORKER_NODE));
+    keep(lab.flowsToForget(WORKER_NODE));
     const { text } = await lab.inPod(CLIENT, 'dig', '+noedns', '+ignore', 'large.example.com');
     if (!/flags:[^;]* tc[ ;]/.test(text)) throw new Error(`The answer fits: ${text}`);
   },

@@ -11,7 +11,7 @@ export const d15: Fault = {
   name: 'a wait that no server knows of',
   args: [],
   async build(lab, keep) {
-    for (const node of NODES) keep(() => lab.forgetFlows(node));
+    for (const node of NODES) keep(lab.flowsToForget(node));
     keep(() => lab.forgetConnections(WORKER));
     keep(await lab.withoutPolicy());
     // Servers on the worker answer without a wire.

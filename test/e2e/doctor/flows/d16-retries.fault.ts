@@ -11,7 +11,7 @@ export const d16: Fault = {
   id: 'D16',
   name: 'queries that are sent again',
   async build(lab, keep) {
-    keep(() => lab.forgetFlows(WORKER_NODE));
+    keep(lab.flowsToForget(WORKER_NODE));
     const { address } = await lab.pod('netshoot');
     keep(async () => {
       await lab.inPod(CACHE, 'nft', 'delete', 'table', 'ip', 'deaf');

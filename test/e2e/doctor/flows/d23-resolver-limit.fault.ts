@@ -14,7 +14,7 @@ export const d23: Fault = {
   id: 'D23',
   name: "more queries than AWS's resolver takes",
   async build(lab, keep) {
-    keep(() => lab.forgetFlows(WORKER_NODE));
+    keep(lab.flowsToForget(WORKER_NODE));
     keep(() => lab.forgetConnections(WORKER));
     lab.inNode(
       'internet',

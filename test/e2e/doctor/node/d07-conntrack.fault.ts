@@ -7,6 +7,7 @@ import { idlePod } from '../rig/pods.ts';
 
 /** One in three of these goes to the silent server; that none does has a chance of one in ten million. */
 const PORTS = 40;
+const TIMEOUT = 'net.netfilter.nf_conntrack_udp_timeout';
 
 export const d07: Fault = {
   id: 'D07',
@@ -14,6 +15,9 @@ export const d07: Fault = {
   async build(lab, keep) {
     keep(await lab.withoutPolicy());
     keep(() => lab.forgetConnections(WORKER));
+    // On a busy machine the doctor comes later than an entry lives; retries of a real client would keep it alive.
+    lab.inNode(WORKER, 'sysctl', '-qw', `${TIMEOUT}=300`);
+    keep(() => void lab.inNode(WORKER, 'sysctl', '-qw', `${TIMEOUT}=30`));
     const server = await lab.objects.apply(idlePod('coredns-silent', { 'k8s-app': 'kube-dns' }));
     let isThere = true;
     const stop = async () => {

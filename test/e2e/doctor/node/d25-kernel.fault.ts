@@ -1,11 +1,12 @@
 /**
- * A program of somebody else on a pod's interface behind ours: what ours redirects it never sees. What a kernel lacks cannot
- * be built on one that has it; those cases are in the check's own test, with what such kernels say of themselves.
+ * A program of somebody else on a pod's interface behind ours, with an agent that was told to stay in front: the pod is left
+ * alone. What a kernel lacks cannot be built on one that has it; those cases are in the check's own test, with what such
+ * kernels say of themselves.
  */
 
 import { hangByTcx, NEXT } from '../../../../src/datapath/testing/other-owner.ts';
 import { podInterface } from '../../../../src/lab/network.ts';
-import { namespacePath, nodeNamespace } from '../../../../src/lab/topology.ts';
+import { namespacePath, nodeNamespace, WORKER_NODE } from '../../../../src/lab/topology.ts';
 import { findInterface } from '../../../../src/sys/interface.ts';
 import { insideNamespace, listNamespaces } from '../../../../src/sys/netns/namespaces.ts';
 import { type Fault, WORKER } from '../rig/fault.ts';
@@ -13,7 +14,9 @@ import { type Fault, WORKER } from '../rig/fault.ts';
 export const d25: Fault = {
   id: 'D25',
   name: "somebody else's program behind ours",
-  async build(_, keep) {
+  async build(lab, keep) {
+    keep(() => lab.restartAgent(WORKER_NODE));
+    await lab.restartAgent(WORKER_NODE, '--hook-order', 'first');
     const path = namespacePath(nodeNamespace({ name: WORKER }));
     const node = listNamespaces().find((namespace) => namespace.path === path);
     if (node === undefined) throw new Error(`There is no ${path}`);
