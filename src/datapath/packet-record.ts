@@ -54,8 +54,8 @@ export interface PacketSink {
    * Absent, or nothing: the giver uses its own.
    */
   room?(bytes: number): RecordRoom | undefined;
-  /** Whether somebody waits for the next packet: then it comes soon. Absent: as if. */
-  isAwaited?(): boolean;
+  /** Whether somebody waited for packets since this was last asked: then the next ones come sooner. Absent: as if. */
+  wasAwaited?(): boolean;
 }
 
 /** Where the payload begins: a record is at least so long. */

@@ -94,7 +94,7 @@ export class EventReader {
 
   #periodMs(): number {
     if (this.#lastFilled > this.#options.ring.size * BUSY_PART) return BUSY_POLL_MS;
-    return this.#sink?.isAwaited?.() === false ? POLL_MS : AWAITED_POLL_MS;
+    return this.#sink?.wasAwaited?.() === false ? POLL_MS : AWAITED_POLL_MS;
   }
 
   #newlyLost(): number {

@@ -87,8 +87,8 @@ export class FlowCapture implements PacketSink {
     return this.#options.log.room(bytes);
   }
 
-  isAwaited(): boolean {
-    return this.#options.log.isAwaited;
+  wasAwaited(): boolean {
+    return this.#options.log.wasAwaited();
   }
 
   packet(memory: RecordMemory, at: number, length: number): void {

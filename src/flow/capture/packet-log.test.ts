@@ -129,4 +129,17 @@ describe('PacketLog', () => {
       }),
     );
   });
+
+  it('knows whether a follower waits, also while it looks at what it was woken for', () => {
+    const log = new PacketLog(7);
+    expect(log.wasAwaited()).toBe(false);
+    log.onNext(() => undefined);
+    add(log, 1, 100);
+    expect(log.wasAwaited()).toBe(true);
+    expect(log.wasAwaited()).toBe(false);
+    const stop = log.onNext(() => undefined);
+    expect([log.wasAwaited(), log.wasAwaited()]).toEqual([true, true]);
+    stop();
+    expect(log.wasAwaited()).toBe(false);
+  });
 });

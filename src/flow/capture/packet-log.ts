@@ -41,6 +41,7 @@ export class PacketLog {
   readonly #flows: Uint8Array;
   readonly #latencies: Float64Array;
   readonly #waiting = new Set<() => void>();
+  #wasAwaited = false;
   #next = 0;
   #oldest = 0;
   #flowsHeld = 0;
@@ -141,14 +142,17 @@ export class PacketLog {
     };
   }
 
-  /** Whether somebody waits for the next packet. */
-  get isAwaited(): boolean {
-    return this.#waiting.size > 0;
+  /** Whether somebody waits for the next packet, or has waited since this was last asked: a follower comes back at once. */
+  wasAwaited(): boolean {
+    const was = this.#wasAwaited || this.#waiting.size > 0;
+    this.#wasAwaited = false;
+    return was;
   }
 
   /** Calls `wake` once, at the next packet; returns the way to stop waiting. */
   onNext(wake: () => void): () => void {
     this.#waiting.add(wake);
+    this.#wasAwaited = true;
     return () => {
       this.#waiting.delete(wake);
     };
