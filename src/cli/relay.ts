@@ -7,9 +7,11 @@ import { parseDuration } from '../flow/flags/time-flag.ts';
 import type { ClientTls } from '../hubble/client.ts';
 import type { ListenAddress } from '../hubble/listen/listener.ts';
 import type { TlsFiles } from '../hubble/listen/tls-files.ts';
+import { startHealthServer } from '../hubble/relay/health-server.ts';
 import { type RelayServerOptions, startRelay } from '../hubble/relay/start-relay.ts';
 import { parseListenAddress } from '../net/listen-address.ts';
 import { systemClock } from '../telemetry/clock.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Command } from './main.ts';
 import { collect, createProgram, runProgram } from './program.ts';
 
@@ -25,6 +27,7 @@ interface Flags {
   readonly tlsRelayServerCertFile?: string;
   readonly tlsRelayServerKeyFile?: string;
   readonly tlsRelayClientCaFiles?: readonly string[];
+  readonly healthListenAddress?: string;
   readonly sortBufferDrainTimeout: string;
   readonly retryTimeout: string;
   readonly logLevel: string;
@@ -67,6 +70,10 @@ export function relayProgram(): ReturnType<typeof createProgram> {
       collect,
     )
     .option(
+      '--health-listen-address <address>',
+      'gRPC health and nothing else, without TLS, for probes: ADDRESS:PORT or :PORT (off)',
+    )
+    .option(
       '--sort-buffer-drain-timeout <duration>',
       "how long a follower's flow waits for nodes that are silent",
       '300ms',
@@ -89,12 +96,24 @@ async function runRelay(flags: Flags): Promise<void> {
     windowMs: milliseconds('sort-buffer-drain-timeout', flags.sortBufferDrainTimeout),
     retryMs: milliseconds('retry-timeout', flags.retryTimeout),
   });
+  const health = await healthServer(flags, log).catch(async (error: unknown) => {
+    await relay.close();
+    throw error;
+  });
   log.info(`relay serves at ${relay.targets.join(', ')}, its nodes named by ${flags.peerService}`);
   // A timer of the clock's holds no process up.
   const alive = setInterval(() => undefined, 0x7fff_ffff);
   log.info(`ends after ${await ended}`);
   clearInterval(alive);
-  await relay.close();
+  await Promise.all([relay.close(), health?.close()]);
+}
+
+async function healthServer({ healthListenAddress: text }: Flags, log: Log) {
+  if (text === undefined) return undefined;
+  const address = parseListenAddress(text);
+  if (address === undefined) throw invalid('health-listen-address', 'it is ADDRESS:PORT or :PORT', text);
+  const listen = [{ host: address.host ?? '', port: address.port }];
+  return startHealthServer({ listen, clock: systemClock, log });
 }
 
 function listenAddresses(flags: Flags): readonly ListenAddress[] {

@@ -196,6 +196,7 @@ const REFUSED: readonly { readonly args: readonly string[]; readonly says: strin
     args: ['--disable-client-tls', '--tls-hubble-server-ca-files', 'x'],
     says: 'files of TLS are given beside it',
   },
+  { args: ['--health-listen-address', 'x'], says: '--health-listen-address: it is ADDRESS:PORT or :PORT' },
   { args: ['--retry-timeout', 'soon'], says: '--retry-timeout: it is a duration' },
   { args: ['--log-level', 'loud'], says: '--log-level: it is one of' },
   { args: ['--sort-buffer-len-max', '100'], says: "unknown option '--sort-buffer-len-max'" },
@@ -208,7 +209,13 @@ describe('zerohop relay', { timeout: 60_000 }, () => {
     const peers = new Peers();
     peers.tell((await startNode('a', [1, 3, 5], { peers })).change);
     peers.tell((await startNode('b', [2, 4])).change);
-    const relay = await startRelay('--peer-service', `unix://${socketOf('a')}`);
+    const port = await freePort();
+    const relay = await startRelay(
+      ...['--peer-service', `unix://${socketOf('a')}`, '--health-listen-address', `127.0.0.1:${port}`],
+    );
+    const probe = clientOf(`127.0.0.1:${port}`);
+    expect(await probe.health()).toBe('SERVING');
+    await expect(read(probe, {})).rejects.toMatchObject({ code: 'HUBBLE_UNSUPPORTED' });
     const client = clientOf(relay.target);
     await expect.poll(async () => (await client.status()).connectedNodes, LONG).toBe(2);
     expect(await read(client, {})).toEqual(['a 1', 'b 2', 'a 3', 'b 4', 'a 5']);

@@ -3,7 +3,7 @@
  * A name may also be that of an agent's own socket, since `ZEROHOP_SERVER` is for all commands: the agent says where its
  * Hubble is.
  */
-import { type DiscoveredAgent, discoverAgents } from '../../agent/discover.ts';
+import { type DiscoveredAgent, type DiscoverOptions, discoverAgents } from '../../agent/discover.ts';
 import { PROGRAM_VERSION } from '../../agent/version.ts';
 import { AppError, errorCode } from '../../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
@@ -22,11 +22,16 @@ export interface FlowSource {
 }
 
 /** Throws `AppError` of the server that cannot be reached, or as `discoverAgents`. */
-export async function openFlowSource(choice: ServerChoice, node: string | undefined): Promise<FlowSource> {
+export async function openFlowSource(
+  choice: ServerChoice,
+  node: string | undefined,
+  where: Pick<DiscoverOptions, 'defaultSocket' | 'labDirectory'> = {},
+): Promise<FlowSource> {
   if (choice.target !== undefined) return ofClient(await namedServer(choice.target, choice, node));
   const agents = await discoverAgents({
     onSilent: warnOfSilence,
     env: {},
+    ...where,
     ...(node === undefined ? {} : { node }),
   });
   const targets = agents.flatMap(({ node: name, hubble }) =>

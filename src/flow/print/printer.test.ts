@@ -265,4 +265,78 @@ describe('createFlowPrinter', () => {
       );
     },
   );
+
+  const anything = fc
+    .tuple(
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      fc.constantFrom('"', '\\', '\u0000', '\u202e', '\n}', ']', ': ', '   '),
+    )
+    .map((parts) => parts.join(''));
+  const evilFlow = fc
+    .record({ name: anything, space: anything, node: anything, summary: anything, query: anything })
+    .map(({ name, space, node, summary, query }) =>
+      sampleFlow({
+        ...{
+          source: { pod_name: name, namespace: space },
+          destination: {},
+          destination_names: [name, query],
+        },
+        ...{ destination_service: { name: query, namespace: space }, node_name: node, Summary: summary },
+        l7: { type: 'RESPONSE', dns: { query, qtypes: [name], cnames: [space], observation_source: name } },
+      }),
+    );
+
+  it('writes JSON that is read as what it was, whatever the names are', () => {
+    fc.assert(
+      fc.property(evilFlow, (flow) => {
+        const { out } = printed([answer(flow)], { output: 'json' });
+        expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(answer(flow))));
+        expect(out.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      }),
+    );
+  });
+
+  it('keeps the columns of a table where its head has them, whatever the names are', () => {
+    fc.assert(
+      fc.property(fc.array(evilFlow, { minLength: 1, maxLength: 5 }), (flows) => {
+        const { out } = printed(flows.map(answer), { output: 'table', printNodeName: true });
+        const [head = '', ...lines] = out.split('\n').slice(0, -1);
+        expect(lines).toHaveLength(flows.length);
+        const starts = ['VERDICT', 'SUMMARY'].map((column) => head.indexOf(column));
+        for (const line of lines) {
+          const characters = [...line];
+          const [verdict = 0, summary = 0] = starts;
+          expect(characters.slice(verdict, verdict + 'FORWARDED'.length).join('')).toBe('FORWARDED');
+          expect(characters.slice(summary - 3, summary).join('')).toBe('   ');
+        }
+      }),
+    );
+  });
+
+  it('keeps each key of a dict on a line of its own, whatever the names are', () => {
+    fc.assert(
+      fc.property(evilFlow, (flow) => {
+        const { out } = printed([answer(flow)], { output: 'dict', printNodeName: true });
+        const keys = out
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => line.slice(0, 13));
+        expect(keys).toEqual([
+          ...['  TIMESTAMP: ', '       NODE: ', '     SOURCE: ', 'DESTINATION: ', '       TYPE: '],
+          ...['    VERDICT: ', '    SUMMARY: '],
+        ]);
+      }),
+    );
+  });
+
+  it('puts no escape into a coloured line but its own', () => {
+    fc.assert(
+      fc.property(evilFlow, (flow) => {
+        const { out } = printed([answer(flow)], { output: 'compact', color: true, printNodeName: true });
+        const own = [31, 32, 33, 35, 36, 0].map((code) => `\x1b[${code}m`);
+        const plain = own.reduce((text, sequence) => text.replaceAll(sequence, ''), out.slice(0, -1));
+        expect(plain).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      }),
+    );
+  });
 });
