@@ -66,8 +66,12 @@ async function doctor(flags: Flags): Promise<number> {
   const terminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   const colour = flags.color === 'always' || (flags.color === 'auto' && terminal);
   await print(flags.output === 'json' ? formatReportJson(report) : formatReport(report, { colour }));
+  // An agent that hangs keeps its connection, and would keep us: what there was to say is said.
+  setTimeout(() => process.exit(report.exitCode), LINGER_MS).unref();
   return report.exitCode;
 }
+
+const LINGER_MS = 50;
 
 function reportOf({ file, helmValues = [], pod, timeout, ...flags }: Flags): Promise<Report> {
   if (file !== undefined) return lintManifests([...file, ...helmValues]);

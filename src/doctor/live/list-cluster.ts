@@ -2,7 +2,7 @@
  * The cluster's objects as the API server has them now, kind by kind: one that may not be listed, or takes too long, is
  * unknown with its reason, and keeps no other from being listed. Only lists are asked for.
  */
-import { errorCode, errorText } from '../../fault/app-error.ts';
+import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { itemsOf, recordOf, textOf } from '../../kube/json-fields.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -67,6 +67,19 @@ async function listKind(
     // The server knows no such kind: there are none.
     if (errorCode(error) === 'KUBE_NOT_FOUND') return known([]);
     if (signal.aborted) throw error;
-    return unknown(`${plural} could not be listed: ${errorText(error)}`);
+    return unknown(whyNot(error));
+  }
+}
+
+/** In words that are the same for all kinds, so that they are told once. */
+function whyNot(error: unknown): string {
+  const cause = error instanceof AppError && error.cause !== undefined ? error.cause : error;
+  switch (errorCode(error)) {
+    case 'KUBE_UNREACHABLE':
+      return `the API server does not answer: ${errorText(cause)}`;
+    case 'KUBE_FORBIDDEN':
+      return 'the API server does not let these credentials list it';
+    default:
+      return `the API server does not list it: ${errorText(error)}`;
   }
 }

@@ -46,7 +46,7 @@ export interface LookedAt {
 const LOOK_MS = 6500;
 const PROBE_MS = 2500;
 const FLOWS_MS = 2500;
-const SOURCES_MS = 500;
+const SOURCES_MS = 2000;
 const SUM_MS = 2500;
 /** Probes of a node that was quicker to start are older than the question of what became of them. */
 const MARGIN_MS = 500;
@@ -56,6 +56,7 @@ export async function lookAtNodes(looking: Looking): Promise<readonly LookedAt[]
   const processes = reaches.map((reach) => ({ reach, process: startNodeProcess(reach, clock) }));
   try {
     const startedMs = clock.monotonicMs();
+    const finding = findSources(looking);
     const looked = await Promise.all(
       processes.map(async ({ reach, process }) => ({
         ...{ reach, process },
@@ -63,10 +64,15 @@ export async function lookAtNodes(looking: Looking): Promise<readonly LookedAt[]
       })),
     );
     // What became of the probes comes first: reading whole logs keeps agents busy.
-    const sources = await findSources(looking);
+    const sources = await finding;
     const flows = await askForFlows(looking, { looked, sources, startedMs });
     const summaries = await sumFlows(sources, {
-      ...{ clock, domain: looking.domain, timeoutMs: left(SUM_MS), servers: dnsServerPods(looking.site) },
+      ...{
+        clock,
+        domain: looking.domain,
+        timeoutMs: left(SUM_MS * looking.patience),
+        servers: dnsServerPods(looking.site),
+      },
     });
     return assemble(looking.site, { looked, flows, summaries });
   } finally {
@@ -81,8 +87,8 @@ type Looked = Pick<LookedAt, 'reach'> & {
 type Summaries = ReadonlyMap<string, Known<FlowSummary>>;
 
 /** Empty where no agent is found from here: each process on a node asks for itself, and says what it finds. */
-async function findSources({ clock, flowSources, left }: Looking): Promise<readonly NodeFlows[]> {
-  const found = await within(clock, left(SOURCES_MS), async () => (await flowSources?.()) ?? []);
+async function findSources({ clock, flowSources, left, patience }: Looking): Promise<readonly NodeFlows[]> {
+  const found = await within(clock, left(SOURCES_MS * patience), async () => (await flowSources?.()) ?? []);
   return knownOr(found, []);
 }
 
@@ -99,10 +105,16 @@ function lookQuestion({ site, run, domain, pod, patience }: Looking, node: strin
   };
 }
 
+interface Asking {
+  readonly looked: readonly Looked[];
+  readonly sources: readonly NodeFlows[];
+  /** When the first of the processes was started. */
+  readonly startedMs: number;
+}
+
 function askForFlows(
-  { left, patience, site, domain }: Looking,
-  looked: readonly Looked[],
-  summaries: Summaries,
+  { clock, left, patience, site, domain }: Looking,
+  { looked, sources, startedMs }: Asking,
 ): Promise<readonly Known<FlowsAnswer>[]> {
   const origins = looked.flatMap(({ answer }) => Object.values(probesOf(answer).origins));
   const sum = { servers: dnsServerPods(site), domain };
@@ -113,7 +125,7 @@ function askForFlows(
       const own = sources.some(({ node }) => node === reach.node) ? {} : { sum };
       const servers = upstreamServers(site, { name: reach.node, facts: answer.value.facts });
       const upstreams = servers.map(({ address, port }) => ({ address, port }));
-      const question: FlowsQuestion = { kind: 'flows', origins, upstreams, patience, ...own };
+      const question: FlowsQuestion = { kind: 'flows', agoMs, origins, upstreams, patience, ...own };
       return process.ask<'flows'>(question, left(FLOWS_MS * patience));
     }),
   );

@@ -56,7 +56,7 @@ describe('startNodeProcess', () => {
     const pieces = `for (const byte of Buffer.from(${JSON.stringify(text)})) process.stdout.write(Buffer.of(byte))`;
     const process = start(onQuestion(pieces));
     expect(isKnown(await process.ask<'look'>(question, PATIENCE_MS))).toBe(true);
-    const later = { kind: 'flows', origins: [], upstreams: [] } as const;
+    const later = { kind: 'flows', agoMs: 0, origins: [], upstreams: [] } as const;
     expect(await process.ask<'flows'>(later, PATIENCE_MS)).toMatchObject({ value: flows });
   });
 

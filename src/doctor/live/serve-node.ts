@@ -209,10 +209,11 @@ async function flowsOf(
   }
   const { origins, sum } = question;
   const timeoutMs = FLOWS_MS * patienceOf(question);
+  const askedAtMs = clock.nowMs();
   await pause(clock, SETTLED_MS);
   const [flows, summaries] = await Promise.all([
     within(clock, timeoutMs, (signal) =>
-      probeFlows(ask(flowsRequest(origins, clock.nowMs() - agoMs), signal)),
+      probeFlows(ask(flowsRequest(origins, askedAtMs - question.agoMs), signal)),
     ),
     sum === undefined ? undefined : sumFlows([{ node, flows: ask }], { clock, timeoutMs, ...sum }),
   ]);
