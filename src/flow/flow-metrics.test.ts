@@ -9,6 +9,7 @@ import {
   dnsMessage,
   name,
   packet,
+  peer,
   VIP,
 } from './testing/sample-packet.ts';
 import { TestNode } from './testing/test-node.ts';
@@ -132,6 +133,20 @@ describe('flowFamilies', () => {
     expect(samples).toContain('_bucket{le=0.0025} 0');
     expect(samples).toContain('_bucket{le=0.005} 1');
     expect(samples.slice(-3)).toEqual(['_bucket{le=+Inf} 1', '_sum{} 0.003', '_count{} 1']);
+  });
+
+  it('has series for a hundred clients, however many ask, and says of whom it counts too much', () => {
+    const of = (i: number) => packet({ source: peer(`10.1.${i >> 8}.${i & 255}`, 41022) });
+    const few = Array.from({ length: 40 }, (_, i) => of(i));
+    expect(scrape(few, 'zerohop_client_dns_queries_total')).toHaveLength(40);
+    expect(scrape(few, 'zerohop_client_dns_queries_overcount')).toEqual([]);
+    const many = Array.from({ length: 600 }, (_, i) => of(i));
+    const counts = scrape(many, 'zerohop_client_dns_queries_total');
+    expect(counts).toHaveLength(100);
+    expect(counts[0]).toMatch(/ 2$/);
+    expect(scrape(many, 'zerohop_client_dns_queries_overcount')).toContainEqual(
+      expect.stringMatching(/^\{namespace=default,pod=netshoot,address=10\.1\..*\} 1$/),
+    );
   });
 
   it('tells who asks, and what was lost', () => {
