@@ -7,6 +7,9 @@ import { crc32, deflateSync, inflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const COLOURS = 256;
+const COMMON_COLOURS = 176;
+/** Squared, in steps of a channel. */
+const UNLIKE = 20 * 20;
 
 export function smallPng(png: Buffer): Buffer {
   const chunks = chunksOf(png);
@@ -74,28 +77,36 @@ function paeth(left: number, up: number, corner: number): number {
   return a <= b && a <= c ? left : b <= c ? up : corner;
 }
 
+/** Most of the places are for what there is most of, the others for what is rare and unlike all of that: a word in red. */
 function paletteOf(pixels: Uint32Array): readonly number[] {
   const counts = new Map<number, number>();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
-  const common = [...counts].sort(([, a], [, b]) => b - a).slice(0, COLOURS);
-  return common.map(([colour]) => colour);
+  const common = [...counts].sort(([, a], [, b]) => b - a).map(([colour]) => colour);
+  const palette = common.slice(0, COMMON_COLOURS);
+  for (const colour of common.slice(COMMON_COLOURS)) {
+    if (palette.length === COLOURS) break;
+    if (distanceOf(palette[nearest(palette, colour)] ?? 0, colour) > UNLIKE) palette.push(colour);
+  }
+  return palette;
 }
 
 function nearest(palette: readonly number[], colour: number): number {
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   palette.forEach((each, index) => {
-    const [red, green, blue] = [
-      (each >> 16) - (colour >> 16),
-      ((each >> 8) & 255) - ((colour >> 8) & 255),
-      (each & 255) - (colour & 255),
-    ];
-    const distance = red * red + green * green + blue * blue;
+    const distance = distanceOf(each, colour);
     if (distance >= least) return;
     least = distance;
     best = index;
   });
   return best;
+}
+
+function distanceOf(one: number, other: number): number {
+  const red = (one >> 16) - (other >> 16);
+  const green = ((one >> 8) & 255) - ((other >> 8) & 255);
+  const blue = (one & 255) - (other & 255);
+  return red * red + green * green + blue * blue;
 }
 
 function chunk(name: string, data: Buffer): Buffer {
