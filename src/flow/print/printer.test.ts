@@ -102,6 +102,12 @@ describe('createFlowPrinter, json', () => {
     ).toEqual([answer(DELIVERED), LOST]);
   });
 
+  it('begins a line with what it is about, whatever order the answer came in', () => {
+    const { flow, ...rest } = answer(DELIVERED);
+    const { out } = printed([{ ...rest, flow } as GetFlowsResponse, LOST], { output: 'json' });
+    expect(out).toMatch(/^\{"flow":.*,"node_name":"worker-1","time":"[^"]*"\}\n\{"lost_events":/);
+  });
+
   it('prints of the flow what the field mask names and nothing else', () => {
     const { out } = printed([answer(DELIVERED)], {
       output: 'json',

@@ -5,7 +5,7 @@ import { formatCompact } from './compact.ts';
 import { DICT_SEPARATOR, formatDict } from './dict.ts';
 import { createFlowMask } from './field-mask.ts';
 import type { PrintOptions } from './flow-words.ts';
-import { formatJson } from './json.ts';
+import { formatFlowJson, formatJson } from './json.ts';
 import { formatNodeStatus, formatNodeStatusDict, isTrouble } from './node-status.ts';
 import { formatTable } from './table.ts';
 
@@ -116,7 +116,8 @@ function createJsonPrinter(options: PrinterOptions): FlowPrinter {
       }
       if (flow === undefined) return { out: bareFlows ? '' : `${formatJson(response)}\n`, err: '' };
       const shown = mask === undefined ? flow : mask(flow);
-      return { out: `${formatJson(bareFlows ? shown : { ...response, flow: shown })}\n`, err: '' };
+      const text = bareFlows ? formatFlowJson(shown) : formatJson({ ...response, flow: shown });
+      return { out: `${text}\n`, err: '' };
     },
     end: () => '',
   };

@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Agent, startNode } from '../../agent/agent.ts';
-import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../../datapath/fake-datapath.ts';
-import type { GetFlowsRequest } from '../../flow/api.ts';
-import { SAMPLE_CLUSTER } from '../../flow/testing/sample-cluster.ts';
-import { packet } from '../../flow/testing/sample-packet.ts';
-import { createStore } from '../../store/store.ts';
-import { systemClock } from '../../telemetry/clock.ts';
-import { type FlowSource, openFlowSource } from './flow-source.ts';
+import { type Agent, startNode } from '../../src/agent/agent.ts';
+import { type FlowSource, openFlowSource } from '../../src/cli/observe/flow-source.ts';
+import { createFakeKernel, type FakeDatapath, openFakeDatapath } from '../../src/datapath/fake-datapath.ts';
+import type { GetFlowsRequest } from '../../src/flow/api.ts';
+import { SAMPLE_CLUSTER } from '../../src/flow/testing/sample-cluster.ts';
+import { packet } from '../../src/flow/testing/sample-packet.ts';
+import { createStore } from '../../src/store/store.ts';
+import { systemClock } from '../../src/telemetry/clock.ts';
 
 const log = {
   ...{ debug: () => undefined, info: () => undefined, warning: () => undefined, error: () => undefined },
