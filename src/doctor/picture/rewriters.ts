@@ -25,7 +25,7 @@ const OWNERS = [
 /** `client`: the address whose packets are meant; absent for anybody's. */
 export function rewritersOf(facts: NodeFacts, target: Ip, client?: Ip): readonly Rewriter[] {
   return [
-    ...byProgram(facts, 'socket', /^cgroup (connect|sendmsg)/, "'s socket load balancing, at connect()"),
+    ...byProgram(facts, 'socket', /^cgroup (connect|sendmsg)/, "'s socket load balancing at connect()"),
     ...byProgram(facts, 'tc', /^(?!cgroup)/, "'s programs at the pods' interfaces"),
     ...byOvs(facts),
     ...byIpvs(facts, target),
@@ -71,7 +71,7 @@ function byOvs({ interfaces }: NodeFacts): readonly Rewriter[] {
     {
       kind: 'ovs',
       owner: 'ovs',
-      who: "Open vSwitch's flows, before the host's stack",
+      who: "Open vSwitch's flow table before the host's stack",
       evidence,
       seen: false,
     },
@@ -88,7 +88,7 @@ function byIpvs({ proxy }: NodeFacts, target: Ip): readonly Rewriter[] {
     {
       kind: 'ipvs',
       owner: 'kube-proxy',
-      who: 'IPVS, where packets for the host come in',
+      who: 'IPVS where packets for the host come in',
       evidence,
       seen: false,
     },
@@ -108,7 +108,9 @@ function byNetfilter(facts: NodeFacts, target: Ip, client: Ip | undefined): read
     {
       kind: 'netfilter',
       owner: isProxy ? 'kube-proxy' : 'unknown',
-      who: isProxy ? `kube-proxy's rules (mode ${mode})` : 'address translation of netfilter',
+      who: isProxy
+        ? `kube-proxy with its rules (mode ${mode})`
+        : 'a rule of netfilter that translates addresses',
       evidence: [
         ...(entry === undefined
           ? []

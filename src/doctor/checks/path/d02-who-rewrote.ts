@@ -92,8 +92,10 @@ function rewrittenFinding(
 function causeOf(rewriter: Rewriter | undefined, target: Ip): string {
   if (rewriter === undefined)
     return `packets to ${target} were given another destination on their way, where the evidence says`;
-  const how = rewriter.seen ? 'sent' : 'sends, by all that can be seen,';
-  return `${rewriter.who}, ${how} packets to ${target} to a server of the whole cluster`;
+  const what = `packets to ${target} to a server of the whole cluster`;
+  return rewriter.seen
+    ? `${rewriter.who} sent ${what}`
+    : `by all that can be seen, ${rewriter.who} sends ${what}`;
 }
 
 function clientAddress(probes: readonly ProbeTrail[]): Ip | undefined {

@@ -152,7 +152,7 @@ describe('d02', () => {
     {
       name: "kube-proxy's rules",
       facts: { proxy: proxy('iptables'), ...conntrack('172.20.0.23') },
-      who: "kube-proxy's rules (mode iptables)",
+      who: 'kube-proxy with its rules (mode iptables)',
     },
   ])('names $name', async ({ facts, who }) => {
     const found = (await findings([elsewhere], facts)).filter(({ id }) => id === 'D02');
@@ -164,7 +164,7 @@ describe('d02', () => {
   it('believes connection tracking before what only stands in the way', async () => {
     const facts = { ...at('cgroup connect4', 'cil_sock4_conne'), ...conntrack('172.20.0.23') };
     const found = (await findings([elsewhere], facts)).find(({ id }) => id === 'D02');
-    expect(found?.cause).toContain('address translation of netfilter');
+    expect(found?.cause).toContain('a rule of netfilter that translates addresses');
     expect(found?.evidence).toContain(
       'connection tracking: 172.20.1.5 asked 10.96.0.10, 172.20.0.23 answers',
     );

@@ -72,8 +72,8 @@ function fixFor({ cluster }: Site, pod: ObjectKey | undefined): Fix {
   const where = pod === undefined ? 'pods that ask for names of the outside' : `pod ${pod}`;
   return {
     kind: 'text',
-    text: `Put into the spec of ${where}, so that a name with a dot is tried as it is first:\n${JSON.stringify({ dnsConfig: { options: [NDOTS] } })}`,
+    text: `Put into the spec of ${where}, so that a name with two dots is tried as it is first:\n${JSON.stringify({ dnsConfig: { options: [NDOTS] } })}`,
   };
 }
 
-const NDOTS = { name: 'ndots', value: '1' };
+const NDOTS = { name: 'ndots', value: '2' };

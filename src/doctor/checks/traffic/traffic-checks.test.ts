@@ -116,7 +116,7 @@ describe('d12', () => {
     );
     expect(finding?.evidence[1]).toContain('shop/cart-1: 3200');
     expect(finding?.fix.text).toMatch(
-      /^kubectl patch deployment -n shop cart --type strategic -p '\{.*"ndots","value":"1".*\}'$/,
+      /^kubectl patch deployment -n shop cart --type strategic -p '\{.*"ndots","value":"2".*\}'$/,
     );
   });
 
@@ -131,7 +131,7 @@ describe('d12', () => {
   it('says what to write where nobody knows the workload', async () => {
     const [finding] = await found(d12, misses);
     expect(parse(finding?.fix.text.split('\n').at(-1) ?? '')).toEqual({
-      dnsConfig: { options: [{ name: 'ndots', value: '1' }] },
+      dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
     });
   });
 });

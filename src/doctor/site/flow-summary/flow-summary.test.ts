@@ -158,6 +158,17 @@ describe('createFlowSummaries', () => {
     expect(summary.topSuffixes.reduce((sum, row) => sum + row.misses, 0)).toBe(misses);
   });
 
+  it('follows A and AAAA of one name through the list each for itself', () => {
+    const names = ['default.svc.', 'svc.', ''].map((end) => `www.google.com.${end}cluster.local.`);
+    const pairs = names.flatMap((text, step) =>
+      [TYPE.A, TYPE.AAAA].flatMap((type, at) => {
+        const question = { atMs: 100 * step + 10 * at, name: text, id: 10 * step + at, type };
+        return [sent(question), answerTo({ ...question, atMs: question.atMs + 5 }, nxdomain)];
+      }),
+    );
+    expect(summaryOf(pairs).searchMisses).toBe(6);
+  });
+
   it('knows a retry by message and port, and the client waited since the first', () => {
     const again = [0, 5000].map((atMs) => sent({ atMs }));
     const summary = summaryOf([...again, answerTo({ atMs: 5010 })]);

@@ -88,7 +88,7 @@ export class NodeSummary {
 
   /** What the client felt, from the first time it asked; undefined when that was not seen. */
   answered(event: AnsweredEvent): number | undefined {
-    const { traceId, atMs, client, name, pod, rcode } = event;
+    const { traceId, atMs, name, pod, rcode } = event;
     const open = this.#open.get(traceId);
     this.#open.delete(traceId);
     const ofThis = open !== undefined && open.name === name && atMs - open.firstMs <= LONGEST_MS;
@@ -96,7 +96,7 @@ export class NodeSummary {
     if (feltMs !== undefined) this.#felt.add(feltMs);
     if (event.truncated && event.udp) this.#truncated.answered(event);
     if (rcode === NAME_ERROR) {
-      for (const suffix of this.#search.miss(client, name, this.#options.searchOf(pod), atMs)) {
+      for (const suffix of this.#search.miss(event, this.#options.searchOf(pod))) {
         this.#searchMisses++;
         this.#suffixes.add(suffix);
         this.#missesOfPods.add(pod);

@@ -3,11 +3,15 @@
  * when what stands before the end could not have been meant with it: it has a dot of its own, or the same client has just
  * been told that it does not exist with the end before. A name of a service that is typed wrong is none.
  */
+import type { AnsweredEvent } from './dns-event.ts';
 import { Recent } from './recent.ts';
 
 const PLACES = 4096;
 /** From one end of the list to the next; a resolver goes on at once. */
 const NEXT_MS = 5_000;
+
+/** What was answered NXDOMAIN; A and AAAA of a name each go through the list. */
+export type MissedName = Pick<AnsweredEvent, 'client' | 'name' | 'qtype' | 'atMs'>;
 
 interface Tried {
   readonly end: number;
@@ -19,12 +23,12 @@ export class SearchMisses {
   readonly #tried = new Recent<Tried>(PLACES);
 
   /** The ends that count by this answer: none, its own, or its own and the one before. */
-  miss(client: string, name: string, search: readonly string[], atMs: number): readonly string[] {
+  miss({ client, name, qtype, atMs }: MissedName, search: readonly string[]): readonly string[] {
     const end = search.findIndex((suffix) => name.endsWith(`.${suffix}`));
     const suffix = search[end];
     if (suffix === undefined) return [];
     const asked = name.slice(0, -suffix.length - 1);
-    const key = `${client} ${asked}`;
+    const key = `${client} ${qtype} ${asked}`;
     const before = this.#tried.get(key);
     const follows = before !== undefined && before.end === end - 1 && atMs - before.atMs < NEXT_MS;
     const counts = follows || (end === 0 && asked.includes('.'));
