@@ -9,7 +9,10 @@ import type { Clock } from '../../telemetry/clock.ts';
 
 export interface Head {
   readonly response: GetFlowsResponse;
-  /** By which it is sorted: its own, or that of its arrival when its own is nonsense. */
+  /**
+   * By which it is sorted: its own; that of its arrival when its own is nonsense; of what is no flow that of the flow before
+   * it, because a loss is told of with the time of telling, in the midst of flows that happened before.
+   */
   readonly timeNs: bigint;
   /** Monotonic, in milliseconds. */
   readonly arrivedMs: number;
@@ -38,6 +41,8 @@ export class Lane {
   #at = 0;
   #isAsked = false;
   #hasEnded = false;
+  /** Of the last flow. */
+  #flowNs: bigint | undefined;
   /** Of what came last, or of the lane's beginning. */
   #lastMs: number;
   /** What the stream threw. */
@@ -112,7 +117,9 @@ export class Lane {
     this.#lastMs = this.#clock.monotonicMs();
     const ageMs = nowMs - Number(ownNs / NS_PER_MS);
     const isNonsense = -ageMs > this.#options.mostAheadMs;
-    const timeNs = isNonsense ? BigInt(Math.floor(nowMs)) * NS_PER_MS : ownNs;
+    const flowNs = isNonsense ? BigInt(Math.floor(nowMs)) * NS_PER_MS : ownNs;
+    const timeNs = response.flow === undefined ? (this.#flowNs ?? flowNs) : flowNs;
+    if (response.flow !== undefined) this.#flowNs = timeNs;
     const isLive = timeNs >= this.#options.liveSinceNs;
     this.#queue.push({ response, timeNs, arrivedMs: this.#lastMs, ageMs: Math.max(0, ageMs), isLive });
   }

@@ -1,15 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GetFlowsResponse } from '../../flow/api.ts';
+import { sampleFlow } from '../../flow/testing/sample-flow.ts';
 import { formatTime } from '../../flow/time.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { VirtualClock } from '../../telemetry/virtual-clock.ts';
 import { mergeByTime } from './merge-by-time.ts';
 
+const timeAt = (ms: number) => formatTime(BigInt(ms) * 1_000_000n);
+
 const rowAt = (ms: number, node: string): GetFlowsResponse => ({
+  flow: sampleFlow({ time: timeAt(ms) }),
+  ...{ node_name: node, time: timeAt(ms) },
+});
+
+const lossAt = (ms: number, node: string): GetFlowsResponse => ({
   lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '1' },
-  node_name: node,
-  time: formatTime(BigInt(ms) * 1_000_000n),
+  ...{ node_name: node, time: timeAt(ms) },
 });
 
 async function* stream(times: readonly number[], node: string): AsyncGenerator<GetFlowsResponse, void, void> {
@@ -122,6 +129,16 @@ describe('mergeByTime, of streams that end', () => {
         expect(merged).toEqual(expected.map(({ ms, node }) => `${ms} ${node}`));
       }),
     );
+  });
+
+  it('leaves flows in order around a loss, which is told of later than it happened', async () => {
+    async function* lossy(): AsyncGenerator<GetFlowsResponse, void, void> {
+      yield* [rowAt(1, 'a'), lossAt(9, 'a'), rowAt(3, 'a')];
+    }
+    const seen: string[] = [];
+    for await (const { flow, time } of mergeByTime([lossy(), stream([2, 4], 'b')], ended))
+      seen.push(`${flow === undefined ? 'loss' : 'flow'} ${Date.parse(time)}`);
+    expect(seen).toEqual(['flow 1', 'loss 9', 'flow 2', 'flow 3', 'flow 4']);
   });
 
   it('throws what a stream throws', async () => {
