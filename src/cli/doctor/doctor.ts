@@ -4,6 +4,7 @@ import { lintManifests } from '../../doctor/lint/lint-manifests.ts';
 import { formatReport, formatReportJson } from '../../doctor/report/format-report.ts';
 import type { Report } from '../../doctor/report/report.ts';
 import { AppError } from '../../fault/app-error.ts';
+import { systemClock } from '../../telemetry/clock.ts';
 import type { Command } from '../main.ts';
 import {
   collectWhole,
@@ -80,7 +81,8 @@ function reportOf({ file, helmValues = [], pod, timeout, ...flags }: Flags): Pro
     warn('without root a node tells little of itself: run it with sudo to see all');
   return doctorOfThisMachine({
     ...flags,
-    timeoutSeconds: timeout,
+    // It is for the command as somebody waits for it, and that has been starting for a while.
+    timeoutSeconds: Math.max(1, timeout - systemClock.monotonicMs() / 1000),
     ...(helmValues.length === 0 ? {} : { helmValues }),
     ...(pod === undefined ? {} : { pod: pod.includes('/') ? pod : `default/${pod}` }),
   });

@@ -45,7 +45,7 @@ export interface LookedAt {
 /** A process has to start, to look and to wait for probes that nobody answers; and then to be asked for flows. */
 const LOOK_MS = 6500;
 const PROBE_MS = 2500;
-const FLOWS_MS = 2500;
+const FLOWS_MS = 4000;
 const SOURCES_MS = 2000;
 const SUM_MS = 2500;
 /** Probes of a node that was quicker to start are older than the question of what became of them. */

@@ -44,7 +44,8 @@ export interface ServeNodeOptions {
 const AGENT_MS = 2000;
 /** What other tools of the node may take: nft, iptables, kube-proxy's port. */
 const TOOLS_MS = 4000;
-const FLOWS_MS = 1500;
+/** A log of a busy node has tens of thousands of flows of the last seconds to be looked through. */
+const FLOWS_MS = 3000;
 /** Longer than a healthy answer takes. */
 const QUIET_MS = 400;
 /** Agents empty the kernel's ring four times a second (event-reader.ts): what was sent just now is not in their log yet. */
