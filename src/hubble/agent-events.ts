@@ -12,10 +12,15 @@ export interface AgentEvent {
 export function fromWireEvent({ agent_event: event, node_name: node, time }: WireMessage): AgentEvent {
   const rest = isMessage(time) ? (fromWireTime(time) ?? '') : '';
   return {
-    ...(event === undefined ? {} : { agent_event: withTimes(event) }),
+    ...(isMessage(event) ? { agent_event: withTimes(plain(event)) } : {}),
     node_name: typeof node === 'string' ? node : '',
     time: rest,
   };
+}
+
+/** The library says beside the fields which of them it is. */
+function plain({ notification: _, ...event }: Record<string, unknown>): Record<string, unknown> {
+  return event;
 }
 
 function withTimes(value: unknown): unknown {

@@ -120,6 +120,22 @@ describe('openFlowSource', { timeout: 60_000 }, () => {
     await following;
   });
 
+  it('asks one agent for what it did', async () => {
+    await startAgent('k8s-w1');
+    await startAgent('k8s-w2');
+    expect((await open()).client).toBeUndefined();
+    const { client } = await open('k8s-w2');
+    const events: unknown[] = [];
+    const signal = new AbortController().signal;
+    for await (const event of client?.events('agent-events', { number: 1000 }, signal) ?? [])
+      events.push(event);
+    const time = expect.stringMatching(/^\d{4}-.*Z$/);
+    expect(events[0]).toEqual({
+      agent_event: { type: 'AGENT_STARTED', agent_start: { time } },
+      ...{ node_name: 'k8s-w2', time },
+    });
+  });
+
   it('says which agents serve no Hubble, and does without them while another does', async () => {
     await startAgent('k8s-w1', false);
     await expect(open()).rejects.toMatchObject({

@@ -22,7 +22,8 @@ export async function printEvents(what: 'agent-events' | 'debug-events', flags: 
     if (client === undefined)
       throw new AppError(
         'HUBBLE_UNSUPPORTED',
-        `Cannot observe ${what}: several agents are here, and they are one node's: received no --node`,
+        `Cannot observe ${what}: several agents are here, and events are one node's: received no --node`,
+        { hint: 'Name the node with --node' },
       );
     const { follow = false, last = 0, all = false } = flags;
     const number = all ? ALL : last === 0 && !follow ? DEFAULT_LAST : last;
