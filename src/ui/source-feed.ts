@@ -4,7 +4,7 @@
  * than a page is worth, only those of one part of each second are asked for (`../flow/sample.ts`), and counted for all.
  */
 import { errorCode, errorText } from '../fault/app-error.ts';
-import type { GetFlowsRequest } from '../flow/api.ts';
+import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import { SampleGovernor } from './sample-governor.ts';
 import type { Traffic } from './traffic/traffic.ts';
@@ -72,7 +72,7 @@ export class SourceFeed {
         this.#spec.traffic.sampleOneIn(this.#oneIn);
         for await (const response of this.#spec.source.flows(this.#request(), signal)) {
           delayMs = FIRST_RETRY_MS;
-          if (response.flow !== undefined) this.#governor.count(1);
+          this.#governor.count(weightOf(response));
           this.#spec.traffic.see(response);
         }
         if (signal.aborted) continue;
@@ -125,4 +125,13 @@ export class SourceFeed {
       });
     });
   }
+}
+
+/** A packet is told as one to five flows. */
+const FLOWS_A_PACKET = 3;
+
+/** What was not read in time was too much, too: whoever counts only what came would never ask for less. */
+function weightOf({ flow, lost_events: lost }: GetFlowsResponse): number {
+  if (flow !== undefined) return 1;
+  return lost?.source === 'HUBBLE_RING_BUFFER' ? FLOWS_A_PACKET * (Number(lost.num_events_lost) || 0) : 0;
 }
