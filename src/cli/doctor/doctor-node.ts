@@ -24,7 +24,7 @@ interface Flags {
 export const run: Command = async (args) => {
   const program = createProgram('zerohop doctor-node', 'What zerohop doctor starts on a node.')
     .option('--server <socket>', "the node's agent; else it is looked for")
-    .option('--hook-directory <path>', 'where its agent pins its links', '/sys/fs/bpf/zerohop')
+    .option('--hook-directory <path>', 'what its agent was given as --bpf-directory', '/sys/fs/bpf/zerohop')
     .option('--shares-machine', 'other nodes are on this machine, too')
     .action(serve);
   return (await runProgram(program, args)) ?? 0;

@@ -36,7 +36,7 @@ export const d19: Fault = {
     severity: 'broken',
     object: 'NetworkPolicy default/only-dns',
     says: [
-      /Pod default\/netshoot: UDP and TCP to port 53 of DaemonSet kube-system\/node-local-dns is not allowed/,
+      /Pod default\/netshoot: (UDP and TCP|TCP and UDP) to port 53 of DaemonSet kube-system\/node-local-dns is not allowed/,
     ],
   },
   verdict: { pod: CLIENT, is: 'BROKEN', because: 'D19' },
