@@ -27,8 +27,8 @@ export interface SumFlowsOptions {
 }
 
 const WINDOW_MS = 10 * 60_000;
-/** Messages and arrivals together; a node with a thousand queries a second has some seconds of them, which is enough. */
-const MOST_FLOWS = 10_000;
+/** Messages and arrivals together; of a node with a thousand queries a second that is the last second or two. */
+const MOST_FLOWS = 5_000;
 
 /** By node, of every source that there is. */
 export async function sumFlows(
