@@ -85,8 +85,12 @@ function stale(node: string, { entries }: ConntrackFact, site: Site): readonly F
       .flatMap(({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses)),
   );
   const dead = entries.filter(
-    ({ destination, replySource }) =>
-      asked.has(destination) && replySource !== destination && !alive.has(replySource),
+    ({ destination, replySource, protocol, unreplied }) =>
+      asked.has(destination) &&
+      replySource !== destination &&
+      !alive.has(replySource) &&
+      // What is left of TCP after its end waits for nobody, and a new connection has a port of its own.
+      (protocol === 'UDP' || unreplied),
   );
   return dead.length === 0 ? [] : [staleFinding(node, dead)];
 }

@@ -12,7 +12,7 @@ export const d15: Fault = {
   args: [],
   async build(lab, keep) {
     for (const node of NODES) keep(lab.flowsToForget(node));
-    keep(() => lab.forgetConnections(WORKER));
+    for (const { name } of NODES) keep(() => lab.forgetConnections(name));
     keep(await lab.withoutPolicy());
     // Servers on the worker answer without a wire.
     keep(await lab.objects.remove('/api/v1/namespaces/kube-system/pods/coredns-674b8bbfcf-vm5mq'));

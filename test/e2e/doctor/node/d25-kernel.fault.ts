@@ -22,9 +22,9 @@ export const d25: Fault = {
     if (node === undefined) throw new Error(`There is no ${path}`);
     const owner = insideNamespace(node, () => {
       const ifindex = findInterface(podInterface('netshoot'))?.ifindex ?? 0;
-      return hangByTcx(ifindex, { name: 'cil_from_contain', verdict: NEXT, place: 'last' });
+      return hangByTcx(ifindex, { name: 'cil_from_pod', verdict: NEXT, place: 'last' });
     });
     keep(() => owner?.close());
   },
-  finds: { severity: 'info', node: WORKER, says: [/ingress: cil_from_contain \(tcx\) runs after zerohop/] },
+  finds: { severity: 'info', node: WORKER, says: [/ingress: cil_from_pod \(tcx\) runs after zerohop/] },
 };
