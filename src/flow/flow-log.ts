@@ -6,6 +6,7 @@ import { recordTimeNs, toPacketEvent } from '../datapath/packet-record.ts';
 import type { GetFlowsResponse } from './api.ts';
 import type { LoggedPacket, PacketLog } from './capture/packet-log.ts';
 import type { Expander } from './expand/expand.ts';
+import { glanceAt, type PacketGlance } from './glance.ts';
 import { formatTime } from './time.ts';
 
 /** What one number of the log stands for: a packet's flows, oldest first, or a word that packets were lost. */
@@ -23,8 +24,8 @@ export interface FlowLog {
   readonly oldest: number;
   /** Nothing for a row that is gone or not yet there. */
   row(sequence: number): FlowRow | undefined;
-  /** When the packet of a row was seen, or the query whose answer it is; costs much less than its flows. Nothing: no packet. */
-  askedNs(sequence: number): bigint | undefined;
+  /** What the packet of a row shows without its flows; good until the next row. Nothing: no packet. */
+  glance(sequence: number): PacketGlance | undefined;
   /** Calls `wake` once, at the next row; returns the way to stop waiting. */
   onNext(wake: () => void): () => void;
 }
@@ -43,7 +44,7 @@ export const NO_FLOWS: FlowLog = {
   next: 0,
   oldest: 0,
   row: () => undefined,
-  askedNs: () => undefined,
+  glance: () => undefined,
   onNext: () => () => undefined,
 };
 
@@ -88,11 +89,10 @@ export class RecordedFlows implements FlowLog {
     return row;
   }
 
-  askedNs(sequence: number): bigint | undefined {
+  glance(sequence: number): PacketGlance | undefined {
     const packet = this.#packets.at(sequence);
     if (packet === undefined || packet.lost > 0) return undefined;
-    const seenNs = this.#options.wallNs(recordTimeNs(packet.memory, packet.at));
-    return packet.latencyNs > 0 ? seenNs - BigInt(Math.round(packet.latencyNs)) : seenNs;
+    return glanceAt(packet, this.#options.wallNs(recordTimeNs(packet.memory, packet.at)));
   }
 
   #packetRow(sequence: number, packet: LoggedPacket): FlowRow {

@@ -10,6 +10,7 @@ import { compileFilters } from './filter/compile-filters.ts';
 import type { FlowPredicate } from './filter/field-compiler.ts';
 import type { NarrowOptions } from './filter/narrow.ts';
 import type { FlowLog, FlowRow } from './flow-log.ts';
+import { compileGlance, type GlanceFilter } from './glance.ts';
 import { createSample } from './sample.ts';
 import { formatTime, parseTime } from './time.ts';
 import type { Turns } from './turns.ts';
@@ -25,6 +26,8 @@ export interface FlowQuery {
   readonly untilNs?: bigint;
   /** By the time of a packet's query, before its flows are put together; absent: every packet. */
   readonly isSampled?: (askedNs: bigint) => boolean;
+  /** Absent: any packet may have flows that match. */
+  readonly isPossible?: GlanceFilter;
 }
 
 /** Hubble's own default when a request gives no bound at all is everything; the CLI asks for 20 itself. */
@@ -46,6 +49,7 @@ export function parseFlowsRequest(
   const oneIn = request.narrow?.one_in;
   const matches = compileFilters(request, narrowing);
   if (!matches.ok) return matches;
+  const isPossible = compileGlance(request.whitelist);
   return ok({
     matches: matches.value,
     follow,
@@ -54,6 +58,7 @@ export function parseFlowsRequest(
     ...(sinceNs === undefined ? {} : { sinceNs }),
     ...(untilNs === undefined || follow ? {} : { untilNs }),
     ...(oneIn === undefined ? {} : { isSampled: createSample(oneIn) }),
+    ...(isPossible === undefined ? {} : { isPossible }),
   });
 }
 
@@ -99,7 +104,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
     }
     const lost = losses.due();
     if (lost !== undefined) yield lost;
-    const row = sampledRow(log, cursor, query);
+    const row = rowAskedFor(log, cursor, query);
     cursor++;
     if (row === undefined || !inWindow(row.timeNs, query)) continue;
     for (const response of row.responses) {
@@ -116,10 +121,18 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   }
 }
 
-/** Rows that tell of losses are in every sample. */
-function sampledRow(log: FlowLog, sequence: number, { isSampled }: FlowQuery): FlowRow | undefined {
-  const askedNs = isSampled === undefined ? undefined : log.askedNs(sequence);
-  return askedNs !== undefined && isSampled?.(askedNs) === false ? undefined : log.row(sequence);
+/** Nothing where a look at the packet says that its flows are not asked for; rows that tell of losses always are. */
+function rowAskedFor(log: FlowLog, sequence: number, query: FlowQuery): FlowRow | undefined {
+  const glance = isLookedAtFirst(query) ? log.glance(sequence) : undefined;
+  if (glance === undefined) return log.row(sequence);
+  if (!inWindow(glance.timeNs, query)) return undefined;
+  if (query.isSampled?.(glance.askedNs) === false) return undefined;
+  return query.isPossible?.(glance) === false ? undefined : log.row(sequence);
+}
+
+/** Whoever asks for all need not look twice. */
+function isLookedAtFirst({ isSampled, isPossible, sinceNs, untilNs }: FlowQuery): boolean {
+  return (isSampled ?? isPossible ?? sinceNs ?? untilNs) !== undefined;
 }
 
 function inWindow(timeNs: bigint, query: FlowQuery): boolean {
@@ -146,7 +159,7 @@ async function startOf(now: number, { log, query, signal, turns, client }: ReadO
   while (found < query.number && sequence > log.oldest && !signal.aborted) {
     if (turn.isOver) turn = await turns.take(client);
     sequence--;
-    found += countMatches(sampledRow(log, sequence, query), query);
+    found += countMatches(rowAskedFor(log, sequence, query), query);
   }
   turn.end();
   return { sequence, skip: Math.max(0, found - query.number) };

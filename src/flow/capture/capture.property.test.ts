@@ -1,45 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { PacketEvent } from '../../datapath/datapath.ts';
 import type { Flow } from '../api.ts';
-import { ANSWER, CACHE, CLIENT, COREDNS, packet, peer, QUERY, VIP } from '../testing/sample-packet.ts';
+import { anyPacket } from '../testing/any-packet.ts';
 import { TestNode } from '../testing/test-node.ts';
-
-const framed = (...messages: Uint8Array[]) =>
-  Uint8Array.from(messages.flatMap((each) => [each.length >> 8, each.length & 0xff, ...each]));
-const HOST = peer('192.168.10.101', 5000);
-const SIX = peer('fd00::5', 41022);
-const SIX_SERVER = peer('fd00::53', 5353);
-
-const event: fc.Arbitrary<PacketEvent> = fc
-  .record({
-    hook: fc.constantFrom('from-endpoint' as const, 'to-endpoint' as const),
-    verdict: fc.constantFrom(
-      'forwarded' as const,
-      'redirected' as const,
-      'restored' as const,
-      'fell-back' as const,
-    ),
-    protocol: fc.constantFrom('UDP' as const, 'TCP' as const),
-    source: fc.constantFrom(CLIENT, HOST, CACHE, COREDNS, VIP),
-    destination: fc.constantFrom(CLIENT, HOST, CACHE, COREDNS, VIP),
-    translated: fc.constantFrom(undefined, CACHE, VIP),
-    payload: fc.constantFrom(QUERY, ANSWER, framed(QUERY), framed(QUERY, ANSWER), ANSWER.subarray(0, 20)),
-    dropped: fc.constantFrom(undefined, undefined, 'node' as const, 'pod' as const),
-    six: fc.boolean(),
-    cut: fc.nat(3),
-    tcpFlags: fc.nat(255),
-  })
-  .map(({ translated, payload, cut, six, dropped, ...fields }) =>
-    packet({
-      ...fields,
-      ...(six && { source: SIX, destination: SIX_SERVER }),
-      ...(translated === undefined ? {} : { translated: six ? SIX_SERVER : translated, deliveredIfindex: 9 }),
-      ...(dropped !== undefined && { verdict: 'dropped', drop: { reason: 12, place: dropped } }),
-      payload: payload.subarray(0, payload.length - cut),
-      payloadLength: payload.length,
-    }),
-  );
 
 /** As Hubble's handlers do (cilium `pkg/hubble/metrics`): of what was forwarded, and is known to be no reply. */
 function portsOf({ verdict, is_reply, l4 }: Flow): readonly string[] {
@@ -75,7 +38,7 @@ const flags = ({ recorder }: TestNode) =>
 
 it('counts as many flows of a packet as are told of it, and each message once', () => {
   fc.assert(
-    fc.property(fc.array(event, { maxLength: 20 }), (events) => {
+    fc.property(fc.array(anyPacket, { maxLength: 20 }), (events) => {
       const node = new TestNode();
       const told = events.map((each) => node.see(each));
       expect(node.packets.flowsEver).toBe(told.flat().length);
