@@ -16,7 +16,7 @@ export type Mend = () => void | Promise<void>;
 
 type Json = Readonly<Record<string, unknown>>;
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 const POLL_MS = 50;
 
 export class ClusterObjects {
