@@ -1,7 +1,7 @@
 /**
  * A verdict for each pod by what became of its probes: ENTERED when all were given to a cache on its own node, BROKEN when
- * one got no answer, BYPASSED when one was answered by somebody else. Where an answer came from nobody saw, there is no
- * verdict.
+ * one got no answer, or only the server's word that it failed, BYPASSED when one was answered by somebody else. Where an
+ * answer came from nobody saw, there is no verdict.
  */
 import type { ObjectKey } from '../cluster/rows.ts';
 import { formatAddressPort } from '../net/port.ts';
@@ -9,6 +9,7 @@ import type { Finding } from './check.ts';
 import type { PodVerdict, Verdict } from './report/report.ts';
 import type { ProbeStep, ProbeTrail } from './site/agent-facts.ts';
 import { isKnown, knownOr } from './site/known.ts';
+import { isServed } from './site/probe-answer.ts';
 import type { NodeSite, Site } from './site/site.ts';
 
 /** `findings`: what hurts most first. */
@@ -26,8 +27,8 @@ interface Judging {
 }
 
 function judgePod(site: NodeSite, { pod, probes, findings }: Judging): PodVerdict {
-  const answered = probes.filter(({ outcome }) => outcome === 'answered');
-  const lost = probes.filter(({ outcome }) => outcome !== 'answered');
+  const answered = probes.filter(isServed);
+  const lost = probes.filter((probe) => !isServed(probe));
   const entered = answered.filter(({ server }) => server?.cache === true);
   const elsewhere = answered.filter(({ server }) => server !== undefined && !server.cache);
   const node = site.name;
@@ -115,13 +116,13 @@ function unseenText(probe: ProbeTrail): string {
 }
 
 function lostText(probe: ProbeTrail): string {
+  if (probe.outcome === 'answered') return `to ${targetText(probe)}: ${probe.rcode} by ${serverText(probe)}`;
   const last = probe.steps.at(-1);
   const seen = last === undefined ? '' : `; last seen: ${stepText(last)}`;
   return `to ${targetText(probe)}: ${OUTCOMES[probe.outcome]}${seen}`;
 }
 
-const OUTCOMES: Readonly<Record<ProbeTrail['outcome'], string>> = {
-  answered: 'answered',
+const OUTCOMES: Readonly<Record<Exclude<ProbeTrail['outcome'], 'answered'>, string>> = {
   refused: 'connection refused',
   timeout: 'no answer',
   unreachable: 'could not leave the pod',

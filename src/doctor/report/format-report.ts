@@ -119,7 +119,7 @@ function sentText(pods: readonly PodVerdict[]): string {
     `${entered} entered the node's cache`,
     ...(elsewhere === 0 ? [] : [`${elsewhere} were answered elsewhere`]),
     ...(unseen === 0 ? [] : [`${unseen} were answered by nobody knows whom`]),
-    ...(lost === 0 ? [] : [`${lost} got no answer`]),
+    ...(lost === 0 ? [] : [`${lost} were not answered, or with an error`]),
   ];
   return `  sent ${sent} tagged probes from ${countText(pods.length, 'pod')}  ->  ${counts.join(', ')}`;
 }

@@ -9,6 +9,7 @@ import { dnsPicture } from '../../picture/dns-picture.ts';
 import { redirectPolicyYaml } from '../../picture/redirects.ts';
 import type { ProbeTrail } from '../../site/agent-facts.ts';
 import { knownOr } from '../../site/known.ts';
+import { isRefusedByWord, isServed } from '../../site/probe-answer.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
 import { shellWord } from '../shell-word.ts';
 
@@ -88,8 +89,8 @@ function redirectFix(site: Site, caches: readonly NodeCache[]): Fix {
 /** Each node once for each way to fail, so that a node whose DNS is dead is one finding and not one per pod. */
 function lost({ name, agent }: NodeSite): readonly Finding[] {
   const probes = knownOr(agent.probes, []);
-  const failed = probes.filter(({ outcome }) => outcome !== 'answered');
-  const groups = Map.groupBy(failed, ({ outcome, target }) => `${outcome} ${target}`);
+  const failed = probes.filter((probe) => !isServed(probe) || isRefusedByWord(probe));
+  const groups = Map.groupBy(failed, (probe) => `${endOf(probe)} ${probe.target}`);
   return [...groups.values()].flatMap((group): readonly Finding[] => {
     const [first] = group;
     if (first === undefined) return [];
@@ -97,15 +98,15 @@ function lost({ name, agent }: NodeSite): readonly Finding[] {
     return [
       {
         id: 'D01',
-        severity: 'broken',
+        severity: isRefusedByWord(first) ? 'warning' : 'broken',
         title: TITLES[outcome],
         node: name,
         ...(new Set(group.map((probe) => probe.client)).size === 1 ? { pod: client } : {}),
         evidence: [
-          `${group.length} of ${probes.length} probes to ${target}: ${outcome}`,
+          `${group.length} of ${probes.length} probes to ${target}: ${endOf(first)}`,
           ...summed(group, lostText),
         ],
-        cause: CAUSES[outcome],
+        cause: isRefusedByWord(first) ? CAUSE_OF_REFUSED : CAUSES[outcome],
         fix: { kind: 'command', text: lostFix(first) },
       },
     ];
@@ -114,40 +115,50 @@ function lost({ name, agent }: NodeSite): readonly Finding[] {
 
 type Outcome = ProbeTrail['outcome'];
 
+/** `SERVFAIL` of an answer, else what came instead of one. */
+function endOf({ outcome, rcode }: ProbeTrail): string {
+  return outcome === 'answered' ? (rcode ?? outcome) : outcome;
+}
+
 const TITLES: Readonly<Record<Outcome, string>> = {
-  answered: d01.title,
+  answered: 'Queries of pods are answered with an error',
   refused: 'Queries of pods are refused',
   timeout: 'Queries of pods get no answer',
   unreachable: 'Pods cannot send their queries',
 };
 const CAUSES: Readonly<Record<Outcome, string>> = {
-  answered: '',
+  answered:
+    'the server that is asked works and cannot answer: whom it asks itself is gone, or does not answer it',
   refused:
     'the packets end at an address where nobody listens: something sends them to a cache that does not serve',
   timeout: 'queries or their answers are dropped on the way, or the server that gets them is dead',
   unreachable: "the pod's own network does not let them out: no route, or a rule that drops what it sends",
 };
 
+const CAUSE_OF_REFUSED =
+  "the server has no zone of the cluster's name, or a rule for names (a DNS proxy of the CNI) that the probe's is not among; names that it knows may work";
+
 function lostText(probe: ProbeTrail): string {
-  const { client, protocol, outcome, target, targetPort, steps } = probe;
+  const { client, protocol, target, targetPort, steps } = probe;
   const last = steps.at(-1);
   const seen =
     last === undefined
       ? ''
       : `; last seen at ${last.hook}: ${last.verdict}${last.reason === undefined ? '' : `, ${last.reason}`}`;
-  return `${client} by ${protocol} to ${formatAddressPort(target, targetPort)}: ${outcome}${seen}`;
+  return `${client} by ${protocol} to ${formatAddressPort(target, targetPort)}: ${endOf(probe)}${seen}`;
 }
 
 /** What shows most: for what never left, the pod's own rules; for everything else the packets. */
-function lostFix({ outcome, client, target }: ProbeTrail): string {
+function lostFix({ outcome, client, target, rcode }: ProbeTrail): string {
   const [namespace = '', name = ''] = client.split('/');
   if (outcome === 'unreachable')
     return [
       `kubectl exec -n ${shellWord(namespace)} ${shellWord(name)} -- ip route get ${shellWord(target)}`,
       `kubectl get networkpolicy -n ${shellWord(namespace)}`,
     ].join('\n');
+  const which = outcome === 'answered' && rcode !== undefined ? ` --rcode ${shellWord(rcode)}` : '';
   return [
-    `zerohop observe --pod ${shellWord(client)} --port 53 --last 20`,
+    `zerohop observe --pod ${shellWord(client)} --port 53${which} --last 20`,
     `kubectl get endpointslices -A -l k8s-app=kube-dns -o wide`,
   ].join('\n');
 }

@@ -89,6 +89,27 @@ describe('d01', () => {
     expect(found[0]?.pod).toBeUndefined();
   });
 
+  it('takes an answer that says it failed for none, wherever it came from', async () => {
+    const report = await run([cached, { ...cached, rcode: 'SERVFAIL' }]);
+    expect(report).toMatchObject({
+      exitCode: 1,
+      findings: [{ id: 'D01', severity: 'broken', title: 'Queries of pods are answered with an error' }],
+      pods: [{ verdict: 'BROKEN', entered: 1, lost: 1, because: 'D01' }],
+    });
+    expect(report.pods[0]?.evidence).toEqual([
+      '1 UDP to 10.96.0.10:53: SERVFAIL by kube-system/node-local-dns-w1',
+    ]);
+  });
+
+  it('tells of a server that refuses by its word, which may refuse this name alone', async () => {
+    const report = await run([{ ...cached, rcode: 'REFUSED' }]);
+    expect(report).toMatchObject({
+      exitCode: 1,
+      findings: [{ id: 'D01', severity: 'warning' }],
+      pods: [{ verdict: 'ENTERED' }],
+    });
+  });
+
   it('cannot tell without probes', async () => {
     const report = await runChecks(liveSite({ manifests: WITH_CACHE }), [d01]);
     expect(report).toMatchObject({ findings: [], exitCode: 2, blind: [{ id: 'D01', node: NODE }] });
