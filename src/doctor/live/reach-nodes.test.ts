@@ -9,11 +9,12 @@ const node = (name: string, ip: string) =>
     ...{ apiVersion: 'v1', kind: 'Node', metadata: { name } },
     status: { addresses: [{ type: 'InternalIP', address: ip }] },
   });
-const agent = (name: string, on: string) =>
+const agent = (name: string, on: string, hostNetwork = true) =>
   JSON.stringify({
     ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'dns' } },
     spec: {
       nodeName: on,
+      hostNetwork,
       containers: [{ name: 'agent', image: 'registry.example/zerohop:1.2', command: ['zerohop', 'agent'] }],
     },
     status: { phase: 'Running', podIP: '192.0.2.1' },
@@ -54,6 +55,11 @@ describe('reachNodes', () => {
     ]);
     expect(notLookedAt.map((one) => one.node)).toEqual(['w1', 'w3']);
     expect(notLookedAt[0]?.reason).toContain('run zerohop doctor on it');
+  });
+
+  it('asks no pod that somebody made look like an agent', () => {
+    const site = siteOf(node('w2', '192.0.2.12'), agent('a-0', 'w2', false));
+    expect(reachNodes(site, ways())).toMatchObject({ reaches: [], notLookedAt: [{ node: 'w2' }] });
   });
 
   it('says the command where there is no kubectl', () => {

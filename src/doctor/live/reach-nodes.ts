@@ -4,6 +4,7 @@
  */
 import { objectKey } from '../../cluster/rows.ts';
 import type { Ip } from '../../net/ip.ts';
+import { shellWord } from '../checks/shell-word.ts';
 import type { NotLookedAt } from '../report/report.ts';
 import type { PodFact } from '../site/cluster-facts.ts';
 import { isKnown, knownOr } from '../site/known.ts';
@@ -85,10 +86,14 @@ interface AgentPod {
   readonly container: string;
 }
 
-/** A doctor's own pod (deploy/kustomize/overlays/doctor) may look into pods; an agent's sees what an agent sees. */
+/**
+ * A doctor's own pod (deploy/kustomize/overlays/doctor) may look into pods; an agent's sees what an agent sees. Only one on
+ * the host's network sees the node, and only one that the operator trusts may be there: anybody who may make a pod can give
+ * it our labels, and would tell us what to find and what to run.
+ */
 function agentOn({ cluster }: Site, node: string): AgentPod | undefined {
   const here = knownOr(cluster.pods, []).filter(
-    (pod) => pod.nodeName === node && pod.phase === 'Running' && !pod.deleting,
+    (pod) => pod.nodeName === node && pod.phase === 'Running' && !pod.deleting && pod.hostNetwork,
   );
   for (const containerOf of [doctorContainer, agentContainer]) {
     for (const pod of here) {
@@ -132,7 +137,8 @@ function isUnknownNode({ cluster }: Site, node: string): NotLookedAt | undefined
 function whyNot(node: string, agent: AgentPod | undefined, { kubectl }: Ways): NotLookedAt {
   if (agent === undefined)
     return { node, reason: 'it is another machine and has no agent; run zerohop doctor on it, as root' };
-  const command = `kubectl -n ${agent.namespace} exec ${agent.name} -c ${agent.container} -- zerohop doctor`;
+  const [namespace, pod, container] = [agent.namespace, agent.name, agent.container].map(shellWord);
+  const command = `kubectl -n ${namespace} exec ${pod} -c ${container} -- zerohop doctor`;
   const reason =
     kubectl === undefined
       ? 'it is another machine, and there is no kubectl here to reach it with'
