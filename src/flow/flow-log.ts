@@ -6,7 +6,7 @@ import { recordTimeNs, toPacketEvent } from '../datapath/packet-record.ts';
 import type { GetFlowsResponse } from './api.ts';
 import type { LoggedPacket, PacketLog } from './capture/packet-log.ts';
 import type { Expander } from './expand/expand.ts';
-import { glanceAt, type PacketGlance } from './glance.ts';
+import { glanceAt, type PacketGlance } from './filter/glance.ts';
 import { formatTime } from './time.ts';
 
 /** What one number of the log stands for: a packet's flows, oldest first, or a word that packets were lost. */
@@ -106,15 +106,20 @@ export class RecordedFlows implements FlowLog {
     return { timeNs, responses: flows.map((flow) => ({ flow, node_name: nodeName, time })) };
   }
 
-  /** Nobody knows when they were lost: after the packet before. */
+  /** Nobody knows when they were lost: after the packet before; when that is gone, before the next. */
   #lossRow(sequence: number, count: number): FlowRow {
-    const before = this.#packets.at(sequence - 1);
-    const event = before && toPacketEvent(before.memory, before.at, before.length);
-    const timeNs = this.#options.wallNs(event?.timeNs ?? this.#options.nowNs());
+    const seenNs = this.#seenNs(sequence - 1) ?? this.#seenNs(sequence + 1);
+    const timeNs = this.#options.wallNs(seenNs ?? this.#options.nowNs());
     const lost_events = { source: 'PERF_EVENT_RING_BUFFER', num_events_lost: String(count) } as const;
     return {
       timeNs,
       responses: [{ lost_events, node_name: this.#options.nodeName, time: formatTime(timeNs) }],
     };
+  }
+  /** CLOCK_MONOTONIC; nothing where there is no packet. */
+  #seenNs(sequence: number): bigint | undefined {
+    const packet = this.#packets.at(sequence);
+    if (packet === undefined || packet.lost > 0) return undefined;
+    return recordTimeNs(packet.memory, packet.at);
   }
 }

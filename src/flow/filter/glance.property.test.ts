@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { systemClock } from '../telemetry/clock.ts';
-import type { FlowFilter, GetFlowsRequest, GetFlowsResponse } from './api.ts';
-import { compileFilters } from './filter/compile-filters.ts';
-import { parseFlowsRequest, readFlows } from './read-flows.ts';
-import { anyPacket } from './testing/any-packet.ts';
-import { TestNode } from './testing/test-node.ts';
-import { formatTime, parseTime } from './time.ts';
-import { Turns } from './turns.ts';
+import { systemClock } from '../../telemetry/clock.ts';
+import type { FlowFilter, GetFlowsRequest, GetFlowsResponse } from '../api.ts';
+import { parseFlowsRequest, readFlows } from '../read-flows.ts';
+import { anyPacket } from '../testing/any-packet.ts';
+import { TestNode } from '../testing/test-node.ts';
+import { formatTime, parseTime } from '../time.ts';
+import { Turns } from '../turns.ts';
+import { compileFilters } from './compile-filters.ts';
 
 const address = fc.constantFrom(
   '172.20.1.5',

@@ -3,10 +3,10 @@
  * for history wants few of very many packets, and a look costs a hundredth of their flows. A look only ever says that none of
  * a packet's flows can be meant: what it lets pass is judged flow by flow.
  */
-import { RECORD_AT } from '../datapath/packet-record.ts';
-import { ipMappedBytes, parseIp } from '../net/ip.ts';
-import type { FlowFilter } from './api.ts';
-import type { LoggedPacket } from './capture/packet-log.ts';
+import { RECORD_AT } from '../../datapath/packet-record.ts';
+import { ipMappedBytes, parseIp } from '../../net/ip.ts';
+import type { FlowFilter } from '../api.ts';
+import type { LoggedPacket } from '../capture/packet-log.ts';
 
 export interface PacketGlance {
   /** When it was seen, nanoseconds since the epoch. */
