@@ -150,7 +150,7 @@ function portAt(bytes: Uint8Array, at: number): number {
 
 const NAMES_MAX_AGE_MS = 1000;
 
-/** Interface names by index; the list is taken from the datapath at most once a second, and when an index is new. */
+/** Interface names by index; the list is taken from the datapath when an index is new, at most once a second. */
 function createInterfaceNames(
   datapath: Pick<Datapath, 'interfaces'>,
   clock: Clock,

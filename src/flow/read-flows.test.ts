@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../telemetry/clock.ts';
+import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from './api.ts';
+import type { FlowRow } from './flow-log.ts';
 import { parseFlowsRequest, readFlows } from './read-flows.ts';
 import { FakeFlowLog } from './testing/fake-flow-log.ts';
 import { sampleFlow } from './testing/sample-flow.ts';
@@ -20,11 +21,16 @@ function fill(ring: FakeFlowLog, from: number, to: number): void {
   }
 }
 
-function open(ring: FakeFlowLog, request: GetFlowsRequest, signal = new AbortController().signal) {
+function open(
+  ring: FakeFlowLog,
+  request: GetFlowsRequest,
+  signal = new AbortController().signal,
+  clock: Clock = systemClock,
+) {
   const query = parseFlowsRequest(request);
   if (!query.ok) throw new Error(query.reason);
   return readFlows({
-    ...{ log: ring, query: query.value, nodeName: 'worker-1', clock: systemClock, signal },
+    ...{ log: ring, query: query.value, nodeName: 'worker-1', clock, signal },
     turns: new Turns(),
   });
 }
@@ -38,6 +44,17 @@ async function read(ring: FakeFlowLog, request: GetFlowsRequest): Promise<(numbe
 function label(response: GetFlowsResponse | undefined): number | string | undefined {
   if (response?.lost_events !== undefined) return `lost ${response.lost_events.num_events_lost}`;
   return response?.flow?.l4.UDP?.source_port;
+}
+
+const STANDING: Clock = { ...systemClock, monotonicMs: () => 0 };
+
+/** While its first row is looked at, three more come. */
+class BusyFlowLog extends FakeFlowLog {
+  override row(sequence: number): FlowRow | undefined {
+    const row = super.row(sequence);
+    if (this.next === 7) fill(this, 7, 10);
+    return row;
+  }
 }
 
 describe('readFlows', () => {
@@ -110,6 +127,48 @@ describe('readFlows', () => {
     const rows = [await slow.next(), await slow.next()].map((each) => label(each.value ?? undefined));
     expect(rows).toEqual(['lost 13', 14]);
     abort.abort();
+  });
+
+  it('tells all losses of who does not follow, the last at the end', async () => {
+    const ring = new FakeFlowLog(7);
+    fill(ring, 0, 7);
+    const stream = open(ring, {}, undefined, STANDING);
+    const rows = [label((await stream.next()).value ?? undefined)];
+    fill(ring, 7, 10);
+    rows.push(
+      label((await stream.next()).value ?? undefined),
+      label((await stream.next()).value ?? undefined),
+    );
+    fill(ring, 10, 12);
+    for await (const response of stream) rows.push(label(response));
+    expect(rows).toEqual([0, 'lost 2', 3, 5, 6, 'lost 1']);
+  });
+
+  it('ends where it was to end, though that is gone, too', async () => {
+    const ring = new FakeFlowLog(7);
+    fill(ring, 0, 7);
+    const stream = open(ring, {});
+    const rows = [label((await stream.next()).value ?? undefined)];
+    fill(ring, 7, 20);
+    for await (const response of stream) rows.push(label(response));
+    expect(rows).toEqual([0, 'lost 6']);
+  });
+
+  it('calls nothing lost that was there before reading began', async () => {
+    const ring = new FakeFlowLog(7);
+    fill(ring, 0, 7);
+    const rows = read(ring, {});
+    fill(ring, 7, 9);
+    expect(await rows).toEqual([2, 3, 4, 5, 6]);
+  });
+
+  it.each([
+    { name: 'calls nothing lost that is older than what was asked for', since: 6n, rows: [6] },
+    { name: 'calls lost what may have been asked for', since: 2n, rows: ['lost 2', 3, 4, 5, 6] },
+  ])('$name', async ({ since, rows }) => {
+    const ring = new BusyFlowLog(7);
+    fill(ring, 0, 7);
+    expect(await read(ring, { since: formatTime(since * SECOND) })).toEqual(rows);
   });
 
   it('never shows a follower a row twice, out of order, or unaccounted for', async () => {

@@ -8,9 +8,9 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from './api.ts';
 import { compileFilters } from './filter/compile-filters.ts';
 import type { FlowPredicate } from './filter/field-compiler.ts';
+import { compileGlance, type GlanceFilter } from './filter/glance.ts';
 import type { NarrowOptions } from './filter/narrow.ts';
 import type { FlowLog, FlowRow } from './flow-log.ts';
-import { compileGlance, type GlanceFilter } from './glance.ts';
 import { createSample } from './sample.ts';
 import { formatTime, parseTime } from './time.ts';
 import type { Turns } from './turns.ts';
@@ -90,7 +90,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   let turn = await turns.take(client);
   let { skip } = start;
   let sent = 0;
-  for (let cursor = start.sequence; !signal.aborted && cursor < end && sent < limit; ) {
+  for (let cursor = start.sequence ?? log.oldest; !signal.aborted && cursor < end && sent < limit; ) {
     if (turn.isOver) turn = await turns.take(client);
     if (cursor >= log.next) {
       turn.end();
@@ -98,12 +98,10 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
       turn = await turns.take(client);
       continue;
     }
-    if (cursor < log.oldest) {
-      losses.add(log.oldest - cursor);
-      cursor = log.oldest;
-    }
+    cursor = losses.overtaken(cursor, end);
     const lost = losses.due();
     if (lost !== undefined) yield lost;
+    if (cursor >= end) break;
     const row = rowAskedFor(log, cursor, query);
     cursor++;
     if (row === undefined || !inWindow(row.timeNs, query)) continue;
@@ -114,11 +112,13 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
           skip--;
           continue;
         }
-        if (sent++ >= limit) return;
+        if (sent++ >= limit) break;
       }
       yield response;
     }
   }
+  const untold = signal.aborted ? undefined : losses.rest();
+  if (untold !== undefined) yield untold;
 }
 
 /** Nothing where a look at the packet says that its flows are not asked for; rows that tell of losses always are. */
@@ -142,7 +142,8 @@ function inWindow(timeNs: bigint, query: FlowQuery): boolean {
 
 /** Where to begin: a row, and how many of the flows in it that match to leave out. */
 interface Start {
-  readonly sequence: number;
+  /** Absent: the oldest there is when reading begins. What went before was never asked for. */
+  readonly sequence?: number;
   readonly skip: number;
 }
 
@@ -151,9 +152,8 @@ const ALL = 2 ** 32;
 
 /** `since` beats `number` (spec hubble 6.4): the window then decides, and every row is looked at. */
 async function startOf(now: number, { log, query, signal, turns, client }: ReadOptions): Promise<Start> {
-  if (query.first || query.sinceNs !== undefined) return { sequence: log.oldest, skip: 0 };
-  if (query.number >= ALL) return { sequence: log.oldest, skip: 0 };
-  if (query.number === 0) return { sequence: query.follow ? now : log.oldest, skip: 0 };
+  if (query.first || query.sinceNs !== undefined || query.number >= ALL) return { skip: 0 };
+  if (query.number === 0) return query.follow ? { sequence: now, skip: 0 } : { skip: 0 };
   let turn = await turns.take(client);
   let [sequence, found] = [now, 0];
   while (found < query.number && sequence > log.oldest && !signal.aborted) {
@@ -185,25 +185,44 @@ function nextRow(log: FlowLog, signal: AbortSignal): Promise<void> {
 
 const LOSS_INTERVAL_MS = 1000;
 
-/** Sums what a reader missed and lets it out at most once a second. */
-function createLosses(options: ReadOptions): {
-  add(count: number): void;
+interface Losses {
+  /** Where a reader goes on that wants this row and those behind it, up to `end`. */
+  overtaken(cursor: number, end: number): number;
+  /** What is to be told now. */
   due(): GetFlowsResponse | undefined;
-} {
+  /** What is still to be told when the reader ends. */
+  rest(): GetFlowsResponse | undefined;
+}
+
+/** Sums what a reader missed of what it asked for and lets it out at most once a second. */
+function createLosses({ log, query, clock, nodeName }: ReadOptions): Losses {
   let missed = 0;
   let toldAtMs = Number.NEGATIVE_INFINITY;
+  const rest = (): GetFlowsResponse | undefined => {
+    if (missed === 0) return undefined;
+    toldAtMs = clock.monotonicMs();
+    const lost = { source: 'HUBBLE_RING_BUFFER', num_events_lost: String(missed) } as const;
+    missed = 0;
+    const time = formatTime(BigInt(Math.round(clock.nowMs())) * 1_000_000n);
+    return { lost_events: lost, node_name: nodeName, time };
+  };
   return {
-    add(count) {
-      missed += count;
+    overtaken(cursor, end) {
+      const { oldest } = log;
+      if (cursor >= oldest) return cursor;
+      const next = Math.min(oldest, end);
+      if (!isBeforeSince(log.row(oldest), query)) missed += next - cursor;
+      return next;
     },
     due() {
-      const nowMs = options.clock.monotonicMs();
-      if (missed === 0 || nowMs - toldAtMs < LOSS_INTERVAL_MS) return undefined;
-      toldAtMs = nowMs;
-      const lost = { source: 'HUBBLE_RING_BUFFER', num_events_lost: String(missed) } as const;
-      missed = 0;
-      const time = formatTime(BigInt(Math.round(options.clock.nowMs())) * 1_000_000n);
-      return { lost_events: lost, node_name: options.nodeName, time };
+      if (missed === 0 || clock.monotonicMs() - toldAtMs < LOSS_INTERVAL_MS) return undefined;
+      return rest();
     },
+    rest,
   };
+}
+
+/** Then so was all that went before it. */
+function isBeforeSince(row: FlowRow | undefined, { sinceNs }: FlowQuery): boolean {
+  return row !== undefined && sinceNs !== undefined && row.timeNs < sinceNs;
 }

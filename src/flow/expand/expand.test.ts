@@ -254,6 +254,18 @@ describe('createExpander', () => {
     expect(node.responsesAt(2)).toHaveLength(2);
   });
 
+  it('tells of a loss at the time of the next packet when the one before is gone', () => {
+    const node = new TestNode('k8s-w1', { capacity: 3 });
+    node.see(packet());
+    node.lose(5);
+    node.see(packet());
+    node.nowNs = 60_000_000_000n;
+    expect(node.responsesAt(0)).toEqual([]);
+    const [told] = node.responsesAt(1);
+    expect(told?.lost_events?.num_events_lost).toBe('5');
+    expect(told?.time).toBe(node.responsesAt(2)[0]?.time);
+  });
+
   it('tells the pods of the moment at which the packet passed, whenever it is read', () => {
     const node = new TestNode();
     const redirected = packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 });
