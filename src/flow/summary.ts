@@ -37,7 +37,8 @@ const FALL_BACK_TEXTS: Readonly<Record<FallBackReason, string>> = {
   established: 'connection began before the redirect',
   'no-heartbeat': 'the serving process is late with its heartbeat',
   'probe-failed': 'the backend did not answer the last probe',
-  'not-permitted': "another program's place on the pod's interface comes after ours, and nobody permitted it",
+  'not-permitted':
+    'an annotation keeps this pod from it, or a program behind ours that nobody permitted to be passed',
   'flow-share': 'the pod has used up its share of the flow table',
 };
 
