@@ -43,7 +43,7 @@ function poison(value: unknown, choose: (text: string) => string, path: readonly
   );
 }
 
-/** What only a parser makes (addresses are `Ip`), closed sets of words, and what the kernel prints of its rules. */
+/** What only a parser makes (addresses are `Ip`), and closed sets of words. */
 const KEPT = new Set([
   ...['protocol', 'kind', 'mode', 'outcome', 'backend', 'family', 'verdict', 'origin', 'addressType', 'type'],
   ...[
@@ -57,7 +57,7 @@ const KEPT = new Set([
     'target',
     'ipvsAddresses',
   ],
-  ...['internalIPs', 'text', 'chain', 'table', 'hostIPs', 'externalIPs', 'prefix'],
+  ...['internalIPs', 'hostIPs', 'externalIPs', 'prefix'],
 ]);
 
 const choice = fc.record({

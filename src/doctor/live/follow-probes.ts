@@ -7,6 +7,7 @@ import { EVENT_TYPES, endpointPod, type Flow, flowPorts } from '../../flow/api.t
 import { type Ip, parseIp } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
 import { dnsPicture } from '../picture/dns-picture.ts';
+import { holdersOf } from '../picture/service-interfaces.ts';
 import type { ProbeServer, ProbeStep, ProbeTrail } from '../site/agent-facts.ts';
 import type { ClusterFacts } from '../site/cluster-facts.ts';
 import { knownOr } from '../site/known.ts';
@@ -245,12 +246,8 @@ function serverAt({ address, port, following, told = {} }: ServerPlace): ProbeSe
   return { ...server, cache: hosted || (role === 'cache' && server.node === node.name) };
 }
 
-const IPVS_INTERFACE = 'kube-ipvs0';
-
 function isHeldHere(address: Ip, { facts }: FollowedNode): boolean {
-  return knownOr(facts.interfaces, []).some(
-    ({ name, addresses }) => name !== IPVS_INTERFACE && addresses.includes(address),
-  );
+  return holdersOf(facts.interfaces, address).length > 0;
 }
 
 function serversOf(cluster: ClusterFacts, { servers }: ReturnType<typeof dnsPicture>): Servers {

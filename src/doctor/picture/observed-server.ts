@@ -16,6 +16,7 @@ import { isLoopback } from './caches-on-node.ts';
 import { type DnsServer, dnsPicture } from './dns-picture.ts';
 import { policiesFor } from './redirects.ts';
 import { type Rewriter, rewritersOf } from './rewriters.ts';
+import { holdersOf } from './service-interfaces.ts';
 
 export interface ObservedServer {
   readonly server: ProbeServer;
@@ -166,13 +167,9 @@ function listener({ site, node, trail }: View): ObservedServer | undefined {
   };
 }
 
-const IPVS_INTERFACE = 'kube-ipvs0';
-
 function holderOf({ interfaces }: NodeFacts, address: Ip): string | undefined {
   if (isLoopback(address)) return undefined;
-  return knownOr(interfaces, []).find(
-    ({ name, addresses }) => name !== IPVS_INTERFACE && addresses.includes(address),
-  )?.name;
+  return holdersOf(interfaces, address)[0]?.name;
 }
 
 function isHeld(facts: NodeFacts, address: Ip): boolean {

@@ -1,6 +1,7 @@
 /** IPVS takes packets to an address that it has before any socket of the node is looked for: a cache bound to it gets none. */
 import type { Check, Finding } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
+import { holdersOf } from '../../picture/service-interfaces.ts';
 import { isKnown } from '../../site/known.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
 import { nodeCaches } from './node-cache-process.ts';
@@ -22,9 +23,7 @@ function findings({ name, facts }: NodeSite, site: Site): readonly Finding[] {
   const told = new Set<string>(nodeCaches(facts).flatMap(({ localIps }) => localIps));
   const served = proxy.value.ipvsAddresses.filter((ip) => services.size === 0 || services.has(ip));
   return served.flatMap((address) => {
-    const holders = interfaces.value.filter(
-      ({ name: ifname, addresses }) => ifname !== IPVS_INTERFACE && addresses.includes(address),
-    );
+    const holders = holdersOf(interfaces, address);
     if (holders.length === 0 && !told.has(address)) return [];
     const evidence = [
       `kube-proxy is in mode ipvs (${proxy.value.evidence})`,

@@ -3,10 +3,11 @@
  * Without the rule, or with one that no packet meets, kube-proxy or whoever stands in for it takes them.
  */
 import type { Ip } from '../../../net/ip.ts';
-import type { Check, Finding } from '../../check.ts';
+import type { Check, Finding, Fix } from '../../check.ts';
 import { isKnown, knownOr } from '../../site/known.ts';
 import type { NodeFacts, RuleFact } from '../../site/node-facts.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
+import { notrackCommand } from '../rule-commands.ts';
 import { isNotrackOf, type NodeCacheProcess, nodeCaches } from './node-cache-process.ts';
 
 export const d04: Check = {
@@ -40,6 +41,7 @@ function isSettled({ startedAtMs, syncSeconds }: NodeCacheProcess, { takenAtMs }
 
 function missing(node: string, cache: NodeCacheProcess, address: Ip, facts: NodeFacts): Finding {
   const takers = [...othersThatTake(address, facts), ...translations(address, facts)];
+  const command = notrackCommand(address, facts);
   return {
     id: 'D04',
     severity: takers.length > 0 ? 'bypassed' : 'warning',
@@ -52,17 +54,14 @@ function missing(node: string, cache: NodeCacheProcess, address: Ip, facts: Node
     ],
     cause:
       'its packet filter rules were never made, or were removed by somebody who keeps the tables (a firewall, kube-router)',
-    fix: {
-      kind: 'command',
-      text: ['udp', 'tcp']
-        .map(
-          (protocol) =>
-            `${address.includes(':') ? 'ip6tables' : 'iptables'} -t raw -I PREROUTING -d ${address} -p ${protocol} --dport 53 -j NOTRACK`,
-        )
-        .join('\n'),
-    },
+    fix: command === undefined ? NOT_YET : { kind: 'command', text: command },
   };
 }
+
+const NOT_YET: Fix = {
+  kind: 'text',
+  text: 'Restart the node cache, so that it makes interface and rules anew; add no rule by hand: nobody was seen to listen on the address, and queries that are not tracked would be answered by nobody',
+};
 
 function passedBy(node: string, own: readonly RuleFact[], address: Ip, takers: readonly string[]): Finding {
   return {

@@ -5,9 +5,11 @@
 import type { Ip } from '../../../net/ip.ts';
 import type { Check, Finding } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
+import { isOfServices } from '../../picture/service-interfaces.ts';
 import { knownOr } from '../../site/known.ts';
 import type { InterfaceFact, NodeFacts, RuleFact } from '../../site/node-facts.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
+import { removeRule } from '../rule-commands.ts';
 import { shellWord } from '../shell-word.ts';
 import {
   isCacheAddress,
@@ -25,15 +27,12 @@ export const d06: Check = {
   run: (site) => site.nodes.flatMap((node) => findings(node, site)),
 };
 
-/** What kube-proxy and the kernel have for themselves. */
-const NOT_OF_CACHES: readonly string[] = ['lo', 'kube-ipvs0'];
-
 function findings({ name, facts }: NodeSite, site: Site): readonly Finding[] {
   const services = new Set<string>(dnsPicture(site).services.flatMap(({ clusterIPs }) => clusterIPs));
   const sockets = knownOr(facts.sockets, []);
   const rules = knownOr(facts.rules, []);
   const held = knownOr(facts.interfaces, [])
-    .filter((one) => !NOT_OF_CACHES.includes(one.name))
+    .filter((one) => one.name !== 'lo' && !isOfServices(one))
     .flatMap((one) =>
       one.addresses.filter((ip) => isOfCache(ip, one, facts, services)).map((address) => ({ address, one })),
     );
@@ -124,13 +123,6 @@ function leftRules(node: string, address: Ip, rules: readonly RuleFact[]): Findi
       `no interface has ${address}, and no socket is bound to its port 53`,
     ],
     cause: `a node cache went and left its rules; packets to ${address} cannot be translated while they are there`,
-    fix: { kind: 'command', text: rules.map(removal).join('\n') },
+    fix: { kind: 'command', text: rules.map(removeRule).join('\n') },
   };
-}
-
-function removal({ backend, family, table, chain, text }: RuleFact): string {
-  const program = family === 'ip6' ? 'ip6tables' : 'iptables';
-  if (text.startsWith('-A '))
-    return `${program}-${backend === 'nft' ? 'nft' : 'legacy'} -t ${table} -D ${text.slice(3)}`;
-  return `nft -a list chain ${family} ${table} ${chain} # then: nft delete rule ${family} ${table} ${chain} handle N`;
 }

@@ -115,7 +115,12 @@ function staleFinding(node: string, dead: readonly ConntrackEntry[]): Finding {
     cause: 'retries from the same port follow the old translation until it times out, and each renews it',
     fix: {
       kind: 'command',
-      text: gone.map((address) => `conntrack -D --orig-port-dst 53 --reply-src ${address}`).join('\n'),
+      text: [...new Set(dead.map(deletion))].join('\n'),
     },
   };
+}
+
+/** conntrack(8) knows ports only behind the protocol that has them. */
+function deletion({ protocol, replySource }: ConntrackEntry): string {
+  return `conntrack -D -p ${protocol.toLowerCase()} --orig-port-dst 53 --reply-src ${replySource}`;
 }

@@ -1,8 +1,10 @@
 /** Rules that stand there many times, and a queue for the lock of iptables: what a crashing cache makes with every start. */
 import type { Check, Finding } from '../../check.ts';
 import { isKnown, knownOr } from '../../site/known.ts';
+import { MAX_RULE_TEXT } from '../../site/node/parse-rules.ts';
 import type { RuleFact } from '../../site/node-facts.ts';
 import type { NodeSite } from '../../site/site.ts';
+import { removeRule } from '../rule-commands.ts';
 
 export const d08: Check = {
   id: 'D08',
@@ -15,7 +17,9 @@ export const d08: Check = {
 const SHOWN = 5;
 
 function duplicates({ name, facts }: NodeSite): readonly Finding[] {
-  const groups = Map.groupBy(knownOr(facts.rules, []), keyOf);
+  // Of two that begin alike nobody knows whether they end alike.
+  const whole = knownOr(facts.rules, []).filter(({ text }) => text.length <= MAX_RULE_TEXT);
+  const groups = Map.groupBy(whole, keyOf);
   const repeated = [...groups.values()].filter((group) => group.length > 1);
   if (repeated.length === 0) return [];
   const evidence = repeated.slice(0, SHOWN).map((group) => `${group.length} times ${describe(group[0])}`);
@@ -67,9 +71,6 @@ function describe(rule: RuleFact | undefined): string {
 function removals(group: readonly RuleFact[]): readonly string[] {
   const [rule] = group;
   if (rule === undefined) return [];
-  const { backend, family, table, chain, text } = rule;
-  const program = `${family === 'ip6' ? 'ip6tables' : 'iptables'}-${backend === 'nft' ? 'nft' : 'legacy'}`;
-  if (!text.startsWith('-A '))
-    return [`nft -a list chain ${family} ${table} ${chain} # then delete all but one by handle`];
-  return Array(group.length - 1).fill(`${program} -t ${table} -D ${text.slice(3)}`);
+  const command = removeRule(rule);
+  return rule.text.startsWith('-A ') ? Array<string>(group.length - 1).fill(command) : [command];
 }

@@ -2,15 +2,17 @@
  * Who gave queries another destination than the cache of their node: zerohop itself when it fell back, a load balancer at
  * the sockets or at the pods' interfaces, Open vSwitch, IPVS, or rules of netfilter.
  */
-import { type Ip, parseIp } from '../../../net/ip.ts';
+import type { Ip } from '../../../net/ip.ts';
 import type { Check, Finding, Fix } from '../../check.ts';
 import { cachesOnNode, type NodeCache } from '../../picture/caches-on-node.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
 import { redirectPolicyYaml } from '../../picture/redirects.ts';
 import { likeliest, type Rewriter, rewritersOf } from '../../picture/rewriters.ts';
+import { holdersOf } from '../../picture/service-interfaces.ts';
 import type { ProbeTrail } from '../../site/agent-facts.ts';
 import { knownOr } from '../../site/known.ts';
 import type { NodeSite, Site } from '../../site/site.ts';
+import { notrackCommand } from '../rule-commands.ts';
 
 export const d02: Check = {
   id: 'D02',
@@ -84,7 +86,7 @@ function rewrittenFinding(
         ...(rewriter?.evidence ?? []).filter((line) => !stepped.includes(line)),
       ],
       cause: causeOf(rewriter, target),
-      fix: fixOf(site, { rewriter, target, caches }),
+      fix: fixOf(site, node, { rewriter, target, caches }),
     },
   ];
 }
@@ -120,31 +122,29 @@ function stepTexts({ steps }: ProbeTrail): readonly string[] {
 
 function fixOf(
   site: Site,
+  node: NodeSite,
   { rewriter, target, caches }: { rewriter: Rewriter | undefined; target: Ip; caches: readonly NodeCache[] },
 ): Fix {
   const picture = dnsPicture(site);
   const pods = caches.find(({ server }) => server !== undefined && !server.spec.hostNetwork)?.server;
   if (pods !== undefined) return { kind: 'yaml', text: redirectPolicyYaml(pods, picture) };
-  const length = target.includes(':') ? 128 : 32;
-  if (rewriter?.owner === 'calico')
-    return {
-      kind: 'command',
-      text: `kubectl patch felixconfiguration default --type merge -p '{"spec":{"bpfExcludeCIDRsFromNAT":["${target}/${length}"]}}'`,
-    };
-  if (rewriter?.kind === 'netfilter') {
-    const program = parseIp(target)?.includes(':') === true ? 'ip6tables' : 'iptables';
-    return {
-      kind: 'command',
-      text: ['udp', 'tcp']
-        .map(
-          (protocol) => `${program} -t raw -I PREROUTING -d ${target} -p ${protocol} --dport 53 -j NOTRACK`,
-        )
-        .join('\n'),
-    };
-  }
+  const command = rewriter?.kind === 'netfilter' ? notrackCommand(target, node.facts) : undefined;
+  if (command !== undefined) return { kind: 'command', text: command };
+  const calico = rewriter?.owner === 'calico' ? calicoFix(node, target) : undefined;
+  if (calico !== undefined) return calico;
   const why = rewriter === undefined ? '' : `, because ${rewriter.who} comes before every rule of the node`;
   return {
     kind: 'text',
     text: `Run the cache as a pod of its own network (-setupinterface=false -setupiptables=false) with a CiliumLocalRedirectPolicy for ${target}${why}; or tell kubelet of the cache's link-local address`,
+  };
+}
+
+/** For all nodes at once, and a patch would take the place of the list that is there: so it is no command to paste. */
+function calicoFix({ facts }: NodeSite, target: Ip): Fix | undefined {
+  if (holdersOf(facts.interfaces, target).length === 0) return undefined;
+  const length = target.includes(':') ? 128 : 32;
+  return {
+    kind: 'text',
+    text: `Where every node has the cache at ${target}: kubectl edit felixconfiguration default, and add "${target}/${length}" to bpfExcludeCIDRsFromNAT; a node without one would have no DNS`,
   };
 }

@@ -18,7 +18,8 @@ type Family = RuleFact['family'];
 
 /** What is cut off is not missed: a node with more rules about DNS than these has another trouble. */
 export const MAX_RULES = 2000;
-const MAX_TEXT = 400;
+/** A longer text is cut there, and marked by three dots: it names no rule any more. */
+export const MAX_RULE_TEXT = 400;
 /** Ports, or link-local addresses of both families; `notrack` matters wherever it stands. */
 const CONCERNS = /(?:port|:)\s?(?:53|8080)\b|169\.254\.|\bfe80:|notrack/i;
 
@@ -159,5 +160,7 @@ function count(packets: string | undefined): Partial<RuleFact> {
 }
 
 function shortened(rule: RuleFact): RuleFact {
-  return rule.text.length <= MAX_TEXT ? rule : { ...rule, text: `${rule.text.slice(0, MAX_TEXT)}...` };
+  return rule.text.length <= MAX_RULE_TEXT
+    ? rule
+    : { ...rule, text: `${rule.text.slice(0, MAX_RULE_TEXT)}...` };
 }
