@@ -9,6 +9,7 @@ import { directivesOf, directiveText, placeOf } from '../../picture/corefiles.ts
 import { type DnsServer, dnsPicture, nodeCacheSwitches } from '../../picture/dns-picture.ts';
 import { knownOr } from '../../site/known.ts';
 import type { Site } from '../../site/site.ts';
+import { shellWord } from '../shell-word.ts';
 
 export const d10: Check = {
   id: 'D10',
@@ -136,7 +137,7 @@ function upstreamService(site: Site, server: DnsServer): readonly Finding[] {
   const names = early.slice(0, 3).map(objectKey).join(', ');
   return trouble(
     `service ${key} is younger than ${early.length} of its pods (${names})`,
-    `kubectl rollout restart -n ${server.namespace} ${server.name.replace(/ .*\//, '/').toLowerCase()}`,
+    `kubectl rollout restart -n ${shellWord(server.namespace)} ${shellWord(server.name.replace(/ .*\//, '/').toLowerCase())}`,
   );
 }
 

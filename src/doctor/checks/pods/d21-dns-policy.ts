@@ -77,9 +77,15 @@ function unresolving(group: readonly Owner[]): Finding | undefined {
     ],
     cause:
       "on the host's network ClusterFirst counts as Default: the node's resolv.conf, which knows no service of the cluster",
-    fix: setPolicy(name, 'ClusterFirstWithHostNet'),
+    fix: namespace === 'kube-system' ? LEFT_ALONE : setPolicy(name, 'ClusterFirstWithHostNet'),
   };
 }
+
+/** What makes the network must not wait for names that only the network can resolve. */
+const LEFT_ALONE: Fix = {
+  kind: 'text',
+  text: 'Nothing needs to be done for agents of the network and of the node. Only one that asks for services by name wants dnsPolicy: ClusterFirstWithHostNet',
+};
 
 /** Such pods ask the cluster IP from the host itself, where only an interface, a rule or a socket program can redirect. */
 function withHostNet(site: Site): readonly Finding[] {

@@ -19,6 +19,8 @@ describe('d21', () => {
     expect(await foundBy('D21', HOST_APP)).toEqual(['D21 warning DaemonSet logs/collector']);
     const system = changed(HOST_APP, 'namespace: logs', 'namespace: kube-system');
     expect(await foundBy('D21', system)).toEqual(['D21 info DaemonSet kube-system/collector']);
+    // kube-proxy and the agents of CNIs live there: to patch them all is to take the network down.
+    expect((await runChecks(siteOf(system))).findings[0]?.fix.kind).toBe('text');
   });
 
   it.each([

@@ -88,23 +88,30 @@ function oldName(site: Site, { cilium }: DnsPicture): readonly Finding[] {
   ];
 }
 
+/** Without its version Helm would take the newest chart and upgrade Cilium on every node: then it is no command to paste. */
 function enable({ version }: CiliumPicture): Fix {
-  const upgrade = (value: string): string =>
-    `helm upgrade cilium cilium/cilium --namespace kube-system --reuse-values${
-      version === undefined || version.text.split('.').length < 3 ? '' : ` --version ${version.text}`
-    } --set ${value}`;
+  const upgrade = (which: string, value: string): string =>
+    `helm upgrade cilium cilium/cilium --namespace kube-system --reuse-values --version ${which} --set ${value}`;
   const restart = [
     'kubectl rollout restart deploy cilium-operator -n kube-system',
     'kubectl rollout restart ds cilium -n kube-system',
   ];
-  const commands =
-    version === undefined
-      ? [
-          '# Cilium 1.18 and later:',
-          upgrade(REDIRECT_VALUES.since118),
-          '# Cilium 1.17 and before:',
-          upgrade(REDIRECT_VALUES.until117),
-        ]
-      : [upgrade(isBefore118(version) ? REDIRECT_VALUES.until117 : REDIRECT_VALUES.since118)];
-  return { kind: 'command', text: [...commands, ...restart].join('\n') };
+  const values = valuesOf(version);
+  if (version?.text.split('.').length === 3)
+    return {
+      kind: 'command',
+      text: [...values.map((value) => upgrade(version.text, value)), ...restart].join('\n'),
+    };
+  const how = 'With the version that runs for VERSION (helm list -n kube-system)';
+  const which =
+    values.length === 1 ? '' : `, the first for Cilium 1.18 and later, the second for what was before`;
+  return {
+    kind: 'text',
+    text: [`${how}${which}:`, ...values.map((value) => upgrade('VERSION', value)), ...restart].join('\n'),
+  };
+}
+
+function valuesOf(version: CiliumPicture['version']): readonly string[] {
+  if (version === undefined) return [REDIRECT_VALUES.since118, REDIRECT_VALUES.until117];
+  return [isBefore118(version) ? REDIRECT_VALUES.until117 : REDIRECT_VALUES.since118];
 }

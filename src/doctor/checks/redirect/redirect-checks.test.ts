@@ -124,6 +124,16 @@ describe('d30', () => {
     expect(text).toContain('localRedirectPolicy=true');
   });
 
+  it.each([':v1.18', ''])(
+    'gives no command that would upgrade Cilium where all it knows is "%s"',
+    async (tag) => {
+      const { findings } = await reportOf(...SOUND.with(3, changed(off, ':v1.18.1', tag)));
+      expect(findings[0]?.fix.kind).toBe('text');
+      for (const line of findings[0]?.fix.text.split('\n').filter((one) => one.startsWith('helm')) ?? [])
+        expect(line).toContain('--version VERSION');
+    },
+  );
+
   it('tells of the older name in a file of values, which 1.18 still takes', async () => {
     const agent = CILIUM.slice(CILIUM.indexOf('---'));
     const values = 'kubeProxyReplacement: true\nlocalRedirectPolicy: true\n';
