@@ -88,8 +88,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   const limit = query.first && query.number > 0 ? query.number : Number.POSITIVE_INFINITY;
   const start = await startOf(now, options);
   let turn = await turns.take(client);
-  let { skip } = start;
-  let sent = 0;
+  let [skip, sent] = [start.skip, 0];
   for (let cursor = start.sequence ?? log.oldest; !signal.aborted && cursor < end && sent < limit; ) {
     if (turn.isOver) turn = await turns.take(client);
     if (cursor >= log.next) {
@@ -102,8 +101,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
     const lost = losses.due();
     if (lost !== undefined) yield lost;
     if (cursor >= end) break;
-    const row = rowAskedFor(log, cursor, query);
-    cursor++;
+    const row = rowAskedFor(log, cursor++, query);
     if (row === undefined || !inWindow(row.timeNs, query)) continue;
     for (const response of row.responses) {
       if (response.flow !== undefined) {

@@ -39,8 +39,13 @@ describe('compileSelection', () => {
     { name: 'the newest', request: { number: 3 }, found: ['lost', '5', '6', '7'] },
     {
       name: 'fewer than asked for',
-      request: { number: '18446744073709551615', narrow: { rcode: [3] } },
+      request: { number: 100, narrow: { rcode: [3] } },
       found: ['lost', '1', '3', '5', '7'],
+    },
+    {
+      name: 'all, each as it comes',
+      request: { number: '18446744073709551615', narrow: { rcode: [3] } },
+      found: ['1', '3', '5', '7', 'lost'],
     },
     { name: 'the oldest', request: { number: 2, first: true }, found: ['0', '1'] },
     {

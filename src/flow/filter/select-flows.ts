@@ -6,12 +6,16 @@ import { ok, type Result } from '../../fault/result.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../api.ts';
 import { parseTime } from '../time.ts';
 import { compileFilters } from './compile-filters.ts';
+import { newestFlows, oldestFlows } from './count-flows.ts';
 import type { FlowPredicate } from './field-compiler.ts';
 import type { NarrowOptions } from './narrow.ts';
 
 export type FlowSelection = (
   responses: AsyncIterable<GetFlowsResponse>,
 ) => AsyncGenerator<GetFlowsResponse, void, void>;
+
+/** No stream has so many flows: who asks for them, as the stock client's `--all` does, gets each as it comes. */
+const ALL = 2 ** 32;
 
 /** Filters, window and number of the request; losses and node states pass as they are. `follow` means nothing here. */
 export function compileSelection(
@@ -23,9 +27,11 @@ export function compileSelection(
   const inWindow = windowOf(request);
   const matches: FlowPredicate = (flow) => inWindow(flow.time) && filters.value(flow);
   const number = Number(request.number ?? 0);
-  if (number > 0 && request.first === true) return ok((responses) => firstOf(responses, matches, number));
-  if (number > 0 && request.since === undefined) return ok((responses) => lastOf(responses, matches, number));
-  return ok((responses) => allOf(responses, matches));
+  const select: FlowSelection = (responses) => allOf(responses, matches);
+  if (!(number > 0 && number < ALL)) return ok(select);
+  if (request.first === true) return ok((responses) => oldestFlows(select(responses), number));
+  if (request.since === undefined) return ok((responses) => newestFlows(select(responses), number));
+  return ok(select);
 }
 
 /** Both bounds inclusive. */
@@ -43,27 +49,6 @@ async function* allOf(responses: AsyncIterable<GetFlowsResponse>, matches: FlowP
   for await (const response of responses) {
     if (response.flow === undefined || matches(response.flow)) yield response;
   }
-}
-
-async function* firstOf(responses: AsyncIterable<GetFlowsResponse>, matches: FlowPredicate, number: number) {
-  let left = number;
-  for await (const response of allOf(responses, matches)) {
-    yield response;
-    if (response.flow !== undefined && --left === 0) return;
-  }
-}
-
-/** A ring of N; what is no flow is told at once. */
-async function* lastOf(responses: AsyncIterable<GetFlowsResponse>, matches: FlowPredicate, number: number) {
-  const ring: GetFlowsResponse[] = [];
-  let seen = 0;
-  for await (const response of allOf(responses, matches)) {
-    if (response.flow === undefined) yield response;
-    else ring[seen++ % number] = response;
-  }
-  const oldest = seen > number ? seen % number : 0;
-  yield* ring.slice(oldest);
-  yield* ring.slice(0, oldest);
 }
 
 export interface ForeignRequest {
@@ -92,8 +77,8 @@ export function splitForForeignServer(request: GetFlowsRequest): Result<ForeignR
     ...count,
     ...(rest.since === undefined ? {} : { since: rest.since }),
   });
-  return select.ok ? ok({ request: { ...rest, number: ALL }, select: select.value }) : select;
+  return select.ok ? ok({ request: { ...rest, number: EVERYTHING }, select: select.value }) : select;
 }
 
 /** As the stock CLI says it: the largest number there is. */
-const ALL = '18446744073709551615';
+const EVERYTHING = '18446744073709551615';

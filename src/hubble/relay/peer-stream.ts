@@ -128,6 +128,8 @@ async function* answersOf(
     }
   } finally {
     hangs.abort();
+    // Not waited for: one that hangs would never come to its end.
+    rows.return?.().catch(() => undefined);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { AppError } from '../../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
+import { newestFlows, oldestFlows } from '../../flow/filter/count-flows.ts';
 import { formatTime, parseTime } from '../../flow/time.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { HubbleErrorCode } from '../errors.ts';
@@ -22,6 +23,8 @@ export interface RelayFlowsOptions {
   readonly answerMs: number;
   /** Of the relay, for all of its requests. */
   readonly held: HeldRows;
+  /** Who asks: what all its requests hold counts together. */
+  readonly client: string;
 }
 
 /** Throws `AppError` for a request that no peer can serve, and when there is no peer to ask. Ends with the signal. */
@@ -30,7 +33,7 @@ export async function* relayFlows(
   signal: AbortSignal,
   options: RelayFlowsOptions,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
-  const newest = new Newest();
+  const newest = new Newest(options.clock);
   const { follow = false, number = 0, ...live } = request;
   const hasHistory = Number(number) > 0 && request.since === undefined;
   if (follow && request.first === true) throw invalid('first cannot be combined with follow');
@@ -38,9 +41,9 @@ export async function* relayFlows(
     if (options.peers.list().length === 0 && !follow) throw noPeers();
     const { follow: _, ...history } = request;
     yield* counted(
-      asked({ requestOf: () => history, saw: newest.saw, isLive: false }, signal, options),
+      asked({ requestOf: newest.asking(history), saw: newest.saw, isLive: false }, signal, options),
       history,
-      options.held,
+      options,
     );
   }
   if (!follow || signal.aborted) return;
@@ -118,9 +121,29 @@ class Refusals {
   }
 }
 
-/** Of each peer, the newest flow that its history had: what is followed begins after it, by the node's own clock. */
+/** Two clocks of a cluster differ by less. */
+const CLOCKS_APART_NS = 60_000_000_000n;
+
+/**
+ * Where what is followed of a peer begins: after the newest flow that its history had, by the node's own clock; when it had
+ * none, at the moment it was asked, so that nothing is left out in between. That may be told early: of what went before none
+ * matched. Who was not asked begins now.
+ */
 class Newest {
   readonly #ns = new Map<string, bigint>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** For the history's question. */
+  asking(request: GetFlowsRequest): (peer: RelayPeer) => GetFlowsRequest {
+    return ({ name }) => {
+      this.#ns.set(name, BigInt(Math.round(this.#clock.nowMs())) * 1_000_000n - CLOCKS_APART_NS);
+      return request;
+    };
+  }
 
   readonly saw = ({ name }: RelayPeer, { flow, time }: GetFlowsResponse): void => {
     const ns = flow === undefined ? undefined : parseTime(time);
@@ -157,67 +180,54 @@ const MOST_COUNTED = 10_000;
 /** About 150 MB of flows. */
 const MOST_HELD = 100_000;
 
+/** Who reads slowly, or not at all, must not keep the others from asking. */
+const MOST_OF_ONE = 75_000;
+
 /** Room for the rows that all requests of a relay hold back at once: whoever asks for more is told to come back. */
 export class HeldRows {
   #left = MOST_HELD;
+  readonly #byClient = new Map<string, number>();
 
   /** Throws `AppError` HUBBLE_BUSY. Give back by `release`. */
-  take(count: number): void {
-    if (count > this.#left) {
-      const code: HubbleErrorCode = 'HUBBLE_BUSY';
-      throw new AppError(
-        code,
-        `Cannot count flows over all nodes: others have too many counted: received ${count}`,
-        {
-          hint: 'Ask for fewer, or try again later',
-        },
-      );
-    }
+  take(count: number, client: string): void {
+    const own = (this.#byClient.get(client) ?? 0) + count;
+    if (own > MOST_OF_ONE) throw tooMany('this client has too many counted', count);
+    if (count > this.#left) throw tooMany('others have too many counted', count);
     this.#left -= count;
+    this.#byClient.set(client, own);
   }
 
-  release(count: number): void {
+  release(count: number, client: string): void {
     this.#left += count;
+    const own = (this.#byClient.get(client) ?? 0) - count;
+    if (own > 0) this.#byClient.set(client, own);
+    else this.#byClient.delete(client);
   }
+}
+
+function tooMany(reason: string, count: number): AppError {
+  const code: HubbleErrorCode = 'HUBBLE_BUSY';
+  return new AppError(code, `Cannot count flows over all nodes: ${reason}: received ${count}`, {
+    hint: 'Ask for fewer, or try again later',
+  });
 }
 
 /** Each node gave its own newest or oldest N; N in all were asked for. Nodes' states and losses go with them. */
 async function* counted(
   merged: AsyncIterable<GetFlowsResponse>,
   { number = 0, first, since }: GetFlowsRequest,
-  held: HeldRows,
+  { held, client }: Pick<RelayFlowsOptions, 'held' | 'client'>,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
   const most = Number(number);
   if (most === 0 || (since !== undefined && first !== true)) yield* merged;
-  else if (first === true) yield* oldest(merged, most);
+  else if (first === true) yield* oldestFlows(merged, most);
   else if (most > MOST_COUNTED) yield* merged;
   else {
-    held.take(most);
+    held.take(most, client);
     try {
-      yield* newestOf(merged, most);
+      yield* newestFlows(merged, most);
     } finally {
-      held.release(most);
+      held.release(most, client);
     }
   }
-}
-
-async function* oldest(merged: AsyncIterable<GetFlowsResponse>, most: number) {
-  let left = most;
-  for await (const response of merged) {
-    yield response;
-    if (response.flow !== undefined && --left === 0) return;
-  }
-}
-
-/** A ring of N; what is no flow is told at once. */
-async function* newestOf(merged: AsyncIterable<GetFlowsResponse>, most: number) {
-  const ring: GetFlowsResponse[] = [];
-  let seen = 0;
-  for await (const response of merged) {
-    if (response.flow === undefined) yield response;
-    else ring[seen++ % most] = response;
-  }
-  const start = seen > most ? seen % most : 0;
-  yield* ring.slice(start);
-  yield* ring.slice(0, start);
 }

@@ -18,6 +18,10 @@ class FakeNode {
   readonly name: string;
   readonly requests: GetFlowsRequest[] = [];
   statusRequests = 0;
+  /** Streams that have not ended. */
+  open = 0;
+  /** Called when it is followed, before it looks at what it has. */
+  onFollow = (): void => undefined;
   #wake = new Set<() => void>();
 
   constructor(name: string, seconds: readonly number[] = []) {
@@ -50,28 +54,11 @@ class FakeNode {
     };
     return {
       async *flows(request, signal) {
-        node.requests.push(request);
-        if (node.isAway) throw away();
-        if (node.hangs)
-          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-        const number = Number(request.number ?? 0);
-        const since = parseTime(request.since ?? '') ?? -1n;
-        const isNewest = number > 0 && request.first !== true && since < 0n;
-        let next = isNewest ? Math.max(0, node.seconds.length - number) : 0;
-        if (request.follow === true && number === 0 && since < 0n) next = node.seconds.length;
-        for (;;) {
-          for (; next < node.seconds.length; next++) {
-            const timeNs = BigInt(node.seconds[next] ?? 0) * 1_000_000_000n;
-            const time = formatTime(timeNs);
-            if (timeNs >= since) yield { flow: sampleFlow({ time }), node_name: node.name, time };
-          }
-          if (node.failure !== undefined) throw node.failure;
-          if (request.follow !== true || signal.aborted) return;
-          await new Promise<void>((resolve) => {
-            node.#wake.add(resolve);
-            signal.addEventListener('abort', () => resolve());
-          });
-          if (node.isAway) throw away();
+        node.open++;
+        try {
+          yield* node.#flows(request, signal);
+        } finally {
+          node.open--;
         }
       },
       status,
@@ -79,6 +66,32 @@ class FakeNode {
       namespaces: async () => [{ cluster: 'default', namespace: `of-${node.name}` }],
       close: () => undefined,
     };
+  }
+
+  async *#flows(request: GetFlowsRequest, signal: AbortSignal): AsyncGenerator<GetFlowsResponse, void, void> {
+    this.requests.push(request);
+    if (request.follow === true) this.onFollow();
+    if (this.isAway) throw away();
+    if (this.hangs) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    const number = Number(request.number ?? 0);
+    const since = parseTime(request.since ?? '') ?? -1n;
+    const isNewest = number > 0 && request.first !== true && since < 0n;
+    let next = isNewest ? Math.max(0, this.seconds.length - number) : 0;
+    if (request.follow === true && number === 0 && since < 0n) next = this.seconds.length;
+    for (;;) {
+      for (; next < this.seconds.length; next++) {
+        const timeNs = BigInt(this.seconds[next] ?? 0) * 1_000_000_000n;
+        const time = formatTime(timeNs);
+        if (timeNs >= since) yield { flow: sampleFlow({ time }), node_name: this.name, time };
+      }
+      if (this.failure !== undefined) throw this.failure;
+      if (request.follow !== true || signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        this.#wake.add(resolve);
+        signal.addEventListener('abort', () => resolve());
+      });
+      if (this.isAway) throw away();
+    }
   }
 }
 
@@ -135,16 +148,41 @@ describe('flows of a relay', () => {
     expect(await read({ number: 4_000_000_000 }, many('a', 30), many('b', 30))).toHaveLength(60);
   });
 
-  it('are held back for few at a time, whoever asks, and those who ask again later get them', async () => {
+  it('are held back for few at a time, not all for one, and those who ask again later get them', async () => {
     const { relay } = relayOf(a());
-    const open = () => relay.flows({ number: 10_000 }, new AbortController().signal)[Symbol.asyncIterator]();
-    const readers = Array.from({ length: 10 }, open);
+    const ask = (client: string, number = 10_000) =>
+      relay.flows({ number }, new AbortController().signal, client)[Symbol.asyncIterator]();
+    const busy = { code: 'HUBBLE_BUSY' };
+    const readers = Array.from({ length: 7 }, () => ask('slow'));
     for (const reader of readers) expect(await reader.next()).toMatchObject({ done: false });
-    await expect(open().next()).rejects.toMatchObject({ code: 'HUBBLE_BUSY' });
-    const small = relay.flows({ number: 20 }, new AbortController().signal)[Symbol.asyncIterator]();
-    await expect(small.next()).rejects.toMatchObject({ code: 'HUBBLE_BUSY' });
+    await expect(ask('slow').next()).rejects.toMatchObject(busy);
+    const others = Array.from({ length: 3 }, () => ask('other'));
+    for (const reader of others) expect(await reader.next()).toMatchObject({ done: false });
+    await expect(ask('third').next()).rejects.toMatchObject(busy);
+    await expect(ask('third', 20).next()).rejects.toMatchObject(busy);
     for (const reader of readers) await reader.return?.();
-    expect(await open().next()).toMatchObject({ done: false });
+    expect(await ask('slow').next()).toMatchObject({ done: false });
+  });
+
+  it('leave no stream of a node open when there are enough', async () => {
+    const more = Array.from({ length: 500 }, (_, i) => i);
+    const [one, two] = [new FakeNode('a', more), new FakeNode('b', more)];
+    expect(await read({ number: 1, first: true }, one, two)).toEqual(['a 0']);
+    await expect.poll(() => [one.open, two.open]).toEqual([0, 0]);
+  });
+
+  it('are followed without a gap behind a history in which a node had none', async () => {
+    const [one, two] = [a(), new FakeNode('b')];
+    const second = Math.floor(Date.now() / 1000);
+    two.onFollow = () => two.see(second);
+    const { relay } = relayOf(one, two);
+    const abort = new AbortController();
+    const rows: string[] = [];
+    for await (const each of relay.flows({ follow: true, number: 3 }, abort.signal)) {
+      rows.push(label(each));
+      if (rows.length === 4) abort.abort();
+    }
+    expect(rows).toEqual(['a 1', 'a 3', 'a 5', `b ${second}`]);
   });
 
   it('are followed after the newest N in all, none twice and none left out', async () => {

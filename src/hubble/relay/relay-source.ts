@@ -35,8 +35,8 @@ export function createRelaySource(options: RelayOptions): ObserverSource {
   const statuses = shared(() => asked(({ client }) => client.status()));
   const namespaces = shared(() => asked(({ client }) => client.namespaces()));
   return {
-    flows: (request, signal) =>
-      relayFlows(request, signal, { peers, name, clock, windowMs, retryMs, answerMs: FLOW_MS, held }),
+    flows: (request, signal, client = '') =>
+      relayFlows(request, signal, { peers, name, clock, windowMs, retryMs, answerMs: FLOW_MS, held, client }),
     async status(): Promise<ObserverStatus> {
       const answers = await statuses();
       const there = answers.flatMap(({ answer }) => answer ?? []);
