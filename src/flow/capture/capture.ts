@@ -194,7 +194,7 @@ export class FlowCapture implements PacketSink {
       clients.answer(words, client, hash, scan.rcode, this.#latencyNs);
     } else {
       counters.ports.add(bytes[at + RECORD_AT.protocol] ?? 0, servedPort(bytes, at));
-      this.#open.ask(key, scan.id, nowNs);
+      this.#open.ask(key, scan.id, (scan.qtype << 8) | scan.nameBytes, nowNs);
       clients.query(words, client, hash);
     }
     return 1;

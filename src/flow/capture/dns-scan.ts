@@ -16,6 +16,8 @@ export interface DnsScan {
   isResponse: boolean;
   rcode: number;
   qtype: number;
+  /** Bytes of the name that is asked for, as it lies there: 1 to 255. */
+  nameBytes: number;
   /** A and AAAA records among the answers. */
   addresses: number;
   readonly types: Uint16Array;
@@ -25,7 +27,7 @@ export interface DnsScan {
 
 export function createDnsScan(): DnsScan {
   const types = new Uint16Array(MOST_TYPES);
-  const none = { id: 0, isResponse: false, rcode: 0, qtype: 0 };
+  const none = { id: 0, isResponse: false, rcode: 0, qtype: 0, nameBytes: 0 };
   return { ...none, addresses: 0, types, typeCount: 0 };
 }
 
@@ -46,6 +48,7 @@ export function scanDns(out: DnsScan, bytes: Uint8Array, at: number, end: number
   out.isResponse = (flags & 0x80) !== 0;
   out.rcode = out.isResponse ? (bytes[at + 3] ?? 0) & 0x0f : 0;
   out.qtype = u16(bytes, afterName);
+  out.nameBytes = afterName - at - HEADER_BYTES;
   out.addresses = 0;
   out.typeCount = 0;
   if (out.isResponse) scanAnswers(out, bytes, { from: afterName + 4, end, count: u16(bytes, at + 6) });

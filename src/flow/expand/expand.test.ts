@@ -221,6 +221,15 @@ describe('createExpander', () => {
     expect(latencies).toEqual(['3000000', undefined]);
   });
 
+  it('measures from the first query when its client asks again with the same id, as stub resolvers do', () => {
+    const expand = expander();
+    expand(packet());
+    expand(packet({ timeNs: 5_001_000_000n }));
+    const answer = { hook: 'to-endpoint', source: VIP, destination: CLIENT, payload: ANSWER } as const;
+    const [, response] = expand(packet({ ...answer, timeNs: 5_004_000_000n }));
+    expect(response?.l7?.latency_ns).toBe('5003000000');
+  });
+
   it('gives one trace id to a query and its answer on every node', () => {
     const events = CASES.slice(0, 6);
     const ids = events.flatMap(({ event, node }) => expander(node)(event).map((flow) => flow.trace_context));
