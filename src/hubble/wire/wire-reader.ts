@@ -2,9 +2,9 @@
 
 /** Wire types. */
 export const VARINT = 0;
-export const FIXED64 = 1;
+const FIXED64 = 1;
 export const LENGTH = 2;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /** Throws for bytes that are no message. */
 export class WireReader {
