@@ -11,6 +11,7 @@ import type { UpstreamAddress } from '../probe/upstream.ts';
 import type { AgentSummary, FlowSummary, ProbeTrail, UpstreamProbe } from '../site/agent-facts.ts';
 import { type Known, known } from '../site/known.ts';
 import type { NodeFacts } from '../site/node-facts.ts';
+import { isFlowsAnswer, isLookAnswer } from './answer-shapes.ts';
 
 /** Raised when an answer can no longer be read by an older doctor. */
 export const PROTOCOL_VERSION = 1;
@@ -86,7 +87,7 @@ export interface FlowsAnswer {
 export type NodeQuestion = LookQuestion | FlowsQuestion;
 export type NodeAnswer = LookAnswer | FlowsAnswer;
 
-/** Undefined for what is no answer of that kind; its parts are as its sender typed them. */
+/** Undefined for what is no answer of that kind. */
 export function parseAnswer<K extends NodeAnswer['kind']>(
   line: string,
   kind: K,
@@ -94,12 +95,7 @@ export function parseAnswer<K extends NodeAnswer['kind']>(
   const value = parseRecord(line);
   if (value?.kind !== kind) return undefined;
   if (kind === 'look' && value.version !== PROTOCOL_VERSION) return undefined;
-  const parts =
-    kind === 'look'
-      ? [value.probes, value.status, value.policies]
-      : [value.flows, value.upstreams, value.summary ?? value.flows];
-  if (!parts.every(isPart)) return undefined;
-  if (kind === 'look' && !isFacts(value.facts)) return undefined;
+  if (!(kind === 'look' ? isLookAnswer(value) : isFlowsAnswer(value))) return undefined;
   // `{ value: undefined }`, an agent that is not there, has nothing left once it was JSON.
   const whole = isEmptyPart(value.status) ? { ...value, status: known(undefined) } : value;
   return whole as unknown as Extract<NodeAnswer, { readonly kind: K }>;
@@ -125,32 +121,6 @@ function parseRecord(line: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-function isPart(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return (
-    'value' in value || typeof (value as { unknown?: unknown }).unknown === 'string' || isEmptyPart(value)
-  );
-}
-
 function isEmptyPart(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-}
-
-const FACTS: readonly (keyof NodeFacts)[] = [
-  'interfaces',
-  'rules',
-  'proxy',
-  'sockets',
-  'conntrack',
-  'resolvConf',
-  'kernel',
-  'hooks',
-  'processes',
-  'xtablesLock',
-];
-
-function isFacts(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const facts = value as Partial<NodeFacts>;
-  return FACTS.every((name) => isPart(facts[name]));
 }
