@@ -69,14 +69,11 @@ export async function startHubbleServer(options: HubbleServerOptions): Promise<H
   const closing = new AbortController();
   const server = grpcServer(options, streams, closing.signal);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
   let accepted = 0;
   const accept = (socket: Socket) => {
-    sockets.add(socket);
     // The library tells connections apart by their address, and those of a unix socket have none.
     if (socket.remoteAddress === undefined)
       Object.defineProperty(socket, 'remoteAddress', { value: `unix-${++accepted}` });
-    socket.on('close', () => sockets.delete(socket));
     // A connection that breaks off is its client's business.
     socket.on('error', () => socket.destroy());
     injector.injectConnection(socket);
@@ -88,7 +85,7 @@ export async function startHubbleServer(options: HubbleServerOptions): Promise<H
     streams.close();
     injector.drain(GRACE_MS);
     const timer = clock.after(GRACE_MS, () => {
-      for (const socket of sockets) socket.destroy();
+      for (const listener of listeners) listener.hangUp();
     });
     await Promise.all(closed);
     timer.cancel();

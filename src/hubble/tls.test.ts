@@ -1,5 +1,7 @@
 /** TLS of the server as clients meet it. */
+import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -7,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../telemetry/virtual-clock.ts';
 import { type ClientTls, openHubble } from './client.ts';
 import type { TlsFiles } from './listen/tls-files.ts';
-import { startHubbleServer } from './server.ts';
+import { type HubbleServer, startHubbleServer } from './server.ts';
 import { TestAuthority } from './testing/certificates.ts';
 import { FakeSource } from './testing/fake-source.ts';
 
@@ -27,11 +29,15 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function serve(tls: TlsFiles): Promise<string> {
-  const server = await startHubbleServer({
+function start(tls: TlsFiles): Promise<HubbleServer> {
+  return startHubbleServer({
     ...{ source: new FakeSource(), clock, listen: [{ host: '127.0.0.1', port: 0, tls }] },
     log: { info: () => undefined, error: (text) => logged.push(text) },
   });
+}
+
+async function serve(tls: TlsFiles): Promise<string> {
+  const server = await start(tls);
   closers.push(() => server.close());
   return server.targets[0] ?? '';
 }
@@ -71,6 +77,20 @@ describe('startHubbleServer with TLS', () => {
     expect(await health(target, { caFiles, ...ours.issue('relay') })).toBe('SERVING');
     expect(await health(target, { caFiles })).toBe('HUBBLE_UNREACHABLE');
     expect(await health(target, { caFiles, ...theirs.issue('relay') })).toBe('HUBBLE_UNREACHABLE');
+  });
+
+  it('does not wait at its end for who never finishes a handshake', { timeout: 8000 }, async () => {
+    const ours = new TestAuthority(directory, 'ours');
+    const server = await start(ours.issue('worker-1'));
+    const [target = ''] = server.targets;
+    const silent = connectPlain(Number(target.split(':').at(-1)), '127.0.0.1');
+    closers.push(() => silent.destroy());
+    await once(silent, 'connect');
+    // Connections are accepted in order: now the silent one is, too.
+    expect(await health(target, { caFiles: [ours.caFile] })).toBe('SERVING');
+    const closed = server.close();
+    clock.pass(500);
+    await closed;
   });
 
   it('speaks TLS 1.3 and nothing older', async () => {

@@ -28,8 +28,10 @@ export interface ListenerOptions {
 export interface Listener {
   /** As a client writes it: `unix:///path`, `host:port`, `tls://host:port`. */
   readonly target: string;
-  /** Takes no more; connections that are open stay the owner's. */
+  /** Takes no more, and waits until the connections that are open have ended. */
   close(): Promise<void>;
+  /** Ends those connections, also of clients that have not finished their handshake. */
+  hangUp(): void;
 }
 
 /** Throws `AppError` HUBBLE_SOCKET_TAKEN, HUBBLE_SOCKET_UNUSABLE or HUBBLE_TLS_UNUSABLE. */
@@ -40,6 +42,11 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       ? createServer(options.accept)
       : tlsServer(options, address.tls);
   server.maxConnections = maxConnections;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
   let leave = (): void => undefined;
   if ('unix' in address) leave = await listenUnix(server, address.unix);
   else await listenTcp(server, address);
@@ -49,6 +56,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     close() {
       leave();
       return new Promise((resolve) => server.close(() => resolve()));
+    },
+    hangUp() {
+      for (const socket of sockets) socket.destroy();
     },
   };
 }
