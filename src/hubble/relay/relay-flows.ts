@@ -4,6 +4,7 @@
  */
 import { AppError } from '../../fault/app-error.ts';
 import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
+import { compileFilters } from '../../flow/filter/compile-filters.ts';
 import { newestFlows, oldestFlows } from '../../flow/filter/count-flows.ts';
 import { formatTime, parseTime } from '../../flow/time.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -37,6 +38,7 @@ export async function* relayFlows(
   const { follow = false, number = 0, ...live } = request;
   const hasHistory = Number(number) > 0 && request.since === undefined;
   if (follow && request.first === true) throw invalid('first cannot be combined with follow');
+  checkFilters(request);
   if (!follow || hasHistory) {
     if (options.peers.list().length === 0 && !follow) throw noPeers();
     const { follow: _, ...history } = request;
@@ -154,6 +156,16 @@ class Newest {
     const ns = this.#ns.get(name);
     return ns === undefined ? request : { ...request, since: formatTime(ns + 1n) };
   }
+}
+
+/** Here, too: a node that is away cannot refuse, and the others' refusals would be news of nodes. Throws `AppError`. */
+function checkFilters(request: GetFlowsRequest): void {
+  const filters = compileFilters(request, { cachesOf: () => undefined });
+  if (!filters.ok)
+    throw new AppError(
+      filters.code,
+      `Cannot answer the request for flows: ${filters.reason ?? filters.code}`,
+    );
 }
 
 function invalid(reason: string): AppError {

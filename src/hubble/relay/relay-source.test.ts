@@ -233,6 +233,16 @@ describe('flows of a relay', () => {
     });
   });
 
+  it('are refused for a filter that cannot be read, whoever is away, before any node is asked', async () => {
+    const [one, two] = [a(), b()];
+    two.isAway = true;
+    const { relay } = relayOf(one, two);
+    const request = { follow: true, whitelist: [{ source_port: ['http'] }] };
+    const stream = relay.flows(request, new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(stream.next()).rejects.toMatchObject({ code: 'FLOW_FILTER_INVALID' });
+    expect([...one.requests, ...two.requests]).toEqual([]);
+  });
+
   it('tell in one word of nodes that are away together', async () => {
     const nodes = ['a', 'b', 'c'].map((name) => new FakeNode(name));
     for (const node of nodes) node.isAway = true;
