@@ -51,11 +51,17 @@ export const run: Command = async (args) => {
     // 1 says that something was found, which a mistyped flag did not.
     return refused === undefined ? exitCode : refused === 0 ? 0 : 2;
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    warn(error.hint === undefined ? error.message : `${error.message}\n  ${error.hint}`);
+    warn(whyNothing(error));
     return 2;
   }
 };
+
+/** With its stack where it is a bug of ours: that, too, is nothing that was found. */
+function whyNothing(error: unknown): string {
+  if (!(error instanceof AppError))
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return error.hint === undefined ? error.message : `${error.message}\n  ${error.hint}`;
+}
 
 async function doctor(flags: Flags): Promise<number> {
   if (flags.output !== 'text' && flags.output !== 'json')

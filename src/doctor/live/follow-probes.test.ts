@@ -185,4 +185,12 @@ describe('followProbes', () => {
       expect(serverOf([], {}, { target: address('192.0.2.53') })).toMatchObject({ cache: false });
     });
   });
+
+  it('does not guess who has an address that no node but this one could have', () => {
+    const asked = { target: address('169.254.20.10') };
+    expect(follow([], {}, asked).server).toBeUndefined();
+    const peer = { destination: address(CACHE), destinationPort: 53, reason: 'at connect()' };
+    const steps = [{ hook: 'socket', verdict: 'redirected', ...peer }];
+    expect(follow([], {}, { ...asked, steps }).server).toMatchObject({ address: CACHE, cache: true });
+  });
 });

@@ -6,7 +6,7 @@
 import { EVENT_TYPES, endpointPod, type Flow, flowPorts } from '../../flow/api.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
-import { dnsPicture } from '../picture/dns-picture.ts';
+import { dnsPicture, isLinkLocal } from '../picture/dns-picture.ts';
 import { holdersOf } from '../picture/service-interfaces.ts';
 import type { ProbeServer, ProbeStep, ProbeTrail } from '../site/agent-facts.ts';
 import type { ClusterFacts } from '../site/cluster-facts.ts';
@@ -227,6 +227,8 @@ function serverOf({ following, flows, entry }: Sightings): ProbeServer | undefin
   // An address of the node itself: who has it is judged by what the node shows (picture/observed-server.ts).
   if (isHeldHere(trail.target, node)) return undefined;
   if (servers.isService(trail.target)) return undefined;
+  // No other node has one of these: whoever answered is on this one, or took the packets on their way.
+  if (isLinkLocal(trail.target)) return undefined;
   return serverAt({ address: trail.target, port: trail.targetPort, following });
 }
 
