@@ -276,7 +276,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         ...options.hubble,
         ...{ nodeName, snapshot, turns, clock, log, events: done },
         ...(packets && recorder && { recorded: { packets, flows: recorder.flows } }),
-        narrowing: { cachesOf: (node) => (node === nodeName ? caches.now : undefined) },
+        narrowing: {
+          cachesOf: (node) => (node === nodeName ? caches.now : undefined),
+          ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
+        },
       });
     }
     if (options.metricsAddress !== undefined) {

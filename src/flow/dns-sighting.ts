@@ -29,6 +29,9 @@ export interface SightedPayload {
   readonly payloadLength: number;
 }
 
+/** Where messages are looked for unless told otherwise: the port of DNS and the one at which its servers often listen. */
+export const DEFAULT_DNS_PORTS: readonly number[] = [53, 5353];
+
 /** A record without an answer has this TTL (spec hubble 5). */
 export const NO_ANSWER_TTL = 4294967295;
 

@@ -12,7 +12,7 @@ import { FlowCounters } from './capture/flow-counters.ts';
 import type { PacketLog } from './capture/packet-log.ts';
 import { PodMemo } from './capture/pod-memo.ts';
 import { TopClients } from './capture/top-clients.ts';
-import { hasTypeWord, sightDns } from './dns-sighting.ts';
+import { DEFAULT_DNS_PORTS, hasTypeWord, sightDns } from './dns-sighting.ts';
 import { createEnricher, isPod } from './enrich.ts';
 import { createExpander } from './expand/expand.ts';
 import { type FlowLog, RecordedFlows } from './flow-log.ts';
@@ -64,8 +64,6 @@ export interface FlowRecorder {
 const TIME_REFRESH_MS = 10_000;
 /** What is known of other nodes' pods comes by itself, so answers about them are no older than this. */
 const POD_MEMO_MS = 1000;
-/** The port of DNS and the one at which its servers often listen. */
-export const DEFAULT_DNS_PORTS: readonly number[] = [53, 5353];
 
 export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   const { datapath, packets, clock, snapshot, nodeName, version, remotePod } = options;

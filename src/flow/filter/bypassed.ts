@@ -6,6 +6,7 @@
  */
 import { ipBytes, ipFamily, parseIp } from '../../net/ip.ts';
 import { type Flow, flowPorts } from '../api.ts';
+import { DEFAULT_DNS_PORTS } from '../dns-sighting.ts';
 
 /** The caches of one node: what its redirects have as backends there. A port tells a cache on the host's address from others. */
 export interface LocalCaches {
@@ -28,14 +29,16 @@ export function createLocalCaches(
   };
 }
 
-const DNS_PORTS: ReadonlySet<number> = new Set([53, 5353]);
-
-/** `caches` are those of the node that saw the flow. */
-export function isBypassed(flow: Flow, caches: LocalCaches): boolean {
+/** `caches` are those of the node that saw the flow, `dnsPorts` where it looks for messages. */
+export function isBypassed(
+  flow: Flow,
+  caches: LocalCaches,
+  dnsPorts: readonly number[] = DEFAULT_DNS_PORTS,
+): boolean {
   if (flow.l7?.type !== 'REQUEST' || flow.l7.dns === undefined) return false;
   if (flow.source.pod_name === undefined || flow.traffic_direction === 'INGRESS') return false;
   const port = flowPorts(flow).destination_port ?? 0;
-  if (!DNS_PORTS.has(port) || isMulticast(flow.IP.destination)) return false;
+  if (!dnsPorts.includes(port) || isMulticast(flow.IP.destination)) return false;
   return !caches.has(flow.IP.destination, port) && !caches.hasAddress(flow.IP.source);
 }
 

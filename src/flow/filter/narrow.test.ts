@@ -58,6 +58,12 @@ describe('isBypassed', () => {
     expect(isBypassed(flow, CACHES)).toBe(bypassed);
   });
 
+  it('at a port that the node was told to look at is one, too', () => {
+    expect(isBypassed(to(COREDNS, 8053), CACHES, [53, 8053])).toBe(true);
+    const compiled = compileNarrow({ bypassed: true }, { cachesOf: () => CACHES, dnsPorts: [8053] });
+    expect(compiled.ok && [to(COREDNS, 8053), to(COREDNS, 53)].map(compiled.value)).toEqual([true, false]);
+  });
+
   it('on a node without a cache every query is one', () => {
     expect(isBypassed(QUERY, createLocalCaches([]))).toBe(true);
   });

@@ -9,6 +9,8 @@ import { type Compiled, type FlowPredicate, invalid, isCount } from './field-com
 export interface NarrowOptions {
   /** Of the node that saw the flow; they change while a request is followed. Absent: nobody here knows them. */
   readonly cachesOf?: (nodeName: string) => LocalCaches | undefined;
+  /** Where that node looks for DNS; absent: at the usual ports. */
+  readonly dnsPorts?: readonly number[];
 }
 
 const MAX_RCODES = 64;
@@ -33,13 +35,13 @@ export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): 
   }
   if (bypassed !== undefined) {
     if (bypassed !== true) return invalid('narrow: bypassed is true, or absent');
-    const { cachesOf } = options;
+    const { cachesOf, dnsPorts } = options;
     if (cachesOf === undefined) {
       return invalid("narrow: bypassed needs a server that knows its node's caches, and this one does not");
     }
     predicates.push((flow) => {
       const caches = cachesOf(flow.node_name);
-      return caches !== undefined && isBypassed(flow, caches);
+      return caches !== undefined && isBypassed(flow, caches, dnsPorts);
     });
   }
   if (oneIn !== undefined) {
