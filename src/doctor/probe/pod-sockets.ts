@@ -3,6 +3,7 @@
  * afterwards: a socket stays where it was opened. They are in the doctor's own cgroup: programs on the root cgroup that go
  * by namespace see them as the pod's, those on the pod's own cgroup do not.
  */
+import { fstatSync } from 'node:fs';
 import type { Ip } from '../../net/ip.ts';
 import { ipFamily } from '../../net/ip.ts';
 import { errnoName } from '../../sys/errors.ts';
@@ -51,10 +52,10 @@ export function openPodSockets(
 function withPeer(
   socket: PodSocket | string,
   spec: PodSocketSpec | undefined,
-  peers: ReadonlyMap<string, SocketPeer>,
+  peers: ReadonlyMap<number, SocketPeer>,
 ): PodSocket | string {
   if (typeof socket === 'string' || spec === undefined) return socket;
-  const peer = peers.get(`${spec.protocol} ${socket.sourcePort}`);
+  const peer = peers.get(fstatSync(socket.fd).ino);
   const isOther = peer !== undefined && (peer.address !== spec.address || peer.port !== spec.port);
   return isOther ? { ...socket, peer } : socket;
 }

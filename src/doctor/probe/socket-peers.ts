@@ -13,17 +13,14 @@ export interface SocketPeer {
 
 /** A line is about 150 bytes: a pod with more sockets than this is left alone. */
 const MOST_BYTES = 4 << 20;
-const TABLES = { UDP: ['udp', 'udp6'], TCP: ['tcp', 'tcp6'] } as const;
+const TABLES = ['udp', 'udp6', 'tcp', 'tcp6'] as const;
 
-/** By `UDP 41022`: protocol and local port. Empty where the tables cannot be read. */
-export function socketPeers(): ReadonlyMap<string, SocketPeer> {
-  const found = new Map<string, SocketPeer>();
-  for (const protocol of ['UDP', 'TCP'] as const) {
-    for (const table of TABLES[protocol]) {
-      for (const [port, peer] of parsePeers(tableText(table))) found.set(`${protocol} ${port}`, peer);
-    }
-  }
-  return found;
+/**
+ * By the inode of the socket, as fstat(2) has it: connections of TCP may share a local port, as those of a pod with many do.
+ * Empty where the tables cannot be read.
+ */
+export function socketPeers(): ReadonlyMap<number, SocketPeer> {
+  return new Map(TABLES.flatMap((table) => [...parsePeers(tableText(table))]));
 }
 
 function tableText(table: string): string {
@@ -35,15 +32,18 @@ function tableText(table: string): string {
   }
 }
 
-/** Of proc_pid_net(5): those that are connected, by their local port. */
+/** Of proc_pid_net(5): address and port of the peer, then state, two queues, timer, retransmissions, owner, timeout and inode. */
+const LINE = /^\s*\d+: \S+ ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]{2}(?: +\S+){5} +(\d+) /;
+
+/** Those that are connected, by their inode. */
 export function parsePeers(text: string): ReadonlyMap<number, SocketPeer> {
   const found = new Map<number, SocketPeer>();
   for (const line of text.split('\n')) {
-    const match = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) /.exec(line);
+    const match = LINE.exec(line);
     if (match === null) continue;
-    const [, local = '', address = '', remote = ''] = match;
+    const [, address = '', remote = '', inode = ''] = match;
     const port = Number.parseInt(remote, 16);
-    if (port !== 0) found.set(Number.parseInt(local, 16), { address: addressOf(address), port });
+    if (port !== 0) found.set(Number(inode), { address: addressOf(address), port });
   }
   return found;
 }
