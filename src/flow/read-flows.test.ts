@@ -67,9 +67,14 @@ describe('readFlows', () => {
     { name: 'since, inclusive', request: { since: formatTime(8n * SECOND) }, rows: [8, 9] },
     { name: 'until, inclusive', request: { until: formatTime(4n * SECOND) }, rows: [3, 4] },
     {
-      name: 'since over number',
-      request: { since: formatTime(5n * SECOND), until: formatTime(8n * SECOND), number: 1 },
-      rows: [5, 6, 7, 8],
+      name: 'the first N of a window, as Hubble does',
+      request: { since: formatTime(5n * SECOND), until: formatTime(8n * SECOND), number: 2 },
+      rows: [5, 6],
+    },
+    {
+      name: 'a window that has fewer than N',
+      request: { since: formatTime(5n * SECOND), until: formatTime(6n * SECOND), number: 9 },
+      rows: [5, 6],
     },
     {
       name: 'the newest N of those that match',
@@ -97,6 +102,7 @@ describe('readFlows', () => {
     const ring = new FakeFlowLog(7);
     fill(ring, 0, 5);
     const abort = new AbortController();
+    const since = open(ring, { follow: true, number: 1, since: formatTime(4n * SECOND) }, abort.signal);
     const now = open(ring, { follow: true }, abort.signal);
     const history = open(ring, { follow: true, number: 2 }, abort.signal);
     const first = now.next();
@@ -107,6 +113,8 @@ describe('readFlows', () => {
     fill(ring, 5, 6);
     expect(label((await first).value ?? undefined)).toBe(5);
     expect(label((await history.next()).value ?? undefined)).toBe(5);
+    const sinceThen = [await since.next(), await since.next()].map(({ value }) => label(value ?? undefined));
+    expect(sinceThen).toEqual([4, 5]);
     const waiting = now.next();
     abort.abort();
     expect((await waiting).done).toBe(true);

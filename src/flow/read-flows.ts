@@ -85,7 +85,7 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   // Taken once and at once: without follow, what arrives while we are sending is not part of the answer; with it, all is.
   const now = log.next;
   const end = query.follow ? Number.POSITIVE_INFINITY : now;
-  const limit = query.first && query.number > 0 ? query.number : Number.POSITIVE_INFINITY;
+  const limit = limitOf(query);
   const start = await startOf(now, options);
   let turn = await turns.take(client);
   let [skip, sent] = [start.skip, 0];
@@ -119,6 +119,12 @@ export async function* readFlows(options: ReadOptions): AsyncGenerator<GetFlowsR
   if (untold !== undefined) yield untold;
 }
 
+/** Counted from where it begins: by `first`, or by `since`. Of the newest N the beginning is counted (`startOf`). */
+function limitOf({ number, first, follow, sinceNs }: FlowQuery): number {
+  const isCounted = number > 0 && !follow && (first || sinceNs !== undefined);
+  return isCounted ? number : Number.POSITIVE_INFINITY;
+}
+
 /** Nothing where a look at the packet says that its flows are not asked for; rows that tell of losses always are. */
 function rowAskedFor(log: FlowLog, sequence: number, query: FlowQuery): FlowRow | undefined {
   const glance = isLookedAtFirst(query) ? log.glance(sequence) : undefined;
@@ -148,7 +154,7 @@ interface Start {
 /** The stock client's `--all` is the largest of 64 bits: no log holds as many, so nothing needs to be counted. */
 const ALL = 2 ** 32;
 
-/** `since` beats `number` (spec hubble 6.4): the window then decides, and every row is looked at. */
+/** `since` beats `number` (spec hubble 6.4): where to begin the window decides, and what is counted is counted from there. */
 async function startOf(now: number, { log, query, signal, turns, client }: ReadOptions): Promise<Start> {
   if (query.first || query.sinceNs !== undefined || query.number >= ALL) return { skip: 0 };
   if (query.number === 0) return query.follow ? { sequence: now, skip: 0 } : { skip: 0 };

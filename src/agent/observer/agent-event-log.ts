@@ -90,8 +90,8 @@ export class AgentEventLog {
   #start(query: Query): { readonly cursor: number; readonly left: number } {
     const all = { cursor: this.#oldest, left: Number.POSITIVE_INFINITY };
     const { number, first, follow, sinceNs } = query;
-    if (first) return number === 0 ? all : { ...all, left: number };
-    if (sinceNs !== undefined) return all;
+    const counted = number === 0 || follow ? all : { ...all, left: number };
+    if (first || sinceNs !== undefined) return counted;
     if (number === 0) return follow ? { ...all, cursor: this.#next } : all;
     const within = this.#entries.flatMap((entry, i) => (isWithin(entry, query) ? [this.#oldest + i] : []));
     return { ...all, cursor: within.at(-Math.min(number, within.length)) ?? this.#next };

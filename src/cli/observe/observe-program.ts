@@ -67,7 +67,11 @@ export function isSwitch(program: Program, name: string): boolean {
 function addSelectors(program: Program): void {
   program
     .option('-f, --follow', 'keep showing what happens')
-    .option('--last <n>', 'the newest N that match (20 unless another bound is given)', countFlag)
+    .option(
+      '--last <n>',
+      'the newest N that match (20 unless another bound is given); with --since the first N since then',
+      countFlag,
+    )
     .option('--first <n>', 'the oldest N that match', countFlag)
     .option('--all', 'everything there is')
     .option('--since <time>', 'from then on: a duration back from now (30s, 1h5m) or a date (RFC 3339 …)')

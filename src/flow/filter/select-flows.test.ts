@@ -54,9 +54,9 @@ describe('compileSelection', () => {
       found: ['2', '3', '4', 'lost'],
     },
     {
-      name: 'since before number',
-      request: { since: '2026-03-03T10:00:06Z', number: 1 },
-      found: ['6', '7', 'lost'],
+      name: 'the first of a window',
+      request: { since: '2026-03-03T10:00:05Z', number: 2 },
+      found: ['5', '6'],
     },
     {
       name: 'the newest that match',

@@ -29,9 +29,9 @@ export function compileSelection(
   const number = Number(request.number ?? 0);
   const select: FlowSelection = (responses) => allOf(responses, matches);
   if (!(number > 0 && number < ALL)) return ok(select);
-  if (request.first === true) return ok((responses) => oldestFlows(select(responses), number));
-  if (request.since === undefined) return ok((responses) => newestFlows(select(responses), number));
-  return ok(select);
+  // Of a window the first are given (spec hubble 6.4).
+  const count = request.first === true || request.since !== undefined ? oldestFlows : newestFlows;
+  return ok((responses) => count(select(responses), number));
 }
 
 /** Both bounds inclusive. */

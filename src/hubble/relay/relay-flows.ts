@@ -231,8 +231,8 @@ async function* counted(
   { held, client }: Pick<RelayFlowsOptions, 'held' | 'client'>,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
   const most = Number(number);
-  if (most === 0 || (since !== undefined && first !== true)) yield* merged;
-  else if (first === true) yield* oldestFlows(merged, most);
+  if (most === 0) yield* merged;
+  else if (first === true || since !== undefined) yield* oldestFlows(merged, most);
   else if (most > MOST_COUNTED) yield* merged;
   else {
     held.take(most, client);
