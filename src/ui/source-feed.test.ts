@@ -1,7 +1,7 @@
 /** A source of more flows than are read in time. */
 import { expect, it } from 'vitest';
 import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
-import { systemClock } from '../telemetry/clock.ts';
+import { type Clock, systemClock } from '../telemetry/clock.ts';
 import { SourceFeed } from './source-feed.ts';
 import { FakeClusterSource } from './testing/fake-cluster-source.ts';
 import { Traffic } from './traffic/traffic.ts';
@@ -45,4 +45,34 @@ it('follows a source that knows no parts as it is', async () => {
   expect(feed.state()).toMatchObject({ oneIn: 1 });
   expect(feed.state().error).toBeUndefined();
   feed.close();
+});
+
+it('keeps nothing of the times it waited, and waits for nothing when it is closed', async () => {
+  const started: (() => void)[] = [];
+  let cancelled = 0;
+  const clock: Clock = {
+    ...systemClock,
+    after(_ms, call) {
+      started.push(call);
+      return { cancel: () => void cancelled++ };
+    },
+  };
+  const source: UiSource = {
+    ...new FakeClusterSource([], 0),
+    status: () => Promise.reject(new Error('nobody asks')),
+    nodes: () => Promise.resolve([]),
+    // biome-ignore lint/correctness/useYield: it fails before it has anything
+    async *flows(): AsyncGenerator<GetFlowsResponse> {
+      throw new Error('nobody is there');
+    },
+  };
+  const feed = new SourceFeed({ source, traffic: new Traffic(0), clock });
+  for (let call = 0; call < 40; call++) {
+    await expect.poll(() => started.length).toBeGreaterThan(call);
+    started[call]?.();
+  }
+  await expect.poll(() => started.length).toBe(42);
+  cancelled = 0;
+  feed.close();
+  expect(cancelled).toBe(2);
 });

@@ -28,6 +28,8 @@ export class SourceFeed {
   readonly #spec: FeedSpec;
   readonly #stop = new AbortController();
   readonly #governor = new SampleGovernor();
+  /** Ends those that wait. */
+  readonly #pauses = new Set<() => void>();
   #state: Pick<WireSourceState, 'connected' | 'error' | 'nodes'> = { connected: false, nodes: [] };
   /** Ends the stream that is followed, so that another is asked for. */
   #stream = new AbortController();
@@ -57,6 +59,7 @@ export class SourceFeed {
   close(): void {
     this.#stop.abort();
     this.#stream.abort();
+    for (const wake of this.#pauses) wake();
   }
 
   get #oneIn(): number {
@@ -115,14 +118,17 @@ export class SourceFeed {
     if (!this.#stop.signal.aborted) this.#state = { ...this.#state, connected: false, error };
   }
 
+  /** Nothing of it stays behind: a page is served for months. */
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.#stop.signal.aborted) return resolve();
-      const timer = this.#spec.clock.after(delayMs, resolve);
-      this.#stop.signal.addEventListener('abort', () => {
+      const wake = () => {
         timer.cancel();
+        this.#pauses.delete(wake);
         resolve();
-      });
+      };
+      const timer = this.#spec.clock.after(delayMs, wake);
+      this.#pauses.add(wake);
     });
   }
 }
