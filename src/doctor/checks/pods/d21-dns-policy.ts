@@ -4,7 +4,7 @@
  */
 import { objectKey } from '../../../cluster/rows.ts';
 import type { Check, Finding, Fix } from '../../check.ts';
-import { dnsPicture } from '../../picture/dns-picture.ts';
+import { boundServiceIps, type DnsServer, dnsPicture } from '../../picture/dns-picture.ts';
 import type { PodSpecFact } from '../../site/cluster-facts.ts';
 import { knownOr } from '../../site/known.ts';
 import { objectName, type Site } from '../../site/site.ts';
@@ -90,7 +90,9 @@ const LEFT_ALONE: Fix = {
 /** Such pods ask the cluster IP from the host itself, where only an interface, a rule or a socket program can redirect. */
 function withHostNet(site: Site): readonly Finding[] {
   const picture = dnsPicture(site);
-  const cache = picture.caches.find(({ spec }) => spec.hostNetwork);
+  const cache = picture.caches.find(
+    (one) => one.spec.hostNetwork && boundServiceIps(one, picture.services).length > 0 && asksResolvConf(one),
+  );
   if (cache === undefined) return [];
   const asking = owners(site).filter(
     ({ spec }) => spec.hostNetwork && spec.dnsPolicy === 'ClusterFirstWithHostNet',
@@ -110,6 +112,13 @@ function withHostNet(site: Site): readonly Finding[] {
       fix: setPolicy(cache.name, 'Default'),
     },
   ];
+}
+
+/** Or may: a Corefile that is not known is taken for the stock one. */
+function asksResolvConf({ corefiles }: DnsServer): boolean {
+  const isAsked = ({ text }: { readonly text: string }) =>
+    text.includes('/etc/resolv.conf') || text.includes('__PILLAR__UPSTREAM__SERVERS__');
+  return corefiles.length === 0 || corefiles.some(isAsked);
 }
 
 function setPolicy(object: string, dnsPolicy: string): Fix {

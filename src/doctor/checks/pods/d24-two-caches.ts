@@ -101,7 +101,8 @@ function listeners(site: Site, { name, facts }: NodeSite): readonly Finding[] {
   const asked = new Set<string>(dnsPicture(site).services.flatMap(({ clusterIPs }) => clusterIPs));
   const sockets = knownOr(facts.sockets, []).filter(({ port }) => port === 53);
   const outward = sockets.filter(({ address }) => isAskedByPods(address, asked));
-  const holders = new Map(outward.map((socket) => [socket.pid ?? socket.address, socket]));
+  // Without rights nobody knows whose they are; one process may have them all.
+  const holders = new Map(outward.map((socket) => [socket.pid, socket]));
   const linkLocal = outward.filter(({ address }) => isLinkLocal(address));
   const localDns = outward.find(({ address }) => LOCAL_DNS.includes(address));
   if (holders.size < 2 || linkLocal.length === 0) return [];

@@ -37,7 +37,12 @@ describe('d21', () => {
       'dnsPolicy: Default',
       'dnsPolicy: ClusterFirstWithHostNet',
     );
-    expect(await foundBy('D21', cache)).toEqual(['D21 broken DaemonSet kube-system/node-local-dns']);
+    expect(await foundBy('D21', CLUSTER_DNS, cache)).toEqual([
+      'D21 broken DaemonSet kube-system/node-local-dns',
+    ]);
+    const elsewhere = cache.replaceAll('/etc/resolv.conf', '192.0.2.53');
+    const apart = elsewhere.replaceAll('__PILLAR__UPSTREAM__SERVERS__', '192.0.2.53');
+    expect(await foundBy('D21', CLUSTER_DNS, apart)).toEqual([]);
   });
 });
 
@@ -61,7 +66,7 @@ describe('d24', () => {
   });
 
   it('finds two processes of a node on port 53, its stub resolver not among them', async () => {
-    const site = (...addresses: readonly string[]): Site => ({
+    const site = (addresses: readonly string[], isOwned = true): Site => ({
       ...siteOf(CLUSTER_DNS),
       nodes: [
         {
@@ -72,17 +77,22 @@ describe('d24', () => {
             sockets: known(
               addresses.flatMap((text, pid) => {
                 const address = parseIp(text);
-                return address === undefined ? [] : [{ protocol: 'UDP' as const, address, port: 53, pid }];
+                const owner = isOwned ? { pid } : {};
+                return address === undefined
+                  ? []
+                  : [{ protocol: 'UDP' as const, address, port: 53, ...owner }];
               }),
             ),
           },
         },
       ],
     });
-    const both = await runChecks(site('169.254.10.10', '169.254.20.10'), [d24]);
+    const both = await runChecks(site(['169.254.10.10', '169.254.20.10']), [d24]);
     expect(both.findings).toMatchObject([{ id: 'D24', node: 'w1' }]);
     expect(both.findings[0]?.cause).toContain('AKS LocalDNS');
-    expect((await runChecks(site('169.254.20.10', '127.0.0.53'), [d24])).findings).toEqual([]);
+    expect((await runChecks(site(['169.254.20.10', '127.0.0.53']), [d24])).findings).toEqual([]);
+    const unowned = site(['169.254.10.10', '169.254.20.10'], false);
+    expect((await runChecks(unowned, [d24])).findings).toEqual([]);
   });
 });
 
