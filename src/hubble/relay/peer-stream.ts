@@ -19,6 +19,8 @@ export interface PeerStreamOptions {
   /** One that does not follow is left out when it says nothing for so long while it is waited for. */
   readonly answerMs: number;
   readonly tell: (state: NodeState, name: string, message?: string) => void;
+  /** What was told of the peer last, when that was trouble: it is not told again. */
+  readonly trouble?: NodeState;
   /** What the peer says to be wrong with the request; it is not asked again then. */
   readonly refused: (error: unknown) => void;
   readonly saw: (response: GetFlowsResponse) => void;
@@ -32,10 +34,10 @@ export async function* peerStream(
   const { request, signal, clock, retryMs, tell, saw } = options;
   const either = AbortSignal.any([signal, peer.left]);
   const resume = new Resume(request, clock);
-  let trouble = '';
+  let { trouble } = options;
   const isBack = () => {
-    if (trouble !== '') tell('NODE_CONNECTED', peer.name);
-    trouble = '';
+    if (trouble !== undefined) tell('NODE_CONNECTED', peer.name);
+    trouble = undefined;
   };
   while (!either.aborted) {
     // Who is back may have no flow to tell; who was only asked too much of is sent away at once.

@@ -3,7 +3,7 @@
  * Hubble's does; a follower gets its history first, counted so, and then what every node has seen since.
  */
 import { AppError } from '../../fault/app-error.ts';
-import type { GetFlowsRequest, GetFlowsResponse } from '../../flow/api.ts';
+import type { GetFlowsRequest, GetFlowsResponse, NodeState } from '../../flow/api.ts';
 import { compileFilters } from '../../flow/filter/compile-filters.ts';
 import { newestFlows, oldestFlows } from '../../flow/filter/count-flows.ts';
 import { formatTime, parseTime } from '../../flow/time.ts';
@@ -35,6 +35,7 @@ export async function* relayFlows(
   options: RelayFlowsOptions,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
   const newest = new Newest(options.clock);
+  const troubles: Troubles = new Map();
   const { follow = false, number = 0, ...live } = request;
   const hasHistory = Number(number) > 0 && request.since === undefined;
   if (follow && request.first === true) throw invalid('first cannot be combined with follow');
@@ -43,44 +44,56 @@ export async function* relayFlows(
     if (options.peers.list().length === 0 && !follow) throw noPeers();
     const { follow: _, ...history } = request;
     yield* counted(
-      asked({ requestOf: newest.asking(history), saw: newest.saw, isLive: false }, signal, options),
+      asked({ requestOf: newest.asking(history), saw: newest.saw, troubles, isLive: false }, signal, options),
       history,
       options,
     );
   }
   if (!follow || signal.aborted) return;
   const requestOf = (peer: RelayPeer) => newest.after({ ...live, follow }, peer);
-  yield* asked({ requestOf, isLive: true }, signal, options);
+  yield* asked({ requestOf, troubles, isLive: true }, signal, options);
 }
+
+/** By name, what was told of a node last, when that was trouble. */
+type Troubles = Map<string, NodeState>;
 
 interface Question {
   readonly requestOf: (peer: RelayPeer) => GetFlowsRequest;
   readonly saw?: (peer: RelayPeer, response: GetFlowsResponse) => void;
+  /** Of the whole request: what was told with its history is not told again. */
+  readonly troubles: Troubles;
   /** It has no end, and peers that come are asked, too. */
   readonly isLive: boolean;
 }
 
 async function* asked(
-  { requestOf, saw, isLive }: Question,
+  { requestOf, saw, troubles, isLive }: Question,
   outer: AbortSignal,
   { peers, name, clock, windowMs, ...times }: RelayFlowsOptions,
 ): AsyncGenerator<GetFlowsResponse, void, void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([outer, stop.signal]);
   const news = new NodeNews(name, clock);
-  const tell: NodeNews['tell'] = (...words) => news.tell(...words);
+  const tell: NodeNews['tell'] = (state, name, message) => {
+    if (state === 'NODE_UNAVAILABLE' || state === 'NODE_ERROR') troubles.set(name, state);
+    else troubles.delete(name);
+    news.tell(state, name, message);
+  };
   const first = peers.list();
   const refusals = new Refusals(first, () => {
     // It is thrown instead.
     news.close();
     stop.abort();
   });
-  const open = (peer: RelayPeer) =>
-    peerStream(peer, {
+  const open = (peer: RelayPeer) => {
+    const trouble = troubles.get(peer.name);
+    return peerStream(peer, {
       ...{ request: requestOf(peer), signal, clock, ...times, tell },
+      ...(trouble === undefined ? {} : { trouble }),
       refused: (error) => refusals.add(peer, error),
       saw: (response) => saw?.(peer, response),
     });
+  };
   const joining = mapped(peers.coming(signal), (peer) => {
     tell('NODE_CONNECTED', peer.name);
     return open(peer);

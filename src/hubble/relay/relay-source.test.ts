@@ -249,6 +249,25 @@ describe('flows of a relay', () => {
     expect(await read({}, ...nodes)).toEqual(['NODE_UNAVAILABLE a,b,c']);
   });
 
+  it('are followed behind their history with one word of a node that is away', async () => {
+    const [one, two] = [a(), b()];
+    two.isAway = true;
+    const { relay } = relayOf(one, two);
+    const abort = new AbortController();
+    const rows: string[] = [];
+    const following = (async () => {
+      for await (const each of relay.flows({ follow: true, number: 1 }, abort.signal)) rows.push(label(each));
+    })();
+    await expect.poll(() => two.requests.length).toBeGreaterThan(3);
+    one.see(7);
+    await expect.poll(() => rows.at(-1)).toBe('a 7');
+    two.isAway = false;
+    await expect.poll(() => rows.at(-1)).toBe('NODE_CONNECTED b');
+    abort.abort();
+    await following;
+    expect(rows).toEqual(['NODE_UNAVAILABLE b', 'a 5', 'a 7', 'NODE_CONNECTED b']);
+  });
+
   it('are followed over a node that leaves the cluster', async () => {
     const [one, two] = [new FakeNode('a'), new FakeNode('b')];
     const { relay, peers } = relayOf(one, two);
