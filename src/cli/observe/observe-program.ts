@@ -3,11 +3,12 @@ import { createFlagCollector, FILTER_FLAGS, type FlagCollector } from '../../flo
 import type { ObserveFlags } from '../../flow/flags/flows-request.ts';
 import { TIME_FORMATS } from '../../flow/print/time-format.ts';
 import { collect, collectWhole, countFlag, createProgram } from '../program.ts';
+import type { ServerFlags } from './server-flags.ts';
 
 type Program = ReturnType<typeof createProgram>;
 
 /** As the reader of flags gives them. */
-export interface TypedFlags extends ObserveFlags {
+export interface TypedFlags extends ObserveFlags, ServerFlags {
   readonly printRawFilters?: boolean;
   readonly node?: string;
   readonly output: string;
@@ -22,15 +23,6 @@ export interface TypedFlags extends ObserveFlags {
   readonly experimentalFieldMask?: readonly string[];
   readonly silentErrors?: boolean;
   readonly debug?: boolean;
-  readonly server?: string;
-  readonly timeout?: string;
-  readonly requestTimeout?: string;
-  readonly tls?: boolean;
-  readonly tlsAllowInsecure?: boolean;
-  readonly tlsCaCertFiles?: readonly string[];
-  readonly tlsServerName?: string;
-  readonly tlsClientCertFile?: string;
-  readonly tlsClientKeyFile?: string;
 }
 
 export interface ObserveProgram {
