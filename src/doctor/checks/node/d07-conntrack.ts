@@ -4,8 +4,9 @@
  */
 import type { Check, Finding } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
+import { holdersOf } from '../../picture/service-interfaces.ts';
 import { isKnown, knownOr } from '../../site/known.ts';
-import type { ConntrackEntry, ConntrackFact } from '../../site/node-facts.ts';
+import type { ConntrackEntry, ConntrackFact, NodeFacts } from '../../site/node-facts.ts';
 import type { Site } from '../../site/site.ts';
 
 export const d07: Check = {
@@ -14,12 +15,12 @@ export const d07: Check = {
   pains: ['P11', 'P12'],
   needs: { node: ['conntrack'] },
   run: (site) =>
-    site.nodes.flatMap(({ name, facts: { conntrack } }) =>
+    site.nodes.flatMap(({ name, facts: { conntrack, interfaces } }) =>
       isKnown(conntrack)
         ? [
             ...losses(name, conntrack.value),
             ...full(name, conntrack.value),
-            ...stale(name, conntrack.value, site),
+            ...stale(name, { entries: conntrack.value.entries, interfaces }, site),
           ]
         : [],
     ),
@@ -72,7 +73,11 @@ function full(node: string, { count, max }: ConntrackFact): readonly Finding[] {
 }
 
 /** Of queries to a service of DNS: answered by nobody that is an endpoint of it. */
-function stale(node: string, { entries }: ConntrackFact, site: Site): readonly Finding[] {
+function stale(
+  node: string,
+  { entries, interfaces }: Pick<ConntrackFact, 'entries'> & Pick<NodeFacts, 'interfaces'>,
+  site: Site,
+): readonly Finding[] {
   const { services, upstreams } = dnsPicture(site);
   if (!isKnown(site.cluster.endpointSlices) || services.length === 0) return [];
   const all = [...services, ...upstreams];
@@ -89,6 +94,8 @@ function stale(node: string, { entries }: ConntrackFact, site: Site): readonly F
       asked.has(destination) &&
       replySource !== destination &&
       !alive.has(replySource) &&
+      // A cache of the node, to which somebody's rule translates.
+      holdersOf(interfaces, replySource).length === 0 &&
       // What is left of TCP after its end waits for nobody, and a new connection has a port of its own.
       (protocol === 'UDP' || unreplied),
   );
