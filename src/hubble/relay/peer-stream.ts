@@ -20,7 +20,7 @@ export interface PeerStreamOptions {
   readonly answerMs: number;
   readonly tell: (state: NodeState, name: string, message?: string) => void;
   /** What was told of the peer last, when that was trouble: it is not told again. */
-  readonly trouble?: NodeState;
+  readonly trouble: NodeState | undefined;
   /** What the peer says to be wrong with the request; it is not asked again then. */
   readonly refused: (error: unknown) => void;
   readonly saw: (response: GetFlowsResponse) => void;

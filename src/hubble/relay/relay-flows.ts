@@ -57,6 +57,14 @@ export async function* relayFlows(
 /** By name, what was told of a node last, when that was trouble. */
 type Troubles = Map<string, NodeState>;
 
+function telling(news: NodeNews, troubles: Troubles): NodeNews['tell'] {
+  return (state, name, message) => {
+    if (state === 'NODE_UNAVAILABLE' || state === 'NODE_ERROR') troubles.set(name, state);
+    else troubles.delete(name);
+    news.tell(state, name, message);
+  };
+}
+
 interface Question {
   readonly requestOf: (peer: RelayPeer) => GetFlowsRequest;
   readonly saw?: (peer: RelayPeer, response: GetFlowsResponse) => void;
@@ -74,26 +82,20 @@ async function* asked(
   const stop = new AbortController();
   const signal = AbortSignal.any([outer, stop.signal]);
   const news = new NodeNews(name, clock);
-  const tell: NodeNews['tell'] = (state, name, message) => {
-    if (state === 'NODE_UNAVAILABLE' || state === 'NODE_ERROR') troubles.set(name, state);
-    else troubles.delete(name);
-    news.tell(state, name, message);
-  };
+  const tell = telling(news, troubles);
   const first = peers.list();
   const refusals = new Refusals(first, () => {
     // It is thrown instead.
     news.close();
     stop.abort();
   });
-  const open = (peer: RelayPeer) => {
-    const trouble = troubles.get(peer.name);
-    return peerStream(peer, {
+  const open = (peer: RelayPeer) =>
+    peerStream(peer, {
       ...{ request: requestOf(peer), signal, clock, ...times, tell },
-      ...(trouble === undefined ? {} : { trouble }),
+      trouble: troubles.get(peer.name),
       refused: (error) => refusals.add(peer, error),
       saw: (response) => saw?.(peer, response),
     });
-  };
   const joining = mapped(peers.coming(signal), (peer) => {
     tell('NODE_CONNECTED', peer.name);
     return open(peer);
