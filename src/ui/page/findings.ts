@@ -1,6 +1,6 @@
 /** What the doctor found: what became of each pod's probes, then the worst first with its evidence, cause and cure. */
 import type { WireDoctor, WireFinding, WirePodVerdict } from '../wire.ts';
-import { type GroupedFinding, groupFindings } from './group-findings.ts';
+import { type GroupedFinding, groupFindings, isHealthy } from './group-findings.ts';
 import { clockText, visibleText } from './text.ts';
 import { h, type VNode } from './view.ts';
 
@@ -63,14 +63,11 @@ function bodyOf(report: WireDoctor | undefined, hasDoctor: boolean, onShow: OnSh
   if (report.error !== undefined) return say(`Could not tell: ${visibleText(report.error)}`, 'bad');
   const { pods, findings, unknown } = report;
   const groups = groupFindings(findings);
-  const isWell = findings.every(({ severity }) => severity === 'info') && unknown.length === 0;
   return [
     ...(pods.length === 0
       ? [say('No pod was probed, so nothing can be said of any.')]
       : [verdictsOf(pods, onShow)]),
-    ...(isWell && pods.length > 0
-      ? [say('✓ Healthy: every probe entered the cache of its node.', 'good')]
-      : []),
+    ...(isHealthy(report) ? [say('✓ Healthy: every probe entered the cache of its node.', 'good')] : []),
     ...groups.map((group, index) => findingOf(group, index, onShow)),
     ...(unknown.length === 0 ? [] : [unknownOf(unknown)]),
   ];
@@ -131,18 +128,18 @@ function findingOf({ finding, where }: GroupedFinding, index: number, onShow: On
 }
 
 function fixOf({ id, fix }: WireFinding): VNode {
-  const lines = fix.text.trimEnd().split('\n');
+  // Its line feeds are its own; what is copied is what is seen, or it could hide what a terminal obeys.
+  const lines = fix.text.trimEnd().split('\n').map(visibleText);
+  const text = lines.join('\n');
   const copy = h(
     'button',
     {
       class: 'copy',
       'aria-label': `Copy the fix of ${id}`,
-      onClick: () => void navigator.clipboard.writeText(fix.text),
+      onClick: () => void navigator.clipboard.writeText(text),
     },
     'Copy',
   );
-  // Its line feeds are its own.
-  const text = lines.map(visibleText).join('\n');
   return h(
     'details',
     { class: 'fix', open: lines.length <= SHORT_FIX_LINES },

@@ -1,5 +1,5 @@
 /** Findings as they are read: what is the same on several nodes or pods is one, with all its places, the worst first. */
-import type { WireFinding } from '../wire.ts';
+import type { WireDoctor, WireFinding } from '../wire.ts';
 
 export interface GroupedFinding {
   /** The first of them. */
@@ -23,4 +23,11 @@ export function groupFindings(findings: readonly WireFinding[]): readonly Groupe
   return [...groups.values()].sort(
     (a, b) => ORDER.indexOf(a.finding.severity) - ORDER.indexOf(b.finding.severity),
   );
+}
+
+/** Only of what was seen: a pod whose answers came from nobody knows where has no finding, and is not healthy. */
+export function isHealthy({ findings, pods, unknown, error }: WireDoctor): boolean {
+  const isSeen = error === undefined && unknown.length === 0 && pods.length > 0;
+  const isFine = findings.every(({ severity }) => severity === 'info');
+  return isSeen && isFine && pods.every(({ verdict }) => verdict === 'ENTERED');
 }
