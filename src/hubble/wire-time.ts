@@ -15,18 +15,33 @@ const FIRST_SECOND = -62_135_596_800;
 const LAST_SECOND = 253_402_300_799;
 
 /** Of a flow, its answer and its neighbours the times are equal, or of one second: the last is kept, as it is dear to make. */
-let lastText = '';
-let lastWire: WireTime | undefined;
-let lastSecond = Number.NaN;
-let lastHead = '';
+class LastTimes {
+  #text = '';
+  #wire: WireTime | undefined;
+  #second = Number.NaN;
+  #head = '';
+
+  wire(text: string): WireTime | undefined {
+    if (text === this.#text) return this.#wire;
+    const ns = parseTime(text);
+    this.#text = text;
+    this.#wire = ns === undefined ? undefined : wireOf(ns);
+    return this.#wire;
+  }
+
+  /** Date and time of day of a whole second. */
+  head(second: number): string {
+    if (second !== this.#second) this.#head = new Date(second * 1000).toISOString().slice(0, 19);
+    this.#second = second;
+    return this.#head;
+  }
+}
+
+const last = new LastTimes();
 
 /** Undefined for text that is no time. */
 export function toWireTime(text: string): WireTime | undefined {
-  if (text === lastText) return lastWire;
-  const ns = parseTime(text);
-  lastText = text;
-  lastWire = ns === undefined ? undefined : wireOf(ns);
-  return lastWire;
+  return last.wire(text);
 }
 
 function wireOf(ns: bigint): WireTime {
@@ -38,10 +53,9 @@ function wireOf(ns: bigint): WireTime {
 export function fromWireTime({ seconds = '0', nanos = 0 }: WireTime): string | undefined {
   const whole = Number(seconds);
   if (!(whole >= FIRST_SECOND && whole <= LAST_SECOND && nanos >= 0 && nanos < Number(NS))) return undefined;
-  if (whole !== lastSecond) lastHead = new Date(whole * 1000).toISOString().slice(0, 19);
-  lastSecond = whole;
+  const head = last.head(whole);
   const digits = String(nanos)
     .padStart(9, '0')
     .replace(/(000){1,3}$/, '');
-  return digits === '' ? `${lastHead}Z` : `${lastHead}.${digits}Z`;
+  return digits === '' ? `${head}Z` : `${head}.${digits}Z`;
 }
