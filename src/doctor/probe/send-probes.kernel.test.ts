@@ -17,6 +17,9 @@ const SERVER6 = 'fd00::30';
 /** Answers with two bytes. */
 const NONSENSE =
   "const s=require('dgram').createSocket('udp4');s.on('message',(m,p)=>s.send(Buffer.from([1,2]),p.port,p.address));s.bind(54,()=>console.log('ready'))";
+/** Sends empty frames for as long as it is let. */
+const FLOOD =
+  "require('net').createServer(s=>{const b=Buffer.alloc(65536);const go=()=>{while(s.write(b));};s.on('drain',go).on('error',()=>0);go()}).listen(55,()=>console.log('ready'))";
 
 let network: TestNetwork;
 let client: TestPod;
@@ -122,6 +125,14 @@ describe('sendProbes', () => {
     const child = network.spawn(server.netns, process.execPath, '-e', NONSENSE);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     const results = await probe(SERVER, { udp: 1, tcp: 0, timeoutMs: 500, port: 54 });
+    expect(results).toMatchObject([{ outcome: 'malformed', sent: true }]);
+    await network.kill(child);
+  });
+
+  test('is done in time with a server that never stops sending', async () => {
+    const child = network.spawn(server.netns, process.execPath, '-e', FLOOD);
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    const results = await probe(SERVER, { udp: 0, tcp: 1, timeoutMs: 300, port: 55 });
     expect(results).toMatchObject([{ outcome: 'malformed', sent: true }]);
     await network.kill(child);
   });
