@@ -266,6 +266,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       packets &&
       createFlowRecorder({
         ...{ nodeName, version: PROGRAM_VERSION, snapshot, datapath, packets, clock },
+        ...(options.chosenDelivery && { delivery: options.chosenDelivery.mode }),
         ...(health === undefined ? {} : { own: health.ownPackets }),
         ...(options.dnsPorts === undefined ? {} : { dnsPorts: options.dnsPorts }),
         ...(options.flowPorts === undefined ? {} : { flowPorts: options.flowPorts }),

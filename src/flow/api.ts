@@ -159,7 +159,7 @@ export interface Flow {
   readonly ingress_allowed_by?: readonly PolicyRef[];
   readonly egress_denied_by?: readonly PolicyRef[];
   readonly ingress_denied_by?: readonly PolicyRef[];
-  readonly trace_observation_point?: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'TO_HOST';
+  readonly trace_observation_point?: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'TO_HOST' | 'TO_STACK' | 'FROM_STACK';
   readonly is_reply?: boolean;
   readonly interface?: { readonly index: number; readonly name?: string };
   /**

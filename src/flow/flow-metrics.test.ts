@@ -28,7 +28,7 @@ function scrape(events: readonly PacketEvent[], family: string, lost = 0): reado
   for (const event of events) node.see(event);
   const { counters, clients, dropReason } = node.recorder;
   const podOf = () => ({ namespace: 'default', pod: 'netshoot' });
-  const found = flowFamilies({ counters, clients, lost, podOf, dropReason }).find(
+  const found = flowFamilies({ counters, clients, lost, podOf, dropReason, throughStack: false }).find(
     ({ name: each }) => each === family,
   );
   return (found?.samples ?? []).map(
@@ -64,6 +64,20 @@ describe('flowFamilies', () => {
       '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRACED} 2',
       '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRANSLATED} 2',
     ]);
+  });
+
+  it('counts packets that go through the stack by the points at which they are told', () => {
+    const node = new TestNode('k8s-w1', { delivery: 'stack' });
+    node.see(redirected);
+    node.see({ ...answered(ANSWER, 1), hook: 'to-endpoint' });
+    const { counters, clients, throughStack } = node.recorder;
+    const podOf = () => ({ namespace: '', pod: '' });
+    const families = flowFamilies({ counters, clients, throughStack, podOf, dropReason: String, lost: 0 });
+    const { samples = [] } = families.find(({ name: each }) => each === 'hubble_flows_processed_total') ?? {};
+    const points = samples
+      .filter(({ labels }) => labels.type === 'Trace')
+      .map(({ labels }) => labels.subtype);
+    expect(points.toSorted()).toEqual(['from-endpoint', 'from-stack', 'to-endpoint', 'to-stack']);
   });
 
   it('has few series, whatever types pods ask for', () => {

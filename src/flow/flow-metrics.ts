@@ -18,6 +18,8 @@ import { hubbleDropReason } from './drop-reasons.ts';
 export interface FlowMetricsInput {
   readonly counters: FlowCounters;
   readonly clients: TopClients;
+  /** Redirected packets are left to the host's stack (`expand`). */
+  readonly throughStack: boolean;
   /** Packets for which the kernel's ring had no room, ever. */
   readonly lost: number;
   /** The kernel's word for why it dropped packets. */
@@ -68,13 +70,14 @@ function dnsFamilies(counters: FlowCounters): readonly FamilySamples[] {
 /** A translation has no protocol for Hubble, and counts as a type it does not know (spec hubble 9). */
 const SOCK = { protocol: 'Unknown flow', type: 'Unknown', subtype: '7' } as const;
 
-function flowsProcessed({ counters }: FlowMetricsInput): FamilySamples {
+function flowsProcessed({ counters, throughStack }: FlowMetricsInput): FamilySamples {
   const counts = new Map<string, Sample>();
   const add = (count: number, labels: Readonly<Record<string, string>>) => {
     const key = Object.values(labels).join('\0');
     counts.set(key, sample((counts.get(key)?.value ?? 0) + count, labels));
   };
-  for (const { kind, count } of counters.packets()) for (const labels of flowsOf(kind)) add(count, labels);
+  for (const { kind, count } of counters.packets())
+    for (const labels of flowsOf(kind, throughStack)) add(count, labels);
   const messages = counters.messages().reduce((sum, { count }) => sum + count, 0);
   if (messages > 0) add(messages, { protocol: 'DNS', type: 'L7', subtype: 'DNS', verdict: 'FORWARDED' });
   for (const { kind, count } of counters.drops()) {
@@ -84,12 +87,10 @@ function flowsProcessed({ counters }: FlowMetricsInput): FamilySamples {
 }
 
 /** The flows that a packet of this kind is told as, without its messages (`expand`). */
-function flowsOf({
-  verdict,
-  hook,
-  protocol,
-  toHost,
-}: CountedPacket): readonly Readonly<Record<string, string>>[] {
+function flowsOf(
+  { verdict, hook, protocol, toHost }: CountedPacket,
+  throughStack: boolean,
+): readonly Readonly<Record<string, string>>[] {
   const trace = (point: (typeof TRACE_POINTS)[number]) => ({
     protocol: protocolWord(protocol),
     type: 'Trace',
@@ -99,9 +100,11 @@ function flowsOf({
   const xlate = (word: Verdict) => ({ ...SOCK, verdict: word });
   const seen = trace(hook === 0 ? 'from-endpoint' : 'to-endpoint');
   const arrived = trace(toHost ? 'to-host' : 'to-endpoint');
+  const sent = throughStack && !toHost ? trace('to-stack') : arrived;
   if (verdict === VERDICT_NUMBERS.forwarded) return [seen];
-  if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), arrived];
-  if (verdict === VERDICT_NUMBERS.restored) return [seen, xlate('TRANSLATED'), arrived];
+  if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), sent];
+  if (verdict === VERDICT_NUMBERS.restored)
+    return [hook === 0 ? seen : trace('from-stack'), xlate('TRANSLATED'), arrived];
   return [seen, xlate('TRACED')];
 }
 

@@ -41,6 +41,8 @@ export interface FlowRecorderOptions {
   /** Milliseconds since the epoch, now; default: as precisely as it is known. */
   readonly startMs?: number;
   readonly own?: OwnPackets;
+  /** How redirected packets get to their pod; default `direct`. */
+  readonly delivery?: 'direct' | 'stack';
   /** Ports whose packets come; default 53. */
   readonly flowPorts?: readonly number[];
   /** Ports at which messages are DNS. */
@@ -51,6 +53,8 @@ export interface FlowRecorder {
   readonly flows: FlowLog;
   readonly counters: FlowCounters;
   readonly clients: TopClients;
+  /** Redirected packets are left to the host's stack. */
+  readonly throughStack: boolean;
   /** The pod that has the address now; both empty when it is none. */
   podOf(client: { readonly address: Ip }): { readonly namespace: string; readonly pod: string };
   /** The kernel's word for why it dropped packets. */
@@ -68,6 +72,7 @@ const POD_MEMO_MS = 1000;
 export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   const { datapath, packets, clock, snapshot, nodeName, version, remotePod } = options;
   const { time = systemTimeSource, flowPorts = [] } = options;
+  const throughStack = options.delivery === 'stack';
   const dnsPorts = new Set(options.dnsPorts ?? DEFAULT_DNS_PORTS);
   // Names are of use where packets come that are no DNS.
   const learnsNames = flowPorts.some((port) => !dnsPorts.has(port));
@@ -78,7 +83,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   });
   const names = new LearnedNames();
   const expand = createExpander({
-    ...{ nodeName, version, enricher, dnsPorts },
+    ...{ nodeName, version, enricher, dnsPorts, throughStack },
     newUuid: createFlowUuids(randomBytes(8)),
     interfaceName: createInterfaceNames(datapath, clock),
     dropReason: (reason) => datapath.dropReason(reason),
@@ -107,7 +112,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
       ...{ nodeName, expand, wallNs: wall.wallNs },
       nowNs: () => time.monotonicNs(),
     }),
-    ...{ counters, clients },
+    ...{ counters, clients, throughStack },
     podOf({ address }) {
       const { endpoint } = enricher.lookup(address);
       return { namespace: endpoint.namespace ?? '', pod: endpoint.pod_name ?? '' };

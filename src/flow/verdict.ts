@@ -3,7 +3,7 @@
  * what happened to one query anywhere in the cluster. Pure; the story of the lab and the doctor print what this says.
  */
 import type { ObjectKey } from '../cluster/rows.ts';
-import { EVENT_TYPES, endpointPod, type Flow, flowPorts } from './api.ts';
+import { EVENT_TYPES, endpointPod, type Flow, flowPorts, TRACE_POINTS } from './api.ts';
 import { parseTime } from './time.ts';
 import { flowTraceId } from './trace-id.ts';
 
@@ -218,9 +218,11 @@ export function countAnswers(flows: readonly Flow[], window: AnswerWindow = {}):
 /** The pod that a packet of this query proves to have been at the serving end. */
 export function serverOf(flow: Flow): ObjectKey | undefined {
   if (flow.event_type.type !== EVENT_TYPES.trace) return undefined;
-  const leaves = flow.event_type.sub_type === 5;
-  if (flow.is_reply === true && leaves) return endpointPod(flow.source);
-  return flow.is_reply === false && !leaves ? endpointPod(flow.destination) : undefined;
+  const { sub_type: point = 0 } = flow.event_type;
+  if (flow.is_reply === true && TRACE_POINTS[point] === 'from-endpoint') return endpointPod(flow.source);
+  return flow.is_reply === false && TRACE_POINTS[point] === 'to-endpoint'
+    ? endpointPod(flow.destination)
+    : undefined;
 }
 
 function addresseeOf(flow: Flow): string {

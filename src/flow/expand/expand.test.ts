@@ -211,6 +211,31 @@ describe('createExpander', () => {
     expect(lines(packet({ ...tcp, payload: framed.subarray(5) })).join()).not.toContain('dns-request');
   });
 
+  it('tells a packet that goes through the stack once at each place, and that it arrived when it did', () => {
+    const node = new TestNode('k8s-w1', { delivery: 'stack' });
+    const told = (event: PacketEvent) => node.see(event).map(line);
+    const cache = 'default/netshoot:41022 -> kube-system/node-local-dns-w1:53';
+    const back = 'default/netshoot:41022 <- kube-system/node-local-dns-w1:53';
+    const [, , , sent] = told(packet({ verdict: 'redirected', translated: CACHE, deliveredIfindex: 9 }));
+    expect(sent).toBe(`${cache} to-stack FORWARDED (UDP)`);
+    const arrival = { hook: 'to-endpoint', destination: CACHE, ifindex: 9 } as const;
+    expect(told(packet(arrival))).toEqual([`${cache} to-endpoint FORWARDED (UDP)`]);
+    const reply = { source: CACHE, destination: CLIENT, payload: ANSWER } as const;
+    expect(told(packet({ ...reply, ifindex: 9 }))).toEqual([`${back} from-endpoint FORWARDED (UDP)`]);
+    const restored = {
+      verdict: 'restored',
+      translated: VIP,
+      deliveredIfindex: 7,
+      hook: 'to-endpoint',
+    } as const;
+    expect(told(packet({ ...reply, ...restored }))).toEqual([
+      `${back} from-stack FORWARDED (UDP)`,
+      'kube-system/kube-dns:53 (unknown) <> default/netshoot:41022 post-xlate-rev TRANSLATED (UDP)',
+      'default/netshoot:41022 <- kube-system/kube-dns:53 (unknown) to-endpoint FORWARDED (UDP)',
+      `${back} dns-response tc FORWARDED (${ANSWERED})`,
+    ]);
+  });
+
   it('measures from the query to its answer, once', () => {
     const expand = expander();
     expand(packet());

@@ -4,6 +4,8 @@
  *   forwarded   from-endpoint | to-endpoint
  *   redirected  from-endpoint to the frontend, pre-xlate-fwd TRACED, post-xlate-fwd TRANSLATED, to-endpoint at the backend
  *   restored    from-endpoint from the backend, post-xlate-rev TRANSLATED, to-endpoint at the client
+ *   through the stack  the same, but to-stack in place of the last of redirected, and from-stack in place of the first of
+ *               restored: its arrival at the backend is told by the hook there, if nothing on the way drops it
  *   fell-back   from-endpoint, pre-xlate-fwd TRACED alone, with the reason in its summary
  *   dropped     DROPPED alone, with the kernel's reason: of the same packet a hook may have told before
  *
@@ -41,6 +43,8 @@ export interface ExpandOptions {
   readonly version: string;
   /** Who had an address at a moment. */
   readonly enricher: Enricher;
+  /** Redirected packets are left to the host's stack, which may yet drop them; absent: they go straight into their pod. */
+  readonly throughStack?: boolean;
   /** Ports at which messages are DNS. */
   readonly dnsPorts: ReadonlySet<number>;
   readonly newUuid: FlowUuid;
@@ -132,7 +136,8 @@ function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[
     case 'restored':
       if (translated === undefined) return [seen];
       return [
-        seen,
+        // At the client's own interface a packet is only once, and that is the last of these.
+        event.hook === 'to-endpoint' ? { ...seen, point: 'from-stack' } : seen,
         { kind: 'xlate', point: 'post-rev', source: translated, destination, summary },
         { ...trace, ...arrival(packet, destination, options), source: translated, destination },
       ];
@@ -162,6 +167,8 @@ function dropPart({ event, sightings, isReply }: Packet, summary: string, option
 /** A backend on the host's network has no interface of its own: it is reached through the host's stack. */
 function arrival({ event, owners }: Packet, peer: Peer, options: ExpandOptions) {
   const { deliveredIfindex = 0 } = event;
+  if (options.throughStack === true && event.verdict === 'redirected' && deliveredIfindex !== 0)
+    return { point: 'to-stack' as const, interface: undefined };
   const atPod = deliveredIfindex !== 0 || owners(peer.address).pod !== undefined;
   const point = atPod ? ('to-endpoint' as const) : ('to-host' as const);
   return { point, interface: interfaceOf(deliveredIfindex, options) };

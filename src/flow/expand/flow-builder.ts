@@ -25,7 +25,7 @@ interface Ends {
 /** A packet at a point. */
 export interface TracePart extends Ends {
   readonly kind: 'trace';
-  readonly point: 'from-endpoint' | 'to-endpoint' | 'to-host';
+  readonly point: 'from-endpoint' | 'to-endpoint' | 'to-host' | 'to-stack' | 'from-stack';
   /** Undefined: nobody knows. */
   readonly isReply: boolean | undefined;
   readonly summary: string;
@@ -194,11 +194,14 @@ const OBSERVATION_POINTS = {
   'from-endpoint': 'FROM_ENDPOINT',
   'to-endpoint': 'TO_ENDPOINT',
   'to-host': 'TO_HOST',
+  'to-stack': 'TO_STACK',
+  'from-stack': 'FROM_STACK',
 } as const;
 
 /** Of the connection as the endpoint at this point sees it: whoever asks has egress, whoever is asked has ingress. */
 export function direction(point: string, isReply: boolean): 'INGRESS' | 'EGRESS' {
-  return (point === 'from-endpoint') === isReply ? 'INGRESS' : 'EGRESS';
+  const leaves = point === 'from-endpoint' || point === 'to-stack';
+  return leaves === isReply ? 'INGRESS' : 'EGRESS';
 }
 
 const XLATE = {

@@ -32,6 +32,7 @@ const DROP_WORDS: Readonly<Record<number, string>> = {
 export interface TestNodeOptions {
   readonly capacity?: number;
   readonly flowPorts?: readonly number[];
+  readonly delivery?: 'direct' | 'stack';
 }
 
 export class TestNode {
@@ -42,7 +43,10 @@ export class TestNode {
   nowNs = 0n;
   #sink: PacketSink | undefined;
 
-  constructor(nodeName = 'k8s-w1', { capacity, flowPorts = [53] }: TestNodeOptions = {}) {
+  constructor(
+    nodeName = 'k8s-w1',
+    { capacity, flowPorts = [53], delivery = 'direct' }: TestNodeOptions = {},
+  ) {
     this.cluster = createStore<ClusterSnapshot>(SAMPLE_CLUSTER);
     this.packets = new PacketLog(capacity);
     this.recorder = createFlowRecorder({
@@ -54,7 +58,7 @@ export class TestNode {
         interfaces: () => [VETH7],
         dropReason: (reason) => DROP_WORDS[reason] ?? `REASON_${reason}`,
       },
-      flowPorts,
+      ...{ flowPorts, delivery },
       time: { nowMs: () => EPOCH_MS, monotonicNs: () => this.nowNs },
       startMs: EPOCH_MS,
     });
