@@ -1,5 +1,6 @@
 /** Network policies over the real way of DNS: what closes it is found, and the rule that is printed opens it. */
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import {
   CILIUM,
   CLUSTER_DNS,
@@ -39,6 +40,19 @@ describe('d19', () => {
     expect(finding).toMatchObject({ severity: 'broken', object: 'NetworkPolicy web/deny-egress' });
     expect(finding?.evidence[0]).toContain('Pod web/shop');
     expect(await foundBy('D19', ...REDIRECTED, CLIENT, DENY, finding?.fix.text ?? '')).toEqual([]);
+  });
+
+  it('prints a policy that closes no pod which was open, and takes the place of no other', async () => {
+    const deny = changed(DENY, 'podSelector: {}', 'podSelector: { matchLabels: { app: shop } }');
+    const other = changed(CLIENT, /shop/g, 'open');
+    const fix = (await reportOf(...REDIRECTED, CLIENT, other, deny)).findings.find(
+      ({ id }) => id === 'D19',
+    )?.fix;
+    expect(parse(fix?.text ?? '')).toMatchObject({
+      metadata: { name: 'dns-for-deny-egress', namespace: 'web' },
+      spec: { podSelector: { matchLabels: { app: 'shop' } } },
+    });
+    expect(await foundBy('D19', ...REDIRECTED, CLIENT, other, deny, fix?.text ?? '')).toEqual([]);
   });
 
   it('has nothing against the same policy where nothing is redirected', async () => {
@@ -111,6 +125,12 @@ ${spec}`;
     expect(await of(open)).toEqual([]);
     expect(await of('  egress: [{ toEntities: [cluster] }]\n')).toEqual([]);
     expect(await of(closed)).toEqual(['D19 broken CiliumNetworkPolicy web/shop']);
+    const fixOf = async (spec: string) =>
+      (await reportOf(...REDIRECTED, CLIENT, cilium(spec))).findings.find(({ id }) => id === 'D19')?.fix;
+    const fix = (await fixOf(closed))?.text ?? '';
+    expect(parse(fix)).toMatchObject({ spec: { endpointSelector: { matchLabels: { app: 'shop' } } } });
+    expect(await foundBy('D19', ...REDIRECTED, CLIENT, cilium(closed), fix)).toEqual([]);
+    expect(await fixOf(`${open}${denied}`)).toMatchObject({ kind: 'text' });
     expect(await of(`${open}${denied}`)).toContain('D19 broken CiliumNetworkPolicy web/shop');
     expect(await of('  egress: [{ toCIDR: [0.0.0.0/0] }]\n')).toContain(
       'D19 broken CiliumNetworkPolicy web/shop',

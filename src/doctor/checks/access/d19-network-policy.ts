@@ -3,10 +3,12 @@
  * redirected query has the cache's pod for its destination, and one to a cache on the host an address of no pod.
  */
 import { PROTOCOLS } from '../../../net/port.ts';
-import type { Check, Finding } from '../../check.ts';
+import type { Check, Finding, Fix } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
-import { quoted, tellingLabels } from '../../picture/redirects.ts';
 import type { ClusterFacts } from '../../site/cluster-facts.ts';
+import { knownOr } from '../../site/known.ts';
+import { objectName } from '../../site/site.ts';
+import { dnsPolicyYaml } from './dns-policy-yaml.ts';
 import { type DnsTarget, dnsTargets } from './dns-targets.ts';
 import { type Client, clientsOf, mayAsk } from './egress.ts';
 
@@ -27,7 +29,9 @@ export const d19: Check = {
   },
   run(site) {
     const targets = dnsTargets(site.cluster, dnsPicture(site));
-    return [...blockedGroups(site.cluster, targets).values()].map((group) => finding(group, targets));
+    return [...blockedGroups(site.cluster, targets).values()].map((group) =>
+      finding(group, site.cluster, targets),
+    );
   },
 };
 
@@ -88,10 +92,8 @@ const CAUSE: Readonly<Record<DnsTarget['way'], string>> = {
     'when the node has no cache that serves, queries go to the cluster DNS, and these policies do not allow it',
 };
 
-function finding(
-  { namespace, closedBy, target, protocols, clients }: Blocked,
-  targets: readonly DnsTarget[],
-): Finding {
+function finding(blocked: Blocked, cluster: ClusterFacts, targets: readonly DnsTarget[]): Finding {
+  const { namespace, closedBy, target, protocols, clients } = blocked;
   const names = [...new Set(clients.map(({ name }) => name))];
   const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
   const partly = protocols.length === 1 && protocols[0] === 'TCP';
@@ -105,41 +107,41 @@ function finding(
       closedBy.length === 0 ? 'a rule denies it' : `closed by ${closedBy.join(', ')}, and no rule opens it`,
     ],
     cause: CAUSE[target.way],
-    fix: { kind: 'yaml', text: allowYaml(namespace, targets) },
+    fix: fixOf(blocked, { cluster, targets }),
   };
 }
 
-/** Policies add up, so the rule is a policy of its own and changes none that is there. */
-function allowYaml(namespace: string, targets: readonly DnsTarget[]): string {
-  return [
-    'apiVersion: networking.k8s.io/v1',
-    'kind: NetworkPolicy',
-    'metadata:',
-    '  name: allow-dns',
-    `  namespace: ${quoted(namespace)}`,
-    'spec:',
-    '  podSelector: {}',
-    '  policyTypes: [Egress]',
-    '  egress:',
-    '    - to:',
-    ...targets.flatMap(peerYaml),
-    '      ports:',
-    '        - { port: 53, protocol: UDP }',
-    '        - { port: 53, protocol: TCP }',
-  ].join('\n');
-}
-
-function peerYaml({ pod, addresses, server }: DnsTarget): readonly string[] {
-  if (pod === undefined) {
-    return addresses.map(
-      (address) =>
-        `        - ipBlock: { cidr: ${JSON.stringify(`${address}/${address.includes(':') ? 128 : 32}`)} }`,
-    );
+function fixOf(
+  { namespace, closedBy }: Blocked,
+  { cluster, targets }: { readonly cluster: ClusterFacts; readonly targets: readonly DnsTarget[] },
+): Fix {
+  const plain = knownOr(cluster.networkPolicies, []).find((policy) =>
+    closedBy.includes(objectName('NetworkPolicy', policy)),
+  );
+  if (plain !== undefined) {
+    const { name: beside, podSelector: selector } = plain;
+    return {
+      kind: 'yaml',
+      text: dnsPolicyYaml({ kind: 'NetworkPolicy', beside, namespace, selector, targets }),
+    };
   }
-  return [
-    `        - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: ${quoted(pod.namespace)} } }`,
-    '          podSelector:',
-    '            matchLabels:',
-    ...tellingLabels(server).map(([key, value]) => `              ${quoted(key)}: ${quoted(value)}`),
-  ];
+  const cilium = knownOr(cluster.ciliumPolicies, []).find((policy) =>
+    closedBy.includes(objectName(policy.kind, policy)),
+  );
+  const selectors = (cilium?.rules ?? []).flatMap(({ isolatesEgress, endpointSelector }) =>
+    isolatesEgress && endpointSelector !== undefined ? [endpointSelector] : [],
+  );
+  const [selector] = selectors;
+  const denies = cilium?.rules.some(({ egressDeny }) => egressDeny.length > 0) === true;
+  // Which of several rules closes these pods, and which others besides, is for its author; and no rule opens what one denies.
+  if (cilium === undefined || selector === undefined || selectors.length > 1 || denies) {
+    const what = targets.map((target) => target.what).join(' and ');
+    return {
+      kind: 'text',
+      text: `Let the rules that the evidence names allow UDP and TCP port 53 of ${what}`,
+    };
+  }
+  const { kind, name: beside } = cilium;
+  const own = { kind, beside, namespace: cilium.namespace, selector, targets };
+  return { kind: 'yaml', text: dnsPolicyYaml(own) };
 }

@@ -2,13 +2,13 @@
  * Cilium learns what names stand for by reading the answers that pass its DNS proxy. A rule for names needs a rule that
  * sends the queries there, and that one must name the servers that are really asked: the cache, once there is one.
  */
-import type { Check, Finding } from '../../check.ts';
+import type { Check, Finding, Fix } from '../../check.ts';
 import { dnsPicture } from '../../picture/dns-picture.ts';
-import { quoted, tellingLabels } from '../../picture/redirects.ts';
 import type { CiliumPolicyFact } from '../../site/cluster-facts.ts';
 import { knownOr } from '../../site/known.ts';
 import { objectName, type Site } from '../../site/site.ts';
 import { shellWord } from '../shell-word.ts';
+import { dnsPolicyYaml } from './dns-policy-yaml.ts';
 import { type DnsTarget, dnsTargets } from './dns-targets.ts';
 import { selects } from './egress.ts';
 
@@ -57,12 +57,7 @@ function judge(site: Site, policy: CiliumPolicyFact, target: DnsTarget): readonl
       ],
       cause:
         "Cilium's DNS proxy never sees these answers, so no address is ever learnt for the names, and what they allow stays closed",
-      fix: seen
-        ? {
-            kind: 'command',
-            text: `kubectl annotate pods -n ${shellWord(policy.namespace || 'default')} --all zerohop.io/redirect=deny`,
-          }
-        : { kind: 'yaml', text: proxyRule(policy, target) },
+      fix: seen ? leaveAlone(policy) : proxyFix(policy, target),
     },
   ];
 }
@@ -77,31 +72,29 @@ function isHere({ pod }: DnsTarget): (entity: string) => boolean {
   return (entity) => entity === 'all' || entity === 'cluster' || (pod === undefined && entity === 'host');
 }
 
-/** Policies add up, so the rule is a policy of its own, for the same pods. */
-function proxyRule(policy: CiliumPolicyFact, { pod, server }: DnsTarget): string {
-  const [selector = {}] = policy.rules.flatMap(({ endpointSelector }) => endpointSelector ?? []);
-  const to =
-    pod === undefined
-      ? ['    - toEntities: [host]']
-      : [
-          '    - toEndpoints:',
-          '        - matchLabels:',
-          `            io.kubernetes.pod.namespace: ${quoted(pod.namespace)}`,
-          ...tellingLabels(server).map(([key, value]) => `            ${quoted(key)}: ${quoted(value)}`),
-        ];
-  return [
-    'apiVersion: cilium.io/v2',
-    `kind: ${policy.kind}`,
-    'metadata:',
-    '  name: dns-by-proxy',
-    ...(policy.namespace === '' ? [] : [`  namespace: ${quoted(policy.namespace)}`]),
-    'spec:',
-    `  endpointSelector: ${JSON.stringify(selector)}`,
-    '  egress:',
-    ...to,
-    '      toPorts:',
-    '        - ports: [{ port: "53", protocol: ANY }]',
-    '          rules:',
-    '            dns: [{ matchPattern: "*" }]',
-  ].join('\n');
+function proxyFix(policy: CiliumPolicyFact, target: DnsTarget): Fix {
+  const { kind, name: beside, namespace } = policy;
+  const selector = policy.rules.find(({ egress }) =>
+    egress.some(({ fqdns }) => fqdns.length > 0),
+  )?.endpointSelector;
+  if (selector === undefined)
+    return {
+      kind: 'text',
+      text: `Give the rule for names one with "rules: dns" beside it, to ${target.what}`,
+    };
+  const targets = [target];
+  return { kind: 'yaml', text: dnsPolicyYaml({ kind, beside, namespace, selector, targets, byProxy: true }) };
+}
+
+/** Pods that are there; a policy of the whole cluster does not say of which namespace. */
+function leaveAlone({ namespace }: CiliumPolicyFact): Fix {
+  if (namespace === '')
+    return {
+      kind: 'text',
+      text: 'Annotate the pods that it selects, in their templates: zerohop.io/redirect: deny',
+    };
+  return {
+    kind: 'command',
+    text: `kubectl annotate pods -n ${shellWord(namespace)} --all zerohop.io/redirect=deny`,
+  };
 }
