@@ -54,7 +54,7 @@ function findings({ name, facts }: NodeSite, site: Site): readonly Finding[] {
       leftRules(
         name,
         address,
-        rules.filter((rule) => concerns(rule, address)),
+        rules.filter((rule) => isLeftBy(rule, address)),
       ),
     );
   return [...ofInterfaces, ...ofRules];
@@ -68,6 +68,12 @@ function isOfCache(ip: Ip, one: InterfaceFact, facts: NodeFacts, services: Reado
 
 function concerns(rule: RuleFact, address: Ip): boolean {
   return rule.destination === address || rule.source === address;
+}
+
+/** Those of kube-proxy for the same address, and those of a firewall, are not a cache's: the fix removes what is listed. */
+function isLeftBy(rule: RuleFact, address: Ip): boolean {
+  const isAccepted = rule.verdict === 'accept' && /NodeLocal ?DNS/i.test(rule.comment ?? '');
+  return concerns(rule, address) && (rule.verdict === 'notrack' || isAccepted);
 }
 
 function ruleLines(rules: readonly RuleFact[], address: Ip): readonly string[] {
