@@ -51,8 +51,6 @@ export function ownNamespace(): NetNamespace {
  * when it may not be entered.
  */
 export function insideNamespace<T>(namespace: NetNamespace, work: () => T): T | undefined {
-  // To enter takes CAP_SYS_ADMIN even where one is already; an agent of the node's own processes can do without.
-  if (namespace.inode === ownNamespace().inode) return work();
   // Whoever is there already needs no right to enter (CAP_SYS_ADMIN).
   if (namespace.inode === ownNamespace().inode) return work();
   return withDescriptor(namespace, (fd) => {

@@ -4,6 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../../src/doctor/report/report.ts';
+import { errorText } from '../../../src/fault/app-error.ts';
 import { restartPod, withCorefile } from './corefile/with-corefile.ts';
 import { ROUNDS } from './faults.ts';
 import type { Mend } from './rig/cluster-objects.ts';
@@ -47,6 +48,19 @@ function matches(finding: Report['findings'][number], { says, ...fields }: Expec
   return same && told;
 }
 
+/** One that fails keeps none of the others from being done: what is left broken would be every later round's. */
+async function mendAll(mends: readonly Mend[]): Promise<void> {
+  const troubles: unknown[] = [];
+  for (const mend of mends) {
+    try {
+      await mend();
+    } catch (error) {
+      troubles.push(error);
+    }
+  }
+  if (troubles.length > 0) throw new AggregateError(troubles, troubles.map(errorText).join('; '));
+}
+
 describe('zerohop doctor in a healthy lab', () => {
   test('finds nothing, and every pod entered the cache of its own node', async () => {
     const report = await look([], ({ exitCode }) => exitCode === 0);
@@ -88,7 +102,7 @@ describe.each(ROUNDS)('zerohop doctor, $name:', ({ faults }) => {
       }
       during = await look(args, (report) => faults.every((fault) => isSeen(report, fault)));
     } finally {
-      for (const mend of mends) await mend();
+      await mendAll(mends);
     }
     after = await look(args, isHealthy);
     healthy = isHealthy(after) ? after : undefined;
