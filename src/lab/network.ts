@@ -89,8 +89,12 @@ export async function buildPod(pod: string, node: LabNode, address: string): Pro
   ]);
 }
 
-/** Taking the namespace away takes the veth pair and its routes with it. */
-export async function removePod(pod: string): Promise<void> {
+/**
+ * The veth pair goes first, with its routes: a namespace goes when the kernel finds the time, and until then a pod of the
+ * same name could not be made again.
+ */
+export async function removePod(pod: string, node: LabNode): Promise<void> {
+  await tryCommand('ip', ['-n', nodeNamespace(node), 'link', 'del', podInterface(pod)]);
   await tryCommand('ip', ['netns', 'del', podNamespace(pod)]);
 }
 

@@ -106,7 +106,7 @@ export class Kubelet {
     run.stopped = true;
     if (run.container !== undefined) await askToEnd(run.container);
     await removeCgroup(makeCgroup(this.#options.node.name, pod.metadata.name));
-    if (pod.spec.hostNetwork !== true) await removePod(pod.metadata.name);
+    if (pod.spec.hostNetwork !== true) await removePod(pod.metadata.name, this.#options.node);
     rmSync(podDirectory(pod.metadata.name), { recursive: true, force: true });
     this.#runs.delete(pod.metadata.name);
   }
