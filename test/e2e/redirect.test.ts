@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 function kubectl(...args: readonly string[]): string {
-  const server = /--server (\S+)/.exec(lab.output())?.[1] ?? '';
+  const server = /kubectl --server (\S+)/.exec(lab.output())?.[1] ?? '';
   const env = { ...process.env, HOME: home, KUBECONFIG: '' };
   const { stdout, stderr, status } = spawnSync('kubectl', ['--server', server, ...args], {
     encoding: 'utf8',
