@@ -64,6 +64,8 @@ enum backend_flag {
 enum endpoint_flag {
 	/* Packets of this pod are seen, never redirected: who else sits on its hook would not see where they go. */
 	ENDPOINT_OBSERVE_ONLY = 1,
+	/* Cached names are answered at its interface. Never set for the pod of a backend. */
+	ENDPOINT_ANSWERED = 2,
 };
 
 enum flow_direction {
@@ -88,6 +90,10 @@ enum counter {
 	COUNTER_SPOOFED = 3,
 	/* FELL_BACK + enum reason; REASON_NONE is never counted. */
 	COUNTER_FELL_BACK = 4,
+	/* Queries that were answered here; that might have been, and there was nothing; whose answer went while it was copied. */
+	COUNTER_ANSWERED = 24,
+	COUNTER_ANSWER_MISSED = 25,
+	COUNTER_ANSWER_TORN = 26,
 	COUNTER_COUNT = 32,
 };
 
@@ -115,6 +121,8 @@ enum verdict {
 	VERDICT_FELL_BACK = 3,
 	/* The kernel threw it away. */
 	VERDICT_DROPPED = 4,
+	/* The program sent the reply itself. Addresses and ports are the query's, the payload is the reply's. */
+	VERDICT_ANSWERED = 5,
 };
 
 enum hook {
@@ -253,7 +261,10 @@ struct packet_event {
 	/* CLOCK_MONOTONIC */
 	__u64 time_ns;
 	__u32 ifindex;
-	/* Of a dropped packet: the kernel's reason for it, in the numbers of its own enum skb_drop_reason. */
+	/*
+	 * Of a dropped packet: the kernel's reason for it, in the numbers of its own enum skb_drop_reason. Of an answered query:
+	 * how many nanoseconds the answer took.
+	 */
 	__u32 delivered_ifindex;
 	__u8 source[16];
 	__u8 destination[16];

@@ -6,6 +6,8 @@
 #include "maps.h"
 #include "parse.h"
 
+#define EVENT_HEAD_BYTES __builtin_offsetof(struct packet_event, payload)
+
 /* In host order; 0 ends the list. The loader writes it before the programs are loaded. */
 const volatile __u16 event_ports[MAX_EVENT_PORTS] = { 53 };
 
@@ -41,34 +43,26 @@ static __always_inline int is_event_port(__be16 port)
 	return 0;
 }
 
-static __always_inline int is_wanted(const struct packet *packet, const struct outcome *outcome)
+static __always_inline int is_listening(void)
 {
 	__u32 zero = 0;
 	struct config *settings = bpf_map_lookup_elem(&config, &zero);
 
-	if (!settings || !settings->listening)
-		return 0;
+	return settings && settings->listening;
+}
+
+static __always_inline int is_wanted(const struct packet *packet, const struct outcome *outcome)
+{
 	/* A backend may serve at another port than its frontend has. */
 	return is_event_port(packet->source_port) || is_event_port(packet->destination_port) ||
 	       is_event_port(outcome->translated_port);
 }
 
-/*
- * Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. The draft is
- * this processor's alone: nothing else of ours runs here before we are done.
- */
-static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome)
+/* All but the payload, and how much of it there is. */
+static __always_inline void fill_event(struct packet_event *event, const struct __sk_buff *skb, const struct packet *packet,
+				       const struct outcome *outcome, __u64 now)
 {
-	struct packet_event *event;
-	__u64 length = packet->payload_length;
-	__u32 zero = 0;
-
-	if (!is_wanted(packet, outcome))
-		return;
-	event = (struct packet_event *)bpf_map_lookup_elem(&drafts, &zero);
-	if (!event)
-		return;
-	event->time_ns = bpf_ktime_get_ns();
+	event->time_ns = now;
 	event->ifindex = skb->ifindex;
 	event->delivered_ifindex = outcome->delivered_ifindex;
 	copy_address(event->source, packet->source);
@@ -85,6 +79,27 @@ static __always_inline void tell(struct __sk_buff *skb, const struct packet *pac
 	event->place = PLACE_HOOK;
 	event->payload_length = packet->payload_length;
 	event->captured_length = 0;
+}
+
+/* With so many bytes of payload; the caller has bounded them. */
+static __always_inline void send_event(struct packet_event *event, __u64 captured)
+{
+	if (bpf_ringbuf_output(&events, event, EVENT_HEAD_BYTES + captured, BPF_RB_NO_WAKEUP) < 0)
+		count(COUNTER_EVENTS_LOST);
+}
+
+/* Somebody listens, and the packet is wanted. The draft is this processor's alone: nothing else of ours runs here meanwhile. */
+static __always_inline void tell_at(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome,
+				    __u64 now)
+{
+	struct packet_event *event;
+	__u64 length = packet->payload_length;
+	__u32 zero = 0;
+
+	event = (struct packet_event *)bpf_map_lookup_elem(&drafts, &zero);
+	if (!event)
+		return;
+	fill_event(event, skb, packet, outcome, now);
 	if (length > EVENT_PAYLOAD_BYTES)
 		length = EVENT_PAYLOAD_BYTES;
 	if (length > 0) {
@@ -97,9 +112,17 @@ static __always_inline void tell(struct __sk_buff *skb, const struct packet *pac
 		else
 			length = 0;
 	}
-	length += __builtin_offsetof(struct packet_event, payload);
-	if (bpf_ringbuf_output(&events, event, length, BPF_RB_NO_WAKEUP) < 0)
-		count(COUNTER_EVENTS_LOST);
+	send_event(event, length);
+}
+
+/*
+ * Must run before the packet is rewritten: it tells the addresses as they were, and payload offsets do not move. `now` is 0
+ * where nobody has looked at the clock yet, which costs as much as the rest of an event.
+ */
+static __always_inline void tell(struct __sk_buff *skb, const struct packet *packet, const struct outcome *outcome, __u64 now)
+{
+	if (is_listening() && is_wanted(packet, outcome))
+		tell_at(skb, packet, outcome, now ? now : bpf_ktime_get_ns());
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "alive.h"
+#include "answer.h"
 #include "event.h"
 #include "maps.h"
 #include "parse.h"
@@ -157,9 +158,9 @@ static __always_inline __u32 count_flows(struct endpoint *owner, __u32 more)
 }
 
 static __always_inline void remember(struct endpoint *owner, const struct flow_key *key, const __u8 address[16],
-				     __be16 port, __u32 ifindex)
+				     __be16 port, __u32 ifindex, __u64 now)
 {
-	struct flow wanted = { .port = port, .ifindex = ifindex, .seen_ns = bpf_ktime_get_ns() };
+	struct flow wanted = { .port = port, .ifindex = ifindex, .seen_ns = now };
 	struct flow *known = bpf_map_lookup_elem(&flows, key);
 
 	/* Mostly it is there already, and a lookup keeps an LRU entry young. */
@@ -249,14 +250,26 @@ static __always_inline int remember_message(struct __sk_buff *skb, struct endpoi
 	return !same;
 }
 
-static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex)
+static __always_inline int hand_over(struct __sk_buff *skb, __u32 ifindex)
 {
-	if (!deliver_direct || ifindex == 0)
-		return PASS_ON;
 	/* A bridge's frame is addressed to the bridge; bpf_redirect_peer resets the type only from 6.15. */
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	return bpf_redirect_peer(ifindex, 0);
+}
+
+static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex)
+{
+	if (!deliver_direct || ifindex == 0)
+		return PASS_ON;
+	return hand_over(skb, ifindex);
+}
+
+/* Deliver it as we may, an answer of our own never meets the stack: only pods that may be answered past it are. */
+static __always_inline int may_be_answered(const struct endpoint *owner, const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_UDP &&
+	       (owner->flags & (ENDPOINT_ANSWERED | ENDPOINT_OBSERVE_ONLY)) == ENDPOINT_ANSWERED;
 }
 
 static __always_inline int fall_back(struct __sk_buff *skb, const struct packet *packet, __u8 reason)
@@ -264,7 +277,7 @@ static __always_inline int fall_back(struct __sk_buff *skb, const struct packet 
 	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT, .verdict = VERDICT_FELL_BACK, .reason = reason };
 
 	count(COUNTER_FELL_BACK + reason);
-	tell(skb, packet, &outcome);
+	tell(skb, packet, &outcome, 0);
 	return PASS_ON;
 }
 
@@ -327,6 +340,7 @@ static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owne
 {
 	struct outcome outcome = { .hook = HOOK_FROM_ENDPOINT, .verdict = VERDICT_REDIRECTED };
 	struct flow_key key = {};
+	__u64 now;
 
 	if (owner->flags & ENDPOINT_OBSERVE_ONLY)
 		return fall_back_new(skb, packet, REASON_NOT_PERMITTED);
@@ -356,15 +370,16 @@ static __always_inline int redirect(struct __sk_buff *skb, struct endpoint *owne
 	}
 	if (make_writable(skb, packet) < 0)
 		return fall_back(skb, packet, REASON_FRAGMENT);
+	now = bpf_ktime_get_ns();
 	if (packet->protocol == IPPROTO_TCP) {
 		forward_key(&key, packet);
-		remember(owner, &key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex);
+		remember(owner, &key, outcome.translated, outcome.translated_port, outcome.delivered_ifindex, now);
 	}
 	reply_key(&key, packet, outcome.translated, outcome.translated_port);
 	if (!remember_message(skb, owner, packet, &key, packet->destination, packet->destination_port))
-		remember(owner, &key, packet->destination, packet->destination_port, skb->ifindex);
+		remember(owner, &key, packet->destination, packet->destination_port, skb->ifindex, now);
 	count(COUNTER_REDIRECTED);
-	tell(skb, packet, &outcome);
+	tell(skb, packet, &outcome, now);
 	rewrite_destination(skb, packet, outcome.translated, outcome.translated_port);
 	skb->cb[3] = TRANSLATED_WORD_3;
 	skb->cb[4] = TRANSLATED_WORD_4;
@@ -477,7 +492,7 @@ static __always_inline int restore(struct __sk_buff *skb, const struct packet *p
 	if (parsed == PARSED_FIRST)
 		remember_fragments(packet, outcome->translated, outcome->delivered_ifindex);
 	count(COUNTER_RESTORED);
-	tell(skb, packet, outcome);
+	tell(skb, packet, outcome, 0);
 	rewrite_source(skb, packet, outcome->translated, outcome->translated_port);
 	return 1;
 }
@@ -529,9 +544,17 @@ int from_endpoint(struct __sk_buff *skb)
 		if (parsed != PARSED_WHOLE)
 			return fall_back(skb, &packet, REASON_FRAGMENT);
 		owner = find_sender(skb, &packet);
+		if (owner && frontend && may_be_answered(owner, &packet)) {
+			int given = answer(skb, &packet, frontend);
+
+			if (given == ANSWER_READY)
+				return hand_over(skb, skb->ifindex);
+			if (given == ANSWER_BROKEN)
+				return TC_ACT_SHOT;
+		}
 		if (owner)
 			return redirect(skb, owner, &packet, frontend);
-		tell(skb, &packet, &outcome);
+		tell(skb, &packet, &outcome, 0);
 		return PASS_ON;
 	}
 	if (deliver_direct && parsed != PARSED_ODD && restore(skb, &packet, parsed, &outcome))
@@ -539,7 +562,7 @@ int from_endpoint(struct __sk_buff *skb)
 	if (deliver_direct && parsed == PARSED_FIRST)
 		forget_fragments(skb, &packet, HOOK_FROM_ENDPOINT);
 	forget_reply(skb, &packet);
-	tell(skb, &packet, &outcome);
+	tell(skb, &packet, &outcome, 0);
 	return PASS_ON;
 }
 
@@ -561,7 +584,7 @@ int to_endpoint(struct __sk_buff *skb)
 		return PASS_ON;
 	if (parsed == PARSED_FIRST)
 		forget_fragments(skb, &packet, HOOK_TO_ENDPOINT);
-	tell(skb, &packet, &outcome);
+	tell(skb, &packet, &outcome, 0);
 	return PASS_ON;
 }
 

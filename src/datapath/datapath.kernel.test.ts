@@ -20,7 +20,11 @@ beforeAll(() => {
 afterAll(() => network.close());
 
 describeDatapath('the kernel', () => ({
-  open: () => openDatapath({ pinDirectory: directory, log: silentLog, clock: systemClock }),
+  open: (entries) =>
+    openDatapath({
+      ...{ pinDirectory: directory, log: silentLog, clock: systemClock },
+      ...(entries === undefined ? {} : { answerEntries: entries }),
+    }),
   reset: () => openDatapath({ pinDirectory: directory, log: silentLog, clock: systemClock }).remove(),
   present: ['172.20.0.10', '172.20.0.20'],
   absent: '203.0.113.9',

@@ -23,6 +23,32 @@ export interface LocalPod {
   readonly permitted?: boolean;
   /** Its packets are seen and never redirected, wherever our program runs. Default: false. */
   readonly observeOnly?: boolean;
+  /**
+   * Cached names may be answered at its interface, by the programs themselves. In force only where the pod is redirected and
+   * is itself no backend: a cache must not be answered from itself. Default: false.
+   */
+  readonly answers?: boolean;
+}
+
+/** Memory that one serving process fills with answers for the programs to give (bpf/answer-abi.h). */
+export interface AnswerShelf {
+  /** 1 to `MAX_SHELVES` - 1. */
+  readonly number: number;
+  /** Descriptors of index, small slots, large slots and the ring of the log; they stay the datapath's. */
+  readonly fds: readonly [number, number, number, number];
+  /** A power of two. */
+  readonly sets: number;
+  readonly smallSlots: number;
+  readonly largeSlots: number;
+  readonly logBytes: number;
+}
+
+/** Whose answers the queries to a backend's address and port may get. */
+export interface AnswerSource {
+  readonly address: Ip;
+  readonly port: Port;
+  /** Absent: nobody's. */
+  readonly from?: { readonly shelf: number; readonly view: number };
 }
 
 /** One address and port at which a process of this node serves, on UDP, TCP or both. */
@@ -53,6 +79,11 @@ export interface GoneBackend {
 export interface DatapathSpec {
   /** Only `LocalRedirect` frontends; each has at least one backend. */
   readonly frontends: readonly Frontend[];
+  /**
+   * Frontends whose local backends have all gone for a moment, though their policy holds: where names of theirs are answered,
+   * that goes on until the shelf is closed, and everything else goes its ordinary way. Default: none.
+   */
+  readonly answering?: readonly Frontend[];
   readonly pods: readonly LocalPod[];
   /** `namespace/name` of the policies with skipRedirectFromBackend: a backend's own packets are left alone. */
   readonly skipPolicies?: readonly ObjectKey[];
@@ -88,6 +119,8 @@ export interface InterfaceRow {
   readonly permitted: boolean;
   /** False: packets of this pod are seen, never redirected: it is so wanted, or our programs run ahead of another owner's. */
   readonly redirects: boolean;
+  /** Cached names are answered at this interface: `LocalPod.answers`, where nothing stands against it. */
+  readonly answers: boolean;
 }
 
 export interface ProgramCost {
@@ -110,6 +143,15 @@ export interface DatapathCounters {
   readonly spoofed?: bigint;
   /** Events the ring buffer had no room for. */
   readonly eventsLost: bigint;
+  /** Queries that the programs answered by themselves. */
+  readonly answered: bigint;
+  /** Queries of pods that may be answered, for which there was nothing: they went on as all others do. */
+  readonly answersMissed: bigint;
+  /**
+   * Queries whose answer was taken out while it was copied: they went on to the server. And replies that were thrown away
+   * half made, for want of memory: the client asks again.
+   */
+  readonly answersTorn: bigint;
 }
 
 /**
@@ -155,9 +197,12 @@ export interface PacketEvent {
   /**
    * `forwarded`: seen and let through. `redirected`: destination replaced by `translated` and delivered to that pod.
    * `restored`: source replaced by `translated` and delivered to the client. `fell-back`: see `reason`. `dropped`: at no hook
-   * of ours, see `drop`.
+   * of ours, see `drop`. `answered`: the program sent the reply itself; the payload is the reply's, addresses and ports are those of
+   * the query.
    */
-  readonly verdict: 'forwarded' | 'redirected' | 'restored' | 'fell-back' | 'dropped';
+  readonly verdict: 'forwarded' | 'redirected' | 'restored' | 'fell-back' | 'dropped' | 'answered';
+  /** Of `answered`: nanoseconds from the packet's arrival at the program to its reply. */
+  readonly tookNs?: number;
   readonly reason?: FallBackReason;
   readonly drop?: PacketDrop;
   readonly protocol: Protocol;
@@ -177,8 +222,10 @@ export interface PacketEvent {
 
 export interface Datapath {
   /**
-   * Brings the kernel to `spec`; resolves when every row is done or has an error. Calls are serialised. Interfaces that
-   * take the kernel more than seconds to attach to follow after that, so that the next call does not wait for them.
+   * Brings the kernel to `spec`; resolves when every row is done or has an error, of this spec or of a newer one. Calls are
+   * serialised: one that comes while another is brought about has it end early and takes the place of those that wait. Interfaces
+   * that take the kernel more than seconds to attach to follow after that. What does not wait: whom the spec gives no answers
+   * is not answered any more when this returns.
    */
   apply(spec: DatapathSpec): Promise<void>;
   frontends(): readonly FrontendRow[];
@@ -199,6 +246,25 @@ export interface Datapath {
   /** Of all backends in the kernel, those of an earlier agent included, and of all that `setHealth` told of. */
   health(): readonly BackendHealth[];
   readonly beats: BeatMap;
+  /**
+   * A shelf of the size that the datapath was opened for; undefined when answers are off, all shelves are taken, or the kernel has
+   * no memory for it, which is logged.
+   */
+  openShelf(): AnswerShelf | undefined;
+  /** One that an earlier datapath opened, or this one; undefined when there is none of that number. */
+  shelf(number: number): AnswerShelf | undefined;
+  /** Nothing is answered from it any more; who has it in memory keeps that. */
+  closeShelf(number: number): void;
+  /** Of this datapath and of earlier ones. */
+  shelves(): readonly AnswerShelf[];
+  /**
+   * From the next packet on. Idempotent; takes the place of what was said of this address and port before, also for a backend
+   * that only comes later. A frontend gets the source of its first backend that has one. Survives a restart of the agent. A
+   * shelf that is not there is nobody's; closing one ends all sources that name it. Beyond 4096 places nothing is kept.
+   */
+  setAnswerSource(row: AnswerSource): void;
+  /** Those that name a shelf. */
+  answerSources(): readonly AnswerSource[];
   /** Called after the kernel has forgotten backends: connected sockets to them must not stay there. */
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void;
   /** Whose sockets are redirected before there is a packet, and what keeps others from it. */

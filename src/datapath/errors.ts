@@ -37,6 +37,11 @@ export const DATAPATH_ERRORS = {
       'The root of the cgroup v2 hierarchy, where sockets of host processes are redirected, cannot be reached',
     cure: "Mount the host's /sys/fs/cgroup into the container and give its path with --cgroup-root; or --socket-redirect off",
   },
+  DATAPATH_NO_SHELF: {
+    cause:
+      'The kernel did not give the memory for the answers that it should give in place of a cache; queries go to the cache as before',
+    cure: 'Let the agent keep fewer of them (--kernel-answers), or give its container a higher memory limit',
+  },
   DATAPATH_FULL: {
     cause: 'More frontends or backends are redirected than the kernel maps have room for',
     cure: 'Redirect fewer services on this node',

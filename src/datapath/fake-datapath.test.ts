@@ -43,7 +43,12 @@ describeDatapath('the fake', () => {
     kernel.interfaces.set(toIp('172.20.0.20'), { ifindex: 3, ifname: 'v1' });
   };
   return {
-    open: () => openFakeDatapath({ kernel, clock: handClock() }),
+    open: (entries) =>
+      openFakeDatapath({
+        kernel,
+        clock: handClock(),
+        ...(entries === undefined ? {} : { answerEntries: entries }),
+      }),
     reset() {
       kernel = createFakeKernel();
       plug();

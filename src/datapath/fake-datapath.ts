@@ -6,7 +6,12 @@ import { errorText } from '../fault/app-error.ts';
 import type { Ip } from '../net/ip.ts';
 import type { Frontend } from '../policy/table.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
+import { AnswerShelves } from './answers/answer-shelves.ts';
+import { AnswerSources, type ShelfView, type SourceRows } from './answers/answer-sources.ts';
+import { memoryShelfStore } from './answers/memory-shelf-store.ts';
 import type {
+  AnswerShelf,
+  AnswerSource,
   BackendHealth,
   BeatMap,
   Datapath,
@@ -20,7 +25,7 @@ import type {
   PacketEvent,
   ProgramCost,
 } from './datapath.ts';
-import type { DumpedFrontend } from './dump.ts';
+import { type DumpedFrontend, dumpedSource } from './dump.ts';
 import { type FoundFrontend, inheritedRows, stillInherited } from './inherited.ts';
 import { type PacketSink, toRecord } from './packet-record.ts';
 import { nextStatus, type Outcome, retryDelayMs } from './row-status.ts';
@@ -35,6 +40,10 @@ export interface FakeKernel {
   readonly attached: Set<number>;
   /** `address port` to what was said of it. */
   readonly health: Map<string, BackendHealth>;
+  /** By number. */
+  readonly shelves: Map<number, AnswerShelf>;
+  /** By a frontend's id. */
+  readonly sources: Map<number, ShelfView>;
   counters: DatapathCounters;
   lastId: number;
 }
@@ -45,6 +54,8 @@ export function createFakeKernel(): FakeKernel {
     frontends: new Map(),
     attached: new Set(),
     health: new Map(),
+    shelves: new Map(),
+    sources: new Map(),
     counters: NO_PACKETS,
     lastId: 0,
   };
@@ -70,19 +81,26 @@ const NO_PACKETS: DatapathCounters = {
     'not-permitted': 0n,
     'flow-share': 0n,
   },
+  answered: 0n,
+  answersMissed: 0n,
+  answersTorn: 0n,
 };
 
 export function openFakeDatapath(options: {
   readonly kernel: FakeKernel;
   readonly clock: Clock;
+  /** As of `DatapathOptions`. */
+  readonly answerEntries?: number;
 }): FakeDatapath {
-  return new FakeImplementation(options.kernel, options.clock);
+  return new FakeImplementation(options.kernel, options.clock, options.answerEntries);
 }
 
 class FakeImplementation implements FakeDatapath {
   readonly beats: BeatMap = { fd: -1, seats: 256, beatBytes: 64 };
   readonly #kernel: FakeKernel;
   readonly #clock: Clock;
+  readonly #shelves: AnswerShelves;
+  readonly #sources: AnswerSources;
   #spec: DatapathSpec | undefined;
   #frontends: readonly FrontendRow[] = [];
   /** Backends at the end of the last reconciliation that pruned. */
@@ -94,9 +112,16 @@ class FakeImplementation implements FakeDatapath {
   #timer: Timer | undefined;
   #closed = false;
 
-  constructor(kernel: FakeKernel, clock: Clock) {
+  constructor(kernel: FakeKernel, clock: Clock, entries: number | undefined) {
     this.#kernel = kernel;
     this.#clock = clock;
+    const log = { warning: () => undefined };
+    const randomBytes = (count: number) => new Uint8Array(count);
+    const store = memoryShelfStore(kernel.shelves);
+    this.#shelves = new AnswerShelves({ store, entries, log, randomBytes });
+    this.#sources = new AnswerSources(sourceRowsIn(kernel.sources), (number) => this.#shelves.has(number));
+    for (const { id, tuple, backends } of kernel.frontends.values())
+      if (tuple.protocol === 'UDP') this.#sources.inherit(id, backends);
     this.#inherited = inheritedRows(kernel.frontends.values(), clock.nowMs());
   }
 
@@ -117,6 +142,7 @@ class FakeImplementation implements FakeDatapath {
   dump(): readonly DumpedFrontend[] {
     return [...this.#kernel.frontends.values()].map(({ id, tuple, backends }) => ({
       ...{ ...tuple, id, skipFromBackend: false },
+      ...dumpedSource(this.#kernel.sources.get(id)),
       slots: backends.map((backend, index) => ({ backendId: index + 1, backend })),
     }));
   }
@@ -139,6 +165,32 @@ class FakeImplementation implements FakeDatapath {
 
   health(): readonly BackendHealth[] {
     return [...this.#kernel.health.values()];
+  }
+
+  openShelf(): AnswerShelf | undefined {
+    return this.#shelves.open();
+  }
+
+  shelf(number: number): AnswerShelf | undefined {
+    return this.#shelves.get(number);
+  }
+
+  closeShelf(number: number): void {
+    if (this.#closed) return;
+    this.#sources.forgetShelf(number);
+    this.#shelves.remove(number);
+  }
+
+  shelves(): readonly AnswerShelf[] {
+    return this.#shelves.list();
+  }
+
+  setAnswerSource(row: AnswerSource): void {
+    if (!this.#closed) this.#sources.set(row);
+  }
+
+  answerSources(): readonly AnswerSource[] {
+    return this.#sources.list();
   }
 
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void {
@@ -170,6 +222,7 @@ class FakeImplementation implements FakeDatapath {
 
   close(): void {
     this.#closed = true;
+    this.#shelves.close();
     this.#sink = undefined;
     this.#timer?.cancel();
   }
@@ -179,25 +232,38 @@ class FakeImplementation implements FakeDatapath {
     this.#kernel.frontends.clear();
     this.#kernel.attached.clear();
     this.#kernel.health.clear();
+    this.#kernel.shelves.clear();
+    this.#kernel.sources.clear();
     this.#kernel.counters = NO_PACKETS;
     this.#kernel.lastId = 0;
   }
 
   #reconcile(spec: DatapathSpec): void {
-    const pods = [...spec.pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
-    const interfaces = new Map(this.#interfaces.map((row) => [`${row.pod} ${row.address}`, row]));
-    this.#interfaces = pods.flatMap((pod) => this.#attach(pod, interfaces));
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
     const frontends = new Map(this.#frontends.map((row) => [tupleKey(row.frontend), row]));
     this.#frontends = wanted.map((frontend) => this.#write(frontend, frontends));
-    if (spec.mayPrune) this.#prune(wanted);
+    if (spec.mayPrune) this.#prune(wanted, spec.answering ?? []);
+    this.#attachAll(spec.pods);
+    const kept = new Set(this.#interfaces.map((row) => row.ifindex));
+    if (spec.mayPrune)
+      for (const ifindex of this.#kernel.attached)
+        if (!kept.has(ifindex)) this.#kernel.attached.delete(ifindex);
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleRetry();
   }
 
+  #attachAll(pods: readonly LocalPod[]): void {
+    const before = new Map(this.#interfaces.map((row) => [`${row.pod} ${row.address}`, row]));
+    const backends = [...this.#kernel.frontends.values()].flatMap((row) => row.backends);
+    const serving = new Set(backends.map(({ address }) => address));
+    const sorted = [...pods].sort((a, b) => (a.pod < b.pod ? -1 : 1));
+    this.#interfaces = sorted.flatMap((pod) => this.#attach(pod, before, serving));
+  }
+
   #attach(
-    { pod, addresses, permitted = false, observeOnly = false }: LocalPod,
+    { pod, addresses, permitted = false, observeOnly = false, answers = false }: LocalPod,
     before: ReadonlyMap<string, InterfaceRow>,
+    serving: ReadonlySet<Ip>,
   ): readonly InterfaceRow[] {
     const address = addresses[0];
     if (address === undefined) return [];
@@ -209,7 +275,9 @@ class FakeImplementation implements FakeDatapath {
     const status = nextStatus(previous?.status, outcome, this.#clock.nowMs());
     const { ifindex, ifname } = found ?? { ifindex: 0, ifname: '' };
     const hook = found && { hook: { kind: 'tcx', order: 'alone', others: [] } as const };
-    return [{ pod, address, ifindex, ifname, status, ...hook, permitted, redirects: !observeOnly }];
+    const row = { pod, address, ifindex, ifname, status, ...hook, permitted, redirects: !observeOnly };
+    const isServer = addresses.some((one) => serving.has(one));
+    return [{ ...row, answers: answers && found !== undefined && !observeOnly && !isServer }];
   }
 
   #write(frontend: Frontend, before: ReadonlyMap<string, FrontendRow>): FrontendRow {
@@ -221,8 +289,8 @@ class FakeImplementation implements FakeDatapath {
     const missing = frontend.backends.find((backend) => !reachable.includes(backend));
     const backends = reachable.map(({ address, port, protocol }) => ({ address, port, protocol }));
     const id = known?.id ?? previous?.id ?? (reachable.length > 0 ? ++this.#kernel.lastId : 0);
-    if (reachable.length > 0) this.#kernel.frontends.set(key, { id, tuple: tupleOf(frontend), backends });
-    else this.#kernel.frontends.delete(key);
+    if (reachable.length > 0) this.#put({ id, tuple: tupleOf(frontend), backends });
+    else if (known !== undefined && !this.#strand(known, frontend)) this.#take(known);
     const outcome: Outcome =
       missing === undefined
         ? { changed: JSON.stringify(known?.backends) !== JSON.stringify(backends) }
@@ -230,14 +298,34 @@ class FakeImplementation implements FakeDatapath {
     return { id, frontend, status: nextStatus(previous?.status, outcome, this.#clock.nowMs()) };
   }
 
-  #prune(wanted: readonly Frontend[]): void {
+  #put(found: FoundFrontend): void {
+    const write = () => void this.#kernel.frontends.set(tupleKey(found.tuple), found);
+    if (found.tuple.protocol === 'UDP') this.#sources.follow(found.id, found.backends, write);
+    else write();
+  }
+
+  #strand(found: FoundFrontend, { backends, protocol }: Frontend): boolean {
+    const leave = () => void this.#kernel.frontends.set(tupleKey(found.tuple), { ...found, backends: [] });
+    return protocol === 'UDP' && this.#sources.strand(found.id, backends, leave);
+  }
+
+  #take({ id, tuple }: FoundFrontend): void {
+    const remove = () => void this.#kernel.frontends.delete(tupleKey(tuple));
+    if (tuple.protocol === 'UDP') this.#sources.drop(id, remove);
+    else remove();
+  }
+
+  #prune(wanted: readonly Frontend[], answering: readonly Frontend[]): void {
+    const mayHold = new Set(answering.map(tupleKey));
     const keep = new Set(wanted.map(tupleKey));
     const before = [...this.#kernel.frontends.values()].flatMap((row) => row.backends);
-    for (const key of this.#kernel.frontends.keys()) if (!keep.has(key)) this.#kernel.frontends.delete(key);
+    for (const [key, found] of this.#kernel.frontends) {
+      if (keep.has(key)) continue;
+      const leave = () => void this.#kernel.frontends.set(key, { ...found, backends: [] });
+      const isHeld = mayHold.has(key) && this.#sources.hold(found.id, leave);
+      if (!isHeld) this.#take(found);
+    }
     this.#forget([...this.#last, ...before]);
-    const kept = new Set(this.#interfaces.map((row) => row.ifindex));
-    for (const ifindex of this.#kernel.attached)
-      if (!kept.has(ifindex)) this.#kernel.attached.delete(ifindex);
   }
 
   /** A row for every backend, as soon as there is one. */
@@ -269,6 +357,13 @@ class FakeImplementation implements FakeDatapath {
       if (!this.#closed && this.#spec !== undefined) this.#reconcile(this.#spec);
     });
   }
+}
+
+function sourceRowsIn(rows: Map<number, ShelfView>): SourceRows {
+  return {
+    read: (id) => rows.get(id),
+    write: (id, from) => void (from === undefined ? rows.delete(id) : rows.set(id, from)),
+  };
 }
 
 function tupleOf({ address, port, protocol }: Frontend): FoundFrontend['tuple'] {

@@ -10,9 +10,10 @@ export interface FoundFrontend {
   readonly backends: readonly Tuple[];
 }
 
-/** In the order of their ids: a hash map of the kernel tells its entries in another order each time it is made. */
+/** Those that lead anywhere, in the order of their ids: a hash map of the kernel tells its entries in another order each time it is made. */
 export function inheritedRows(found: Iterable<FoundFrontend>, sinceMs: number): readonly FrontendRow[] {
-  return [...found].map((row) => inheritedRow(row, sinceMs)).sort((a, b) => a.id - b.id);
+  const redirected = [...found].filter(({ backends }) => backends.length > 0);
+  return redirected.map((row) => inheritedRow(row, sinceMs)).sort((a, b) => a.id - b.id);
 }
 
 function inheritedRow({ id, tuple, backends }: FoundFrontend, sinceMs: number): FrontendRow {

@@ -2,14 +2,19 @@
  * Opens the eBPF datapath of the network namespace this thread is in: inherits what is pinned, swaps in our programs,
  * or makes it all anew. A restart does not disturb a packet: maps and links stay, only programs are replaced.
  */
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../fault/app-error.ts';
-import { u32Bytes } from '../sys/bpf-map.ts';
+import { type BpfMap, u32Bytes } from '../sys/bpf-map.ts';
 import { ensureBpffs, isBpffs } from '../sys/bpffs.ts';
 import { openLibc } from '../sys/libc.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { AnswerShelves } from './answers/answer-shelves.ts';
+import { KernelShelfStore } from './answers/kernel-shelf-store.ts';
+import { openPinDirectory } from './answers/open-pin-directory.ts';
+import { OUTER_MAPS, type ShelfPart } from './answers/shelf-layout.ts';
 import type { Datapath, InterfaceRow } from './datapath.ts';
 import { DropWatch } from './drops/drop-watch.ts';
 import { DATAPATH_ERRORS } from './errors.ts';
@@ -47,6 +52,8 @@ export interface DatapathOptions {
   readonly beatDeadlineMs?: number;
   /** Whose sockets are redirected beside the packets of pods. Default: nobody's; what an earlier agent attached goes. */
   readonly socketRedirect?: SocketRedirect;
+  /** How many answers a process may keep in its shelf, 1000 to 1000000. Default: there is no answer map. */
+  readonly answerEntries?: number;
 }
 
 const DEFAULT_EVENT_PORTS = [53];
@@ -74,6 +81,7 @@ function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
   try {
     const maps = openMaps(POD_OBJECT, pins.maps);
     for (const map of maps.values()) keep(map);
+    const shelves = keep(openShelves(options, maps, pins.answers));
     const programs = loadPrograms({ object: POD_OBJECT, maps, globals: globalsOf(options) });
     for (const fd of programs.values()) keep({ close: () => void openLibc().close(fd) });
     const places = keep(openPodPlaces({ clock, log }));
@@ -97,13 +105,36 @@ function openLocked(options: DatapathOptions, unlock: () => void): Datapath {
     const drops = keep(
       new DropWatch({ maps, eventPorts: portList(options.eventPorts ?? DEFAULT_EVENT_PORTS), log }),
     );
-    const parts = { maps, programs, places, hooks, socketPath, drops, log, clock, unlock, unpin, ringBytes };
+    const parts = {
+      ...{ maps, programs, places, hooks, socketPath, drops, shelves },
+      ...{ log, clock, unlock, unpin, ringBytes },
+    };
     known.datapath = new KernelDatapath(parts);
     return known.datapath;
   } catch (error) {
     for (const resource of opened.toReversed()) resource.close();
     throw error;
   }
+}
+
+function openShelves(
+  { answerEntries, log }: DatapathOptions,
+  maps: ReadonlyMap<string, BpfMap>,
+  directory: string,
+): AnswerShelves {
+  const outerMap = (part: ShelfPart): BpfMap => {
+    const map = maps.get(OUTER_MAPS[part]);
+    if (map === undefined) throw new Error(`No map ${OUTER_MAPS[part]}`);
+    return map;
+  };
+  const outer = {
+    index: outerMap('index'),
+    small: outerMap('small'),
+    large: outerMap('large'),
+    log: outerMap('log'),
+  };
+  const store = new KernelShelfStore({ outer, pins: openPinDirectory(directory) });
+  return new AnswerShelves({ store, entries: answerEntries, log, randomBytes });
 }
 
 /** The programs' constants that are not as they were compiled. */

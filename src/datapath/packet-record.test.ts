@@ -69,6 +69,26 @@ test('toPacketEvent keeps nothing of the memory it reads, which the kernel write
   expect(event).toEqual(decode({}));
 });
 
+describe('toPacketEvent of a query that the kernel answered', () => {
+  // As VERDICT_ANSWERED of bpf/abi.h: the time in the place of an interface, nothing translated.
+  const answered = { verdict: 5, deliveredIfindex: 2100, translatedPort: 0 };
+
+  test('reads how long it took', () => {
+    const event = decode(answered);
+    expect(event).toMatchObject({ verdict: 'answered', tookNs: 2100, source: { address: '172.20.0.10' } });
+    expect(event).not.toHaveProperty('deliveredIfindex');
+    expect(event).not.toHaveProperty('translated');
+    expect(event && read(toRecord(event).bytes)).toEqual(event);
+  });
+
+  test.each([
+    { name: 'TCP, which it never answers', over: { protocol: 6 } },
+    { name: 'what arrives at its server', over: { hook: 1 } },
+  ])('refuses $name', ({ over }) => {
+    expect(decode({ ...answered, ...over })).toBeUndefined();
+  });
+});
+
 test('toPacketEvent reads a packet that fell back, on the other hook, over IPv6', () => {
   const address = ipMappedBytes(toIp('fd00::1'));
   const event = decode({

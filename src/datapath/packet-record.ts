@@ -5,6 +5,7 @@
  */
 import { ipFromBytes, ipMappedBytes } from '../net/ip.ts';
 import { PROTOCOL_NUMBERS, toPort } from '../net/port.ts';
+import type { RecordMemory, RecordRoom } from '../sys/ring/ring-buffer.ts';
 import type { FallBackReason, PacketDrop, PacketEvent } from './datapath.ts';
 import {
   decodePacketEvent,
@@ -24,6 +25,7 @@ import {
   REASON_NOT_PERMITTED,
   REASON_PROBE_FAILED,
   REASON_SKIP,
+  VERDICT_ANSWERED,
   VERDICT_DROPPED,
   VERDICT_FELL_BACK,
   VERDICT_FORWARDED,
@@ -31,17 +33,8 @@ import {
   VERDICT_RESTORED,
 } from './kernel/abi.gen.ts';
 
-/** Memory with records in it: the same bytes, seen both ways. */
-export interface RecordMemory {
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-}
-
-/** A place for records, from byte `at`, a multiple of 8. */
-export interface RecordRoom {
-  readonly memory: RecordMemory;
-  readonly at: number;
-}
+/** Whoever takes packets need not know where they come from. */
+export type { RecordMemory, RecordRoom };
 
 /** Who takes packets, one call each, in the order in which they were seen. */
 export interface PacketSink {
@@ -82,6 +75,7 @@ export const VERDICT_NUMBERS: Readonly<Record<PacketEvent['verdict'], number>> =
   restored: VERDICT_RESTORED,
   'fell-back': VERDICT_FELL_BACK,
   dropped: VERDICT_DROPPED,
+  answered: VERDICT_ANSWERED,
 };
 
 const PLACE_NUMBERS: Readonly<Record<PacketDrop['place'], number>> = { node: PLACE_NODE, pod: PLACE_POD };
@@ -97,7 +91,7 @@ function wordsOf<Word extends string>(numbers: Readonly<Record<Word, number>>): 
 
 /**
  * A record as a value, with nothing of its memory. Undefined for what is no packet we can show: one that another version
- * wrote, or with port 0, which pods can send but nobody answers.
+ * wrote, or with port 0, which pods can send but nobody answers. Programs answer UDP alone, at the interface of who asks.
  */
 export function toPacketEvent({ bytes }: RecordMemory, at: number, length: number): PacketEvent | undefined {
   if (length < PAYLOAD_AT) return undefined;
@@ -114,6 +108,8 @@ export function toPacketEvent({ bytes }: RecordMemory, at: number, length: numbe
   const translated = translatedPort && { address: ipFromBytes(raw.translated), port: translatedPort };
   const place = PLACE_WORDS.get(raw.place);
   if ((verdict === 'dropped') !== (place !== undefined)) return undefined;
+  const isAnswered = verdict === 'answered';
+  if (isAnswered && (protocol !== 'UDP' || raw.hook !== HOOK_FROM_ENDPOINT)) return undefined;
   const captured = Math.min(raw.capturedLength, length - PAYLOAD_AT);
   return {
     timeNs: raw.timeNs,
@@ -125,7 +121,8 @@ export function toPacketEvent({ bytes }: RecordMemory, at: number, length: numbe
     protocol,
     source: { address: ipFromBytes(raw.source), port: sourcePort },
     destination: { address: ipFromBytes(raw.destination), port: destinationPort },
-    ...(translated ? { translated, deliveredIfindex: raw.deliveredIfindex } : {}),
+    ...(isAnswered ? { tookNs: raw.deliveredIfindex } : {}),
+    ...(translated && !isAnswered ? { translated, deliveredIfindex: raw.deliveredIfindex } : {}),
     tcpFlags: raw.tcpFlags,
     payload: bytes.slice(at + PAYLOAD_AT, at + PAYLOAD_AT + captured),
     payloadLength: raw.payloadLength,
@@ -143,7 +140,7 @@ const NO_ADDRESS = new Uint8Array(16);
 /** The record of a packet, at byte 0 of memory of its own; `payload` is told whole. */
 export function toRecord(event: PacketEvent): RecordMemory {
   const { source, destination, translated, drop, payload } = event;
-  const delivered = drop?.reason ?? event.deliveredIfindex ?? 0;
+  const delivered = drop?.reason ?? event.tookNs ?? event.deliveredIfindex ?? 0;
   const head = encodePacketEvent({
     ...{ timeNs: event.timeNs, ifindex: event.ifindex, deliveredIfindex: delivered },
     ...{ source: ipMappedBytes(source.address), sourcePort: source.port },

@@ -41,20 +41,21 @@ export type BpfAttr = FieldValues<typeof BPF_ATTR>;
 
 /** Returns a negated errno on failure. The buffers in `values` are reachable through it until the call returns. */
 export function callBpf(command: number, values: BpfAttr): number {
-  return callWithAttr(command, values).result;
+  for (let attempt = 1; ; attempt++) {
+    const { result } = callWithAttr(command, values);
+    if (result >= 0 || attempt === TRIES || errnoName(result) !== 'EAGAIN') return result;
+  }
 }
 
-const LOAD_TRIES = 5;
-
 /**
- * PROG_LOAD: a descriptor or a negated errno. The verifier gives EAGAIN when a signal is pending, whatever the program is;
- * the signal is delivered before the next attempt.
+ * The kernel gives EAGAIN for work that it did not begin, to the verifier's callers when a signal is pending, whatever the
+ * program is; the signal is delivered before the next attempt.
  */
+const TRIES = 5;
+
+/** PROG_LOAD: a descriptor or a negated errno. */
 export function callProgramLoad(values: BpfAttr): number {
-  for (let attempt = 1; ; attempt++) {
-    const result = callBpf(BPF_COMMAND.PROG_LOAD, values);
-    if (errnoName(result) !== 'EAGAIN' || attempt === LOAD_TRIES) return result;
-  }
+  return callBpf(BPF_COMMAND.PROG_LOAD, values);
 }
 
 /** For commands that answer in the attribute itself. */
@@ -131,6 +132,18 @@ export function mapShape(fd: number): MapShape {
     valueSize: field('value_size'),
     maxEntries: field('max_entries'),
   };
+}
+
+/** The number under which the kernel knows a map. */
+export function mapId(fd: number): number {
+  return readField(BPF_MAP_INFO, 'id', objectInfo(fd, BPF_MAP_INFO.size));
+}
+
+/** As it was given by `objectName`: at most 15 bytes. */
+export function mapName(fd: number): string {
+  const [offset, size] = BPF_MAP_INFO.fields.name;
+  const bytes = new Uint8Array(objectInfo(fd, BPF_MAP_INFO.size).buffer, offset, size);
+  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
 }
 
 /**

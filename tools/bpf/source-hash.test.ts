@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { FLOOR_OBJECT } from '../../bench/answers/floor-program.gen.ts';
 import { DROP_OBJECT } from '../../src/datapath/drops/programs.gen.ts';
 import { POD_OBJECT } from '../../src/datapath/kernel/programs.gen.ts';
 import { SOCKET_OBJECT } from '../../src/datapath/socket/programs.gen.ts';
@@ -11,6 +12,7 @@ test('the committed bytecode was made from the committed source (else: npm run b
   expect(POD_OBJECT.sourceHash).toBe(bpfSourceHash());
   expect(DROP_OBJECT.sourceHash).toBe(bpfSourceHash());
   expect(SOCKET_OBJECT.sourceHash).toBe(bpfSourceHash());
+  expect(FLOOR_OBJECT.sourceHash).toBe(bpfSourceHash(join(import.meta.dirname, '../../bench/bpf')));
 });
 
 test('bpfSourceHash changes with a byte, a name and a file, and with nothing else', () => {

@@ -19,8 +19,11 @@ beforeAll(() => {
 
 afterAll(() => network.close());
 
-function open(): ReturnType<typeof openDatapath> {
-  return openDatapath({ pinDirectory: directory, log: silentLog, clock: systemClock, hookKind: 'clsact' });
+function open(entries?: number): ReturnType<typeof openDatapath> {
+  return openDatapath({
+    ...{ pinDirectory: directory, log: silentLog, clock: systemClock, hookKind: 'clsact' },
+    ...(entries === undefined ? {} : { answerEntries: entries }),
+  });
 }
 
 describeDatapath('the kernel by clsact', () => ({

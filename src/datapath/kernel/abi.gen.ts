@@ -26,6 +26,7 @@ export const FRONTEND_SKIP_FROM_BACKEND = 1;
 export const BACKEND_IPV6 = 1;
 
 export const ENDPOINT_OBSERVE_ONLY = 1;
+export const ENDPOINT_ANSWERED = 2;
 
 export const FLOW_FORWARD = 0;
 export const FLOW_REPLY = 1;
@@ -36,6 +37,9 @@ export const COUNTER_RESTORED = 1;
 export const COUNTER_EVENTS_LOST = 2;
 export const COUNTER_SPOOFED = 3;
 export const COUNTER_FELL_BACK = 4;
+export const COUNTER_ANSWERED = 24;
+export const COUNTER_ANSWER_MISSED = 25;
+export const COUNTER_ANSWER_TORN = 26;
 export const COUNTER_COUNT = 32;
 
 export const REASON_NONE = 0;
@@ -54,6 +58,7 @@ export const VERDICT_REDIRECTED = 1;
 export const VERDICT_RESTORED = 2;
 export const VERDICT_FELL_BACK = 3;
 export const VERDICT_DROPPED = 4;
+export const VERDICT_ANSWERED = 5;
 
 export const HOOK_FROM_ENDPOINT = 0;
 export const HOOK_TO_ENDPOINT = 1;

@@ -6,7 +6,8 @@ import { ipFromBytes } from '../../net/ip.ts';
 import { type Port, PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
 import type { BpfMap } from '../../sys/bpf-map.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
-import type { DumpedFrontend, DumpedSlot } from '../dump.ts';
+import { sourceRows } from '../answers/map-rows.ts';
+import { type DumpedFrontend, type DumpedSlot, dumpedSource } from '../dump.ts';
 import {
   decodeBackend,
   decodeFrontend,
@@ -19,10 +20,12 @@ export interface DumpedMaps {
   readonly frontends: BpfMap;
   readonly slots: BpfMap;
   readonly backends: BpfMap;
+  readonly sources: BpfMap;
 }
 
 /** In no order. A frontend that goes while it is read is left out. */
 export function dumpRedirects(maps: DumpedMaps): readonly DumpedFrontend[] {
+  const sources = sourceRows(maps.sources);
   const rows: DumpedFrontend[] = [];
   for (const key of maps.frontends.keys()) {
     const value = maps.frontends.lookup(key);
@@ -36,6 +39,7 @@ export function dumpRedirects(maps: DumpedMaps): readonly DumpedFrontend[] {
       id,
       skipFromBackend: (flags & FRONTEND_SKIP_FROM_BACKEND) !== 0,
       slots: backends.slice(0, count).map((backend) => slotOf(maps.backends, backend)),
+      ...dumpedSource(sources.read(id)),
     });
   }
   return rows;

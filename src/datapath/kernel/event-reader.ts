@@ -4,11 +4,11 @@
  */
 import { errorText } from '../../fault/app-error.ts';
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
+import { RingBuffer, type TakeRecord } from '../../sys/ring/ring-buffer.ts';
 import { type Clock, type Timer, untilTick } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { PacketSink } from '../packet-record.ts';
 import { encodeConfig } from './abi.gen.ts';
-import { RingBuffer, type TakeRecord } from './ring-buffer.ts';
 
 export interface EventReaderOptions {
   readonly ring: { readonly fd: number; readonly size: number };

@@ -38,6 +38,9 @@ export class FrontendRows {
   #found = new Map<Ip, Found>();
   #removed: readonly Frontend[] = [];
   #prunedAll = false;
+  /** Those that may stay without backends, and those that did. */
+  #answering: readonly Frontend[] = [];
+  #held: readonly Frontend[] = [];
 
   constructor(parts: FrontendParts) {
     this.#parts = parts;
@@ -68,12 +71,23 @@ export class FrontendRows {
     this.#forget(left.filter((frontend) => !entries.has(frontend)));
   }
 
+  /** These stay from the next pruning on while they are answered without a backend. */
+  hold(answering: readonly Frontend[]): void {
+    this.#answering = answering;
+  }
+
   /** Takes from the kernel what no spec asks for any more; tells which backends went with it. */
   prune(): readonly GoneBackend[] {
     const { table } = this.#parts;
-    if (!this.#prunedAll) table.prune(this.#rows.map(({ frontend }) => frontend));
-    else for (const frontend of this.#removed) table.remove(frontend);
+    const isWanted = (frontend: Frontend) => this.#byTuple.has(tupleKey(frontend));
+    const held = this.#answering.filter((frontend) => !isWanted(frontend) && table.hold(frontend));
+    const kept = new Set(held.map(tupleKey));
+    if (!this.#prunedAll) table.prune([...this.#rows.map(({ frontend }) => frontend), ...held]);
+    else
+      for (const frontend of [...this.#removed, ...this.#held])
+        if (!isWanted(frontend) && !kept.has(tupleKey(frontend))) table.remove(frontend);
     this.#prunedAll = true;
+    this.#held = held;
     this.#removed = [];
     return table.collect();
   }
@@ -107,8 +121,8 @@ export class FrontendRows {
     try {
       const { targets, error } = this.#locateBackends(frontend);
       if (targets.length === 0) {
-        // Redirected to nothing it would be a hole; left out, packets go their ordinary way.
-        table.remove(frontend);
+        // A pod's interface goes before the pod is told to have gone. Without a backend packets go their ordinary way.
+        if (!table.strand(frontend, frontend.backends)) table.remove(frontend);
         throw error;
       }
       const { id, changed } = table.write(frontend, skip ? FRONTEND_SKIP_FROM_BACKEND : 0, targets);

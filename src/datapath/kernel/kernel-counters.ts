@@ -4,6 +4,9 @@ import { type BpfMap, countPossibleCpus, u32Bytes } from '../../sys/bpf-map.ts';
 import type { DatapathCounters } from '../datapath.ts';
 import { REASON_NUMBERS } from '../packet-record.ts';
 import {
+  COUNTER_ANSWER_MISSED,
+  COUNTER_ANSWER_TORN,
+  COUNTER_ANSWERED,
   COUNTER_EVENTS_LOST,
   COUNTER_FELL_BACK,
   COUNTER_REDIRECTED,
@@ -27,6 +30,9 @@ export class KernelCounters {
       spoofed: this.#sum(COUNTER_SPOOFED),
       eventsLost: this.eventsLost(),
       fellBack: this.#fellBack(),
+      answered: this.#sum(COUNTER_ANSWERED),
+      answersMissed: this.#sum(COUNTER_ANSWER_MISSED),
+      answersTorn: this.#sum(COUNTER_ANSWER_TORN),
     };
   }
 

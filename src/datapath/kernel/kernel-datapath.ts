@@ -7,12 +7,18 @@
  * The thread must stay in the node's network namespace.
  */
 import { errorText } from '../../fault/app-error.ts';
+import type { Frontend } from '../../policy/table.ts';
 import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { programStats } from '../../sys/program-stats.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { AnswerShelves } from '../answers/answer-shelves.ts';
+import { AnswerSources } from '../answers/answer-sources.ts';
+import { sourceRows } from '../answers/map-rows.ts';
 import type {
+  AnswerShelf,
+  AnswerSource,
   BackendHealth,
   BeatMap,
   Datapath,
@@ -50,6 +56,7 @@ export interface KernelParts {
   readonly hooks: HookSet;
   readonly socketPath: SocketPathHandle;
   readonly drops: DropWatch;
+  readonly shelves: AnswerShelves;
   readonly ringBytes: number;
   readonly log: Pick<Log, 'info' | 'warning' | 'error'>;
   readonly clock: Clock;
@@ -83,6 +90,7 @@ const FAILED_MS = 1000;
 export class KernelDatapath implements Datapath {
   readonly #parts: KernelParts;
   readonly #health: HealthTable;
+  readonly #sources: AnswerSources;
   readonly beats: BeatMap;
   readonly #interfaceRows: InterfaceRows;
   readonly #frontendRows: FrontendRows;
@@ -91,6 +99,8 @@ export class KernelDatapath implements Datapath {
   #spec: DatapathSpec | undefined;
   /** The one that was reconciled last, whole. */
   #applied: DatapathSpec | undefined;
+  /** Stands in the queue: it takes the newest spec when its turn comes. */
+  #waiting: Promise<void> | undefined;
   /** Something on the node may have changed since. */
   #unchecked = true;
   #checkedMs = 0;
@@ -110,7 +120,11 @@ export class KernelDatapath implements Datapath {
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
     this.#health = new HealthTable(this.#map('health'));
     const lingering = this.#map('lingering');
-    const table = new KernelTable({ frontends, slots, backends }, this.#health, () => linger(lingering));
+    const { shelves } = parts;
+    const sources = new AnswerSources(sourceRows(this.#map('answer_sources')), (n) => shelves.has(n));
+    this.#sources = sources;
+    const onTcpGone = () => linger(lingering);
+    const table = new KernelTable({ frontends, slots, backends }, this.#health, { onTcpGone, sources });
     this.beats = { fd: this.#map('beats').fd, seats: MAX_SEATS, beatBytes: BEAT_SIZE };
     this.#counters = new KernelCounters(this.#map('counters'));
     this.#events = new EventReader({
@@ -123,7 +137,8 @@ export class KernelDatapath implements Datapath {
     const now = preciseNow(parts.clock);
     const { places, hooks, log } = parts;
     const endpoints = new EndpointTable(this.#map('endpoints'));
-    this.#interfaceRows = new InterfaceRows({ places, hooks, endpoints, log, now });
+    const serving = () => table.backendAddresses();
+    this.#interfaceRows = new InterfaceRows({ places, hooks, endpoints, log, now, serving });
     this.#frontendRows = new FrontendRows({ places, table, log, now });
     this.#inherited = inheritedRows(table.rows(), now());
     places.onChange(() => this.#refresh());
@@ -132,7 +147,23 @@ export class KernelDatapath implements Datapath {
 
   apply(spec: DatapathSpec): Promise<void> {
     this.#spec = spec;
-    return this.#enqueue(() => this.#reconcile(spec));
+    this.#restrictAnswers(spec);
+    this.#waiting ??= this.#enqueue(() => {
+      this.#waiting = undefined;
+      return this.#reconcile(this.#spec ?? spec);
+    });
+    return this.#waiting;
+  }
+
+  /** Not in the queue: what a network policy has closed is not answered while interfaces are attached to. */
+  #restrictAnswers({ pods, mayPrune }: DatapathSpec): void {
+    if (this.#closed) return;
+    try {
+      this.#interfaceRows.restrictAnswers(pods, mayPrune);
+    } catch (error) {
+      // Whom it left out is found to differ, and tried again, by those in the queue.
+      this.#parts.log.error(`datapath: ${errorText(error)}`);
+    }
   }
 
   frontends(): readonly FrontendRow[] {
@@ -146,7 +177,7 @@ export class KernelDatapath implements Datapath {
   dump(): readonly DumpedFrontend[] {
     if (this.#closed) return [];
     const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
-    return dumpRedirects({ frontends, slots, backends });
+    return dumpRedirects({ frontends, slots, backends, sources: this.#map('answer_sources') });
   }
 
   interfaces(): readonly InterfaceRow[] {
@@ -171,6 +202,32 @@ export class KernelDatapath implements Datapath {
 
   health(): readonly BackendHealth[] {
     return this.#health.rows();
+  }
+
+  openShelf(): AnswerShelf | undefined {
+    return this.#parts.shelves.open();
+  }
+
+  shelf(number: number): AnswerShelf | undefined {
+    return this.#parts.shelves.get(number);
+  }
+
+  closeShelf(number: number): void {
+    if (this.#closed) return;
+    this.#sources.forgetShelf(number);
+    this.#parts.shelves.remove(number);
+  }
+
+  shelves(): readonly AnswerShelf[] {
+    return this.#parts.shelves.list();
+  }
+
+  setAnswerSource(row: AnswerSource): void {
+    if (!this.#closed) this.#sources.set(row);
+  }
+
+  answerSources(): readonly AnswerSource[] {
+    return this.#sources.list();
   }
 
   onBackendsGone(listener: (gone: readonly GoneBackend[]) => void): void {
@@ -205,6 +262,7 @@ export class KernelDatapath implements Datapath {
     this.#events.close();
     this.#parts.places.close();
     this.#parts.hooks.close();
+    this.#parts.shelves.close();
     for (const map of this.#parts.maps.values()) map.close();
     for (const fd of this.#parts.programs.values()) openLibc().close(fd);
     this.#parts.unlock();
@@ -250,26 +308,30 @@ export class KernelDatapath implements Datapath {
     const startedMs = clock.monotonicMs();
     if (recheck) this.#checkedMs = startedMs;
     const wanted = spec.frontends.filter((row) => row.type === 'LocalRedirect' && row.backends.length > 0);
+    const isOutdated = () => this.#waiting !== undefined;
     const whole = await this.#interfaceRows.apply(spec.pods, {
       recheck,
       isClosed: () => this.#closed,
-      isEnough: () => clock.monotonicMs() - startedMs > ATTACH_MS,
+      isEnough: () => isOutdated() || clock.monotonicMs() - startedMs > ATTACH_MS,
       urgent: new Set(wanted.flatMap(({ backends }) => backends.map(({ address }) => address))),
-      afterUrgent: () => this.#frontendRows.apply(wanted, new Set(spec.skipPolicies ?? []), recheck),
+      afterUrgent: () => this.#applyFrontends(spec, wanted, recheck),
     });
     if (this.#closed) return;
-    this.#applied = spec;
-    if (spec.mayPrune) this.#prune(whole);
+    this.#applied = whole ? spec : undefined;
+    // Not before all pods have been looked at: an interface may be that of one that has not.
+    if (spec.mayPrune && whole) this.#interfaceRows.prune();
     this.#inherited = stillInherited(this.#inherited, wanted, spec.mayPrune);
     this.#scheduleNext();
-    if (!whole) this.#refresh();
+    // Whoever waits goes on with it, and looks at all if this one was to.
+    if (!whole && isOutdated()) this.#unchecked ||= recheck;
+    else if (!whole) this.#refresh();
   }
 
-  /** `whole`: all pods have been looked at; interfaces of others may be those of pods that have not. */
-  #prune(whole: boolean): void {
-    // Frontends first: their packets must not lose the way back while they are still redirected.
-    const gone = this.#frontendRows.prune();
-    if (whole) this.#interfaceRows.prune();
+  /** Before any interface goes: packets must not lose their way back while they are still redirected. */
+  #applyFrontends(spec: DatapathSpec, wanted: readonly Frontend[], recheck: boolean): void {
+    this.#frontendRows.apply(wanted, new Set(spec.skipPolicies ?? []), recheck);
+    this.#frontendRows.hold(spec.answering ?? []);
+    const gone = spec.mayPrune ? this.#frontendRows.prune() : [];
     if (gone.length === 0) return;
     this.#tellGone(gone);
     void this.#parts.socketPath.sweep();

@@ -10,6 +10,7 @@ import { ipFamily, ipFromBytes, ipMappedBytes, parseIp } from '../../net/ip.ts';
 import { type Port, PROTOCOL_NUMBERS, PROTOCOLS, type Protocol, toPort } from '../../net/port.ts';
 import type { MapEntries } from '../../sys/bpf-map.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
+import type { AnswerSources, Place } from '../answers/answer-sources.ts';
 import type { GoneBackend } from '../datapath.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
 import type { FoundFrontend } from '../inherited.ts';
@@ -43,6 +44,13 @@ export interface RedirectMaps {
   readonly backends: MapEntries;
 }
 
+export interface TableOptions {
+  /** Connections may be left of what goes now. */
+  readonly onTcpGone?: () => void;
+  /** Sees to it that nobody is answered from a process that is no backend. Default: nobody is answered. */
+  readonly sources?: AnswerSources;
+}
+
 interface Entry {
   readonly id: number;
   readonly key: Uint8Array;
@@ -62,14 +70,14 @@ export class KernelTable {
   /** How many slots lead to a backend, by its id; one that none leads to stays until it is collected. */
   readonly #uses = new Map<number, number>();
   readonly #idle = new Set<number>();
-  readonly #onTcpGone: () => void;
+  readonly #options: TableOptions;
   #lastBackendId = 0;
   #lastFrontendId = 0;
 
-  /** The maps stay the caller's. Reads all that is there. `onTcpGone`: connections may be left of what goes now. */
-  constructor(maps: RedirectMaps, health: HealthTable, onTcpGone: () => void = () => undefined) {
+  /** The maps stay the caller's. Reads all that is there. */
+  constructor(maps: RedirectMaps, health: HealthTable, options: TableOptions = {}) {
     this.#maps = maps;
-    this.#onTcpGone = onTcpGone;
+    this.#options = options;
     this.#health = health;
     this.#readBackends();
     this.#readFrontends();
@@ -77,7 +85,7 @@ export class KernelTable {
 
   /** Every frontend the kernel redirects now, whoever wrote it. */
   rows(): readonly FoundFrontend[] {
-    const byId = new Map([...this.#backends].map(([name, id]) => [id, name]));
+    const byId = this.#namesById();
     return [...this.#entries].flatMap(([name, entry]) => {
       const backends = entry.backends.flatMap((id) => tupleOf(byId.get(id) ?? ''));
       return tupleOf(name).map((tuple) => ({ id: entry.id, tuple, backends }));
@@ -91,16 +99,41 @@ export class KernelTable {
   /** Makes the frontend lead to exactly these backends, at least one; the rest beyond MAX_SLOTS is left out. */
   write(tuple: Tuple, flags: number, targets: readonly BackendTarget[]): { id: number; changed: boolean } {
     const ids = targets.slice(0, MAX_SLOTS).map((target) => this.#writeBackend(target));
+    const places = targets.slice(0, MAX_SLOTS);
     const known = this.#entries.get(tupleKey(tuple));
-    if (known === undefined) return { id: this.#add(tuple, flags, ids), changed: true };
+    if (known === undefined) {
+      const id = this.#freeFrontendId(tuple);
+      this.#follow(tuple, id, places, () => this.#add(tuple, flags, { id, backends: ids }));
+      return { id, changed: true };
+    }
     const sameBackends =
       ids.length === known.backends.length && ids.every((id, i) => id === known.backends[i]);
-    if (!sameBackends) this.#writeSlots(known, ids);
+    this.#follow(tuple, known.id, places, () => {
+      if (!sameBackends) this.#writeSlots(known, ids);
+    });
     if (known.flags !== flags) {
       this.#maps.frontends.update(known.key, encodeFrontend({ id: known.id, flags }));
       known.flags = flags;
     }
     return { id: known.id, changed: !sameBackends };
+  }
+
+  /** Takes all backends from a frontend that is answered without them; false, and nothing done, where it is not. */
+  hold(tuple: Tuple): boolean {
+    const known = this.#entries.get(tupleKey(tuple));
+    const { sources } = this.#options;
+    if (known === undefined || sources === undefined || tuple.protocol !== 'UDP') return false;
+    return sources.hold(known.id, () => this.#writeSlots(known, []));
+  }
+
+  /** The same where its backends are still wanted and cannot be reached. */
+  strand(tuple: Tuple, wanted: readonly Tuple[]): boolean {
+    const known = this.#entries.get(tupleKey(tuple));
+    const { sources } = this.#options;
+    if (known === undefined || sources === undefined || tuple.protocol !== 'UDP') return false;
+    return sources.strand(known.id, wanted, () => {
+      if (known.backends.length > 0) this.#writeSlots(known, []);
+    });
   }
 
   remove(tuple: Tuple): void {
@@ -133,6 +166,15 @@ export class KernelTable {
     return gone;
   }
 
+  /** Addresses that the kernel knows as backends', those that nobody leads to any more included. */
+  backendAddresses(): ReadonlySet<Ip> {
+    return new Set([...this.#backends.keys()].flatMap(tupleOf).map(({ address }) => address));
+  }
+
+  #namesById(): ReadonlyMap<number, string> {
+    return new Map([...this.#backends].map(([name, id]) => [id, name]));
+  }
+
   #readBackends(): void {
     for (const key of this.#maps.backends.keys()) {
       const value = this.#maps.backends.lookup(key);
@@ -148,6 +190,7 @@ export class KernelTable {
   }
 
   #readFrontends(): void {
+    const byId = this.#namesById();
     for (const key of this.#maps.frontends.keys()) {
       const value = this.#maps.frontends.lookup(key);
       if (value === undefined) continue;
@@ -161,11 +204,12 @@ export class KernelTable {
       this.#usedIds.add(id);
       this.#countUses(entry.backends, 1);
       this.#lastFrontendId = Math.max(this.#lastFrontendId, id);
+      const places = entry.backends.flatMap((backend) => tupleOf(byId.get(backend) ?? ''));
+      if (tupleOf(name)[0]?.protocol === 'UDP') this.#options.sources?.inherit(id, places);
     }
   }
 
-  #add(tuple: Tuple, flags: number, backends: readonly number[]): number {
-    const id = this.#freeFrontendId(tuple);
+  #add(tuple: Tuple, flags: number, { id, backends }: Pick<Entry, 'id' | 'backends'>): void {
     const port = { port: tuple.port, protocol: PROTOCOL_NUMBERS[tuple.protocol] };
     const key = encodeFrontendKey({ address: ipMappedBytes(tuple.address), ...port });
     const entry = { id, key, flags, backends: [] };
@@ -173,7 +217,6 @@ export class KernelTable {
     this.#maps.frontends.update(key, encodeFrontend({ id, flags }));
     this.#entries.set(tupleKey(tuple), entry);
     this.#usedIds.add(id);
-    return id;
   }
 
   /** The next one never used; once round, the next one free. */
@@ -209,11 +252,24 @@ export class KernelTable {
   }
 
   #drop(name: string, entry: Entry): void {
-    if (tupleOf(name)[0]?.protocol === 'TCP') this.#onTcpGone();
-    this.#maps.frontends.delete(entry.key);
-    this.#writeSlots(entry, []);
+    const { onTcpGone, sources } = this.#options;
+    const isTcp = tupleOf(name)[0]?.protocol === 'TCP';
+    if (isTcp) onTcpGone?.();
+    const remove = () => {
+      this.#maps.frontends.delete(entry.key);
+      this.#writeSlots(entry, []);
+    };
+    if (isTcp || sources === undefined) remove();
+    else sources.drop(entry.id, remove);
     this.#entries.delete(name);
     this.#usedIds.delete(entry.id);
+  }
+
+  /** Only UDP is answered without its backend. */
+  #follow({ protocol }: Tuple, id: number, places: readonly Place[], change: () => void): void {
+    const { sources } = this.#options;
+    if (protocol === 'TCP' || sources === undefined) change();
+    else sources.follow(id, places, change);
   }
 
   #writeBackend(target: BackendTarget): number {

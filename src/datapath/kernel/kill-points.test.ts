@@ -1,12 +1,16 @@
 /**
  * An agent that is killed between any two writes, and the one after it: at no moment does a frontend in the kernel lead to
- * nothing, to a backend that was never its own, or by another's verdict, and nothing is left over at the end.
+ * nothing, to a backend that was never its own, or by another's verdict, and none is answered by who is no backend of it;
+ * nothing is left over at the end.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ANSWER_SOURCE_SIZE } from '../../answermap/answer-abi.gen.ts';
 import { ipFromBytes } from '../../net/ip.ts';
 import type { Frontend } from '../../policy/table.ts';
 import { u32Bytes } from '../../sys/bpf-map.ts';
+import { AnswerSources } from '../answers/answer-sources.ts';
+import { sourceRows } from '../answers/map-rows.ts';
 import { redirectedFrontend } from '../testing/conformance.ts';
 import { FakePlaces } from '../testing/fake-places.ts';
 import { MemoryMap } from '../testing/memory-map.ts';
@@ -76,22 +80,29 @@ class Node {
       slots: make(FRONTEND_SLOTS_SIZE),
       backends: make(),
       health: make(HEALTH_SIZE),
+      sources: make(ANSWER_SOURCE_SIZE),
     };
     for (let i = 0; i < PLACES; i++) this.#places.put(ipOf(10, i), 100 + i);
   }
 
-  /** One agent's life: it brings the kernel to each of these in turn. False when it was killed before the end. */
-  live(specs: readonly Wanted[], writes = Number.POSITIVE_INFINITY): boolean {
+  /**
+   * One agent's life: it brings the kernel to each of these in turn. False when it was killed before the end. Caches speak to
+   * it or have not found it yet.
+   */
+  live(specs: readonly Wanted[], { writes = Number.POSITIVE_INFINITY, isSpokenTo = true } = {}): boolean {
     this.writesLeft = writes;
     try {
       const health = new HealthTable(this.maps.health);
-      const table = new KernelTable(this.maps, health);
+      const sources = new AnswerSources(sourceRows(this.maps.sources), () => true);
+      const table = new KernelTable(this.maps, health, { sources });
       const rows = new FrontendRows({ places: this.#places, table, log, now: () => 0 });
       for (const spec of specs) {
         rows.apply(this.#allow(spec), NONE, false);
         // What fails in one row is kept there: an agent that is dead does not come as far as the next.
         if (this.writesLeft <= 0) return false;
         rows.prune();
+        for (const to of isSpokenTo ? CACHES : [])
+          sources.set({ ...placeOf(to), from: { shelf: to + 1, view: 1 } });
         for (const to of Object.values(spec).flat().filter(isSick))
           health.set({ ...placeOf(to), down: 'no answer' });
       }
@@ -102,6 +113,18 @@ class Node {
     } finally {
       this.writesLeft = Number.POSITIVE_INFINITY;
     }
+  }
+
+  /** Which cache answers each frontend. */
+  answering(): Readonly<Record<string, number>> {
+    const { frontends, sources } = this.maps;
+    const rows = frontends.keys().flatMap((key) => {
+      const [, , , name] = decodeFrontendKey(new DataView(key.buffer)).address.subarray(12);
+      const value = frontends.lookup(key);
+      const from = value && sourceRows(sources).read(decodeFrontend(value).id);
+      return from === undefined ? [] : [[String(name), from.shelf - 1] as const];
+    });
+    return Object.fromEntries(rows);
   }
 
   left(): { readonly frontends: number; readonly backends: number; readonly down: number } {
@@ -139,9 +162,10 @@ class Node {
   }
 
   #check(): void {
-    const { frontends, slots, backends } = this.maps;
+    const { frontends, slots, backends, sources } = this.maps;
     for (const key of frontends.keys()) {
       const value = frontends.lookup(key);
+      const source = value && sourceRows(sources).read(decodeFrontend(value).id);
       const slot = value && slots.lookup(u32Bytes(decodeFrontend(value).id));
       const { count, backends: ids } = slot ? decodeFrontendSlots(slot) : { count: 0, backends: [] };
       const found = ids.slice(0, count).map((id) => backends.lookup(u32Bytes(id)));
@@ -150,11 +174,19 @@ class Node {
       // After each write of thousands of lives: `expect` itself would be most of the work.
       const isAllowed = addresses.every((address) => address && this.#allowed.get(name)?.has(address));
       if (count === 0 || !isAllowed) expect.fail(`${name} leads to ${addresses}`);
+      // Between the two writes of its slots, those that come stand behind those that are counted.
+      const coming = ids.flatMap((id) => (id === 0 ? [] : [backends.lookup(u32Bytes(id))]));
+      const known = coming.map((row) => row && ipFromBytes(decodeBackend(row).address));
+      if (source !== undefined && !known.includes(ipOf(10, source.shelf - 1)))
+        expect.fail(`${name} leads to ${known} and is answered by ${source.shelf - 1}`);
     }
     for (const { address, down } of backends.keys().map((key) => this.#healthOf(key)))
       if (down !== 0) expect(this.#sick).toContain(address);
   }
 }
+
+/** Those of the others have no answers. */
+const CACHES = [0, 1, 3];
 
 /** The others never get a verdict. */
 function isSick(i: number): boolean {
@@ -177,11 +209,12 @@ const wanted: fc.Arbitrary<Wanted> = fc.dictionary(
 );
 
 test('an agent may be killed between any two writes, and so may the next', { timeout: 60_000 }, () => {
-  const life = fc.tuple(fc.array(wanted, { minLength: 1, maxLength: 3 }), fc.integer({ min: 0, max: 25 }));
+  const end = fc.record({ writes: fc.integer({ min: 0, max: 25 }), isSpokenTo: fc.boolean() });
+  const life = fc.tuple(fc.array(wanted, { minLength: 1, maxLength: 3 }), end);
   fc.assert(
     fc.property(fc.array(life, { minLength: 1, maxLength: 4 }), wanted, (lives, last) => {
       const node = new Node();
-      for (const [specs, writes] of lives) node.live(specs, writes);
+      for (const [specs, how] of lives) node.live(specs, how);
       expect(node.live([last])).toBe(true);
       const to = [...new Set(Object.values(last).flat())];
       expect(node.left()).toEqual({
@@ -189,6 +222,8 @@ test('an agent may be killed between any two writes, and so may the next', { tim
         backends: to.length,
         down: to.filter(isSick).length,
       });
+      const first = Object.entries(last).map(([name, ids]) => [name, ids.find((i) => CACHES.includes(i))]);
+      expect(node.answering()).toEqual(Object.fromEntries(first.filter(([, i]) => i !== undefined)));
     }),
     { numRuns: 300 },
   );

@@ -1,14 +1,17 @@
 /**
  * Where our objects live on the bpffs, and how they get there. Layout, one directory per ABI version because a map of
- * another layout must not be inherited: `<root>/abi-1/maps/<name>`, `<root>/abi-1/links/<ifindex>-in|-out`.
+ * another layout must not be inherited: `<root>/abi-1/maps/<name>`, `<root>/abi-1/links/<ifindex>-in|-out`,
+ * `<root>/abi-1/answers/<shelf>-<part>`.
  * bpffs refuses names with a dot.
  */
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { ANSWER_LAYOUT } from '../../answermap/answer-abi.gen.ts';
 import { AppError } from '../../fault/app-error.ts';
 import {
   BPF_COMMAND,
   callBpf,
+  mapName,
   mapShape,
   objectName,
   openPinned,
@@ -19,6 +22,7 @@ import { BpfMap } from '../../sys/bpf-map.ts';
 import { makeDirectory, removeBpffs } from '../../sys/bpffs.ts';
 import { lockDirectory } from '../../sys/directory-lock.ts';
 import { openLibc } from '../../sys/libc.ts';
+import { BPF_MAP_TYPE_ARRAY_OF_MAPS, innerTemplate } from '../answers/shelf-layout.ts';
 import { DATAPATH_ERRORS } from '../errors.ts';
 import { removeFilters } from '../hooks/own-filter.ts';
 import { ABI_VERSION } from './abi.gen.ts';
@@ -28,6 +32,7 @@ import type { MapSpec, ObjectSpec } from './object-spec.ts';
 export interface Pins {
   readonly maps: string;
   readonly links: string;
+  readonly answers: string;
 }
 
 /**
@@ -47,9 +52,9 @@ export function openPins(root: string): Pins {
   for (const name of readdirSync(root)) {
     if (name.startsWith('abi-') && name !== mine) removeVersion(join(root, name));
   }
-  const pins = { maps: join(root, mine, 'maps'), links: join(root, mine, 'links') };
-  makeDirectory(pins.maps);
-  makeDirectory(pins.links);
+  const directory = (name: string) => join(root, mine, name);
+  const pins = { maps: directory('maps'), links: directory('links'), answers: directory('answers') };
+  for (const path of Object.values(pins)) makeDirectory(path);
   return pins;
 }
 
@@ -85,13 +90,13 @@ export function openMaps(object: ObjectSpec, directory: string): ReadonlyMap<str
 
 function openMap(name: string, spec: MapSpec, path: string): number {
   const pinned = openPinned(path);
-  if (pinned !== undefined && isSameShape(pinned, spec)) return pinned;
+  if (pinned !== undefined && isSameMap(pinned, name, spec)) return pinned;
   if (pinned !== undefined) {
     // Same version, other size: a build of ours in between. Nothing else could have put it there.
     openLibc().close(pinned);
     unlinkSync(path);
   }
-  const fd = createMap(name, spec);
+  const fd = spec.type === BPF_MAP_TYPE_ARRAY_OF_MAPS ? createOuter(name, spec) : createMap(name, spec);
   try {
     pinObject(fd, path);
     return fd;
@@ -101,14 +106,28 @@ function openMap(name: string, spec: MapSpec, path: string): number {
   }
 }
 
-function createMap(name: string, spec: MapSpec): number {
+/** The kernel wants to see one of the maps that it will hold. */
+function createOuter(name: string, spec: MapSpec): number {
+  const template = innerTemplate(name);
+  if (template === undefined) throw new Error(`No template for the maps in ${name}`);
+  const inner = createMap(`in_${name}`, template);
+  try {
+    return createMap(name, spec, inner);
+  } finally {
+    openLibc().close(inner);
+  }
+}
+
+/** A descriptor, which is the caller's. Of a map that holds maps, `inner` is one of the kind. */
+export function createMap(name: string, spec: MapSpec, inner = 0): number {
   const attr = {
     map_type: spec.type,
     key_size: spec.keySize,
     value_size: spec.valueSize,
     max_entries: spec.maxEntries,
     map_flags: spec.flags,
-    map_name: objectName(`zh_${name}`),
+    inner_map_fd: inner,
+    map_name: objectName(kernelName(name, spec)),
   };
   const first = callBpf(BPF_COMMAND.MAP_CREATE, attr);
   if (first >= 0) return first;
@@ -119,10 +138,17 @@ function createMap(name: string, spec: MapSpec): number {
   return second;
 }
 
-function isSameShape(fd: number, spec: MapSpec): boolean {
+/** What a map holds that holds maps cannot be asked; it stands in the name, by the number of the layout. */
+function kernelName(name: string, { type }: MapSpec): string {
+  return type === BPF_MAP_TYPE_ARRAY_OF_MAPS ? `zh${ANSWER_LAYOUT}_${name}` : `zh_${name}`;
+}
+
+function isSameMap(fd: number, name: string, spec: MapSpec): boolean {
   const shape = mapShape(fd);
   const keys = ['type', 'keySize', 'valueSize', 'maxEntries'] as const;
-  return keys.every((key) => shape[key] === spec[key]);
+  const isNamed =
+    spec.type !== BPF_MAP_TYPE_ARRAY_OF_MAPS || mapName(fd) === kernelName(name, spec).slice(0, 15);
+  return isNamed && keys.every((key) => shape[key] === spec[key]);
 }
 
 function removeTree(directory: string): void {

@@ -6,7 +6,14 @@ import type { LocalPod } from '../datapath.ts';
 import { redirectedFrontend, toIp } from '../testing/conformance.ts';
 import { FakeHooks, FakePlaces } from '../testing/fake-places.ts';
 import { MemoryMap } from '../testing/memory-map.ts';
-import { decodeEndpoint, ENDPOINT_OBSERVE_ONLY, FRONTEND_SLOTS_SIZE, HEALTH_SIZE } from './abi.gen.ts';
+import {
+  decodeEndpoint,
+  decodeEndpointKey,
+  ENDPOINT_ANSWERED,
+  ENDPOINT_OBSERVE_ONLY,
+  FRONTEND_SLOTS_SIZE,
+  HEALTH_SIZE,
+} from './abi.gen.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { FrontendRows } from './frontend-rows.ts';
 import { HealthTable } from './health-table.ts';
@@ -248,5 +255,126 @@ describe('250 pods', () => {
     places.put(address(1, 500), 801);
     await apply(true);
     expect(rows.rows().at(-1)).toMatchObject({ status: { state: 'done', attempts: 2 }, redirects: true });
+  });
+});
+
+describe('answers of pods, while 60 new ones are attached to,', () => {
+  let endpointMap: MemoryMap;
+  let places: FakePlaces;
+  let hooks: FakeHooks;
+  let rows: InterfaceRows;
+  const pod = (i: number, over: Partial<LocalPod> = {}): LocalPod => ({
+    pod: `default/pod-${String(i).padStart(3, '0')}`,
+    addresses: [address(1, i), toIp(`fd00::${(i + 1).toString(16)}`)],
+    answers: true,
+    ...over,
+  });
+  const pods = (length: number) => Array.from({ length }, (_, i) => pod(i));
+  const closed = (i: number) => pod(i, { answers: false });
+  /** Of how many addresses the kernel may answer. */
+  const answered = () =>
+    endpointMap.keys().filter((key) => {
+      const value = endpointMap.lookup(key);
+      return value !== undefined && (decodeEndpoint(value).flags & ENDPOINT_ANSWERED) !== 0;
+    });
+  const isAnswered = (i: number) => {
+    const ips = answered().map((key) => ipFromBytes(decodeEndpointKey(new DataView(key.buffer)).address));
+    return pod(i).addresses.map((one) => ips.includes(one));
+  };
+  const answering = () =>
+    rows
+      .rows()
+      .filter(({ answers }) => answers)
+      .map((row) => row.pod);
+  const apply = (
+    wanted: readonly LocalPod[],
+    { recheck, enough }: { recheck?: boolean; enough?: () => boolean } = {},
+  ) => {
+    rows.restrictAnswers(wanted, true);
+    return rows.apply(wanted, {
+      ...{ recheck: recheck ?? false, isClosed: () => false },
+      isEnough: enough ?? (() => false),
+    });
+  };
+  const agent = () =>
+    new InterfaceRows({ places, hooks, endpoints: new EndpointTable(endpointMap), log, now });
+
+  beforeEach(async () => {
+    endpointMap = new MemoryMap();
+    places = new FakePlaces();
+    hooks = new FakeHooks();
+    for (let i = 0; i < 100; i++) places.put(address(1, i), i + 10);
+    rows = agent();
+    await apply(pods(2), { recheck: true });
+    expect([answered().length, answering().length]).toEqual([4, 2]);
+  });
+
+  test('are taken at the word, in one write for each address, and none is given that it takes', async () => {
+    const attaching = apply(pods(62), { enough: () => hooks.attached.size >= 10 });
+    expect(hooks.attached.size).toBeLessThan(10);
+    const newest = pods(62).map((one, i) => (i === 0 || i === 5 || i === 50 ? closed(i) : one));
+    const { calls } = endpointMap;
+    rows.restrictAnswers(newest, true);
+    expect(endpointMap.calls - calls).toBeLessThanOrEqual(4);
+    expect([isAnswered(0), isAnswered(1)]).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+    expect(answering()).not.toContain('default/pod-000');
+    expect(await attaching).toBe(false);
+    expect([isAnswered(4), isAnswered(5)]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+    expect(await apply(newest)).toBe(true);
+    expect(answering()).toHaveLength(59);
+    // What was taken comes back with the next word, though nothing else has changed.
+    expect(await apply(pods(62))).toBe(true);
+    expect([answered().length, answering().length]).toEqual([124, 62]);
+  });
+
+  test('are taken from those that an agent before this one left, as soon as they are known', async () => {
+    rows = agent();
+    rows.restrictAnswers([], false);
+    expect(answered()).toHaveLength(4);
+    rows.restrictAnswers([closed(0)], false);
+    expect([isAnswered(0), isAnswered(1)]).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+    rows.restrictAnswers([closed(0)], true);
+    expect(answered()).toEqual([]);
+  });
+
+  test('are taken from one that went while not all is known yet', () => {
+    rows.restrictAnswers([pod(0)], false);
+    expect([isAnswered(0), isAnswered(1)]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+  });
+
+  test('end where the interface is not found any more or cannot be attached to', async () => {
+    places.locations.delete(address(1, 0));
+    await apply(pods(2), { recheck: true });
+    expect(rows.rows()[0]).toMatchObject({ answers: false, status: { state: 'error' } });
+    expect([isAnswered(0), isAnswered(1)]).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+    places.put(address(1, 1), 500);
+    hooks.refused.add(500);
+    await apply(pods(2), { recheck: true });
+    expect(answered()).toEqual([]);
+    hooks.refused.clear();
+    places.put(address(1, 0), 10);
+    await apply(pods(2), { recheck: true });
+    expect([answered().length, answering().length]).toEqual([4, 2]);
+  });
+
+  test('do not wait behind one that can never be attached to', async () => {
+    hooks.refused.add(12);
+    for (let round = 0; round < 10; round++) await apply(pods(10), { enough: () => true });
+    expect(answering()).toHaveLength(9);
   });
 });

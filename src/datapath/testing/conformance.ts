@@ -7,10 +7,11 @@ import { type Ip, parseIp } from '../../net/ip.ts';
 import { type Port, type Protocol, parsePort } from '../../net/port.ts';
 import type { Frontend } from '../../policy/table.ts';
 import type { Datapath, DatapathSpec, FrontendRow } from '../datapath.ts';
+import { describeAnswers } from './answer-conformance.ts';
 
 export interface DatapathWorld {
-  /** Opens what the last one left; nothing, for the first of a test. */
-  open(): Datapath;
+  /** Opens what the last one left; nothing, for the first of a test. `answerEntries`: as of `DatapathOptions`. */
+  open(answerEntries?: number): Datapath;
   /** Removes everything, so that the next test starts from nothing. */
   reset(): void;
   /** Addresses of two pods on this node. */
@@ -206,6 +207,29 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       expect(others).toEqual([]);
     });
 
+    test('takes answers from a pod before a write that is going on has ended, and gives none from an older spec', async () => {
+      const names = ['default/here', 'default/there'];
+      const answering = (...answers: readonly boolean[]): DatapathSpec => ({
+        ...{ frontends: [], mayPrune: true },
+        pods: names.map((pod, i) => ({
+          ...{ pod, addresses: [toIp(world.present[i] ?? world.absent)] },
+          answers: answers[i] ?? false,
+        })),
+      });
+      const answered = () => datapath.interfaces().flatMap(({ pod, answers }) => (answers ? [pod] : []));
+      await datapath.apply(answering(true));
+      expect(answered()).toEqual(['default/here']);
+      const writes = [datapath.apply(answering(true, true)), datapath.apply(answering(false, true))];
+      expect(answered()).not.toContain('default/here');
+      await Promise.all(writes);
+      expect(answered()).toEqual(['default/there']);
+      const last = datapath.apply(answering(false));
+      expect(answered()).toEqual([]);
+      await last;
+      await datapath.apply(answering(true, true));
+      expect(answered()).toEqual(names);
+    });
+
     describe('health', () => {
       const place = () => ({ address: toIp(world.present[0]), port: DNS_PORT });
       const pair = () =>
@@ -246,6 +270,16 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
       });
     });
 
+    describeAnswers({
+      world: () => world,
+      datapath: () => datapath,
+      reopen(answerEntries) {
+        datapath.close();
+        datapath = world.open(answerEntries);
+        return datapath;
+      },
+    });
+
     test('backends that are gone are told of, each once, and not those that only lost a frontend', async () => {
       const told: string[] = [];
       datapath.onBackendsGone((gone) =>
@@ -269,10 +303,10 @@ export function describeDatapath(name: string, makeWorld: () => DatapathWorld): 
     });
 
     test('counters of a datapath without packets are zero', () => {
-      const { redirected, restored, eventsLost, fellBack } = datapath.counters();
+      const { fellBack, spoofed = 0n, ...others } = datapath.counters();
       const reasons = Object.values(fellBack);
-      expect(reasons).toHaveLength(9);
-      expect(new Set([redirected, restored, eventsLost, ...reasons])).toEqual(new Set([0n]));
+      expect([reasons.length, Object.keys(others).length]).toEqual([9, 6]);
+      expect(new Set([spoofed, ...Object.values(others), ...reasons])).toEqual(new Set([0n]));
     });
 
     test('counters can still be read after close', () => {

@@ -37,11 +37,14 @@ export class FakeHooks implements HookSet {
   /** What `attach` finds; `alone` where nothing is set. */
   readonly found = new Map<number, HookStatus>();
   readonly attached = new Map<number, HookStatus>();
+  /** Interfaces that nobody can attach to. */
+  readonly refused = new Set<number>();
   /** Each of these would be system calls. */
   calls = 0;
 
   attach(ifindex: number): HookStatus {
     this.calls++;
+    if (this.refused.has(ifindex)) throw new Error(`cannot attach to interface ${ifindex}`);
     const status = this.found.get(ifindex) ?? { kind: 'tcx', order: 'alone', others: [] };
     this.attached.set(ifindex, status);
     return status;

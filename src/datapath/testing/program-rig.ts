@@ -36,12 +36,15 @@ export const FAMILIES = [
 /** The loopback, which a test run pretends to come from; it redirects no further than the verdict. */
 export const IFINDEX = 1;
 const OWN_NETNS = -1;
+/** Queries come from these in turn. */
+const FIRST_PORT = 20_000;
+const PORTS = 45_000;
 const PROTOCOLS: readonly Protocol[] = ['UDP', 'TCP'];
 
 export class ProgramRig {
   readonly programs: TestPrograms;
   readonly #network: TestNetwork;
-  #ports = 20_000;
+  #asked = 0;
 
   private constructor(network: TestNetwork, programs: TestPrograms) {
     this.#network = network;
@@ -80,12 +83,12 @@ export class ProgramRig {
     }
   }
 
-  /** From a port that nobody asked from before. */
+  /** From a port that nobody asked from before, or 45,000 queries ago. */
   query(family: Family, over: Partial<PacketShape> = {}): PacketShape {
     return {
       protocol: 'UDP',
       source: family.client,
-      sourcePort: ++this.#ports,
+      sourcePort: FIRST_PORT + (this.#asked++ % PORTS),
       destination: family.vip,
       destinationPort: DNS_PORT,
       payload: new TextEncoder().encode('a question of odd length!'),

@@ -6,6 +6,7 @@ import { type BpfMap, u32Bytes } from '../../sys/bpf-map.ts';
 import { checkCall } from '../../sys/errors.ts';
 import { openLibc } from '../../sys/libc.ts';
 import { type ProgramStats, programStats } from '../../sys/program-stats.ts';
+import { RingBuffer } from '../../sys/ring/ring-buffer.ts';
 import { readField } from '../../sys/struct.ts';
 import { BPF_ATTR, SK_BUFF } from '../../sys/uapi.gen.ts';
 import type { DatapathCounters, PacketEvent } from '../datapath.ts';
@@ -26,7 +27,6 @@ import { KernelTable } from '../kernel/kernel-table.ts';
 import { loadPrograms } from '../kernel/load-program.ts';
 import { openMaps } from '../kernel/pins.ts';
 import { POD_OBJECT } from '../kernel/programs.gen.ts';
-import { RingBuffer } from '../kernel/ring-buffer.ts';
 import { eventSink } from './event-sink.ts';
 import { buildPacket, type PacketShape } from './test-packet.ts';
 
@@ -54,12 +54,12 @@ export class TestPrograms {
   constructor(directory: string, globals: Readonly<Record<string, Uint8Array>> = {}) {
     this.#maps = openMaps(POD_OBJECT, directory);
     this.#programs = loadPrograms({ object: POD_OBJECT, maps: this.#maps, globals });
-    const [frontends, slots, backends] = [this.#map('frontends'), this.#map('slots'), this.#map('backends')];
-    this.health = new HealthTable(this.#map('health'));
+    const [frontends, slots, backends] = [this.map('frontends'), this.map('slots'), this.map('backends')];
+    this.health = new HealthTable(this.map('health'));
     this.table = new KernelTable({ frontends, slots, backends }, this.health);
-    this.endpoints = new EndpointTable(this.#map('endpoints'));
-    this.#ring = new RingBuffer(this.#map('events').fd, EVENT_RING_BYTES);
-    this.#map('config').update(u32Bytes(0), encodeConfig({ listening: 1 }));
+    this.endpoints = new EndpointTable(this.map('endpoints'));
+    this.#ring = new RingBuffer(this.map('events').fd, EVENT_RING_BYTES);
+    this.map('config').update(u32Bytes(0), encodeConfig({ listening: 1 }));
   }
 
   run(program: 'from_endpoint' | 'to_endpoint', packet: Uint8Array | PacketShape): RunResult {
@@ -109,17 +109,17 @@ export class TestPrograms {
 
   /** Is the answer to this packet expected to be translated? */
   remembersReplyTo(query: PacketShape, backend: PacketShape['destination']): boolean {
-    return this.#map('flows').lookup(replyKey(query, backend)) !== undefined;
+    return this.map('flows').lookup(replyKey(query, backend)) !== undefined;
   }
 
   /** Makes the memory of this packet older. */
   ageReplyTo(query: PacketShape, backend: PacketShape['destination'], seconds: number): void {
     const key = replyKey(query, backend);
-    const value = this.#map('flows').lookup(key);
+    const value = this.map('flows').lookup(key);
     if (value === undefined) throw new Error('No such flow');
     const flow = decodeFlow(value);
     const seenNs = flow.seenNs - BigInt(seconds) * 1_000_000_000n;
-    this.#map('flows').update(key, encodeFlow({ ...flow, seenNs }));
+    this.map('flows').update(key, encodeFlow({ ...flow, seenNs }));
   }
 
   /** Fills the flow map to the brim with flows of nobody. */
@@ -129,7 +129,7 @@ export class TestPrograms {
     for (let i = 0; i < MAX_FLOWS; i++) {
       const destination = Uint8Array.of(...new Uint8Array(12), 240, i >> 16, i >> 8, i);
       const key = encodeFlowKey({ ...nobody, destination, sourcePort: 53, destinationPort: 1 });
-      this.#map('flows').update(key, flow);
+      this.map('flows').update(key, flow);
     }
   }
 
@@ -137,7 +137,7 @@ export class TestPrograms {
   beat(seat: number, agesMs: readonly (number | null)[]): void {
     const now = process.hrtime.bigint();
     const atNs = agesMs.map((age) => (age === null ? 0n : now - BigInt(age) * 1_000_000n));
-    this.#map('beats').update(u32Bytes(seat), encodeBeat({ atNs }));
+    this.map('beats').update(u32Bytes(seat), encodeBeat({ atNs }));
   }
 
   events(): readonly PacketEvent[] {
@@ -148,7 +148,7 @@ export class TestPrograms {
   }
 
   counters(): DatapathCounters {
-    return new KernelCounters(this.#map('counters')).read();
+    return new KernelCounters(this.map('counters')).read();
   }
 
   close(): void {
@@ -157,7 +157,8 @@ export class TestPrograms {
     for (const fd of this.#programs.values()) openLibc().close(fd);
   }
 
-  #map(name: string): BpfMap {
+  /** Stays this object's. */
+  map(name: string): BpfMap {
     const map = this.#maps.get(name);
     if (map === undefined) throw new Error(`No map ${name}`);
     return map;

@@ -1,12 +1,12 @@
 /**
  * The consumer's end of a BPF ring buffer, read through shared memory without a system call (kernel documentation,
- * bpf/ringbuf). The data area is mapped twice in a row by the kernel, so a record never wraps.
- * Positions and headers are read with Atomics, because arm64 would reorder plain loads.
+ * bpf/ringbuf), so that whoever was handed the descriptor may read it, without any capability. The data area is mapped
+ * twice in a row by the kernel, so a record never wraps. Positions and headers are read with Atomics, because arm64 would
+ * reorder plain loads.
  */
-import { checkCall } from '../../sys/errors.ts';
-import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../../sys/libc.ts';
-import { pageSize } from '../../sys/page-size.ts';
-import type { RecordMemory, RecordRoom } from '../packet-record.ts';
+import { checkCall } from '../errors.ts';
+import { type Mapping, openLibc, PROT_READ, PROT_WRITE } from '../libc.ts';
+import { pageSize } from '../page-size.ts';
 
 const HEADER_BYTES = 8;
 /** The producer has reserved but not yet submitted this record. */
@@ -15,6 +15,18 @@ const DISCARD_BIT = 0x40000000;
 const LENGTH_MASK = 0x3fffffff;
 /** Some hundred records, and no more than stays in a processor's cache. */
 const BATCH_BYTES = 128 * 1024;
+
+/** Memory with records in it: the same bytes, seen both ways. */
+export interface RecordMemory {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** A place for records, from byte `at`, a multiple of 8. */
+export interface RecordRoom {
+  readonly memory: RecordMemory;
+  readonly at: number;
+}
 
 /** `length` bytes from byte `at` of the ring's memory. */
 export type TakeRecord = (memory: RecordMemory, at: number, length: number) => void;
@@ -47,12 +59,34 @@ export class RingBuffer {
 
   /**
    * Hands out at most `limit` records, oldest first; returns how many. A record is only valid during the call. If
-   * `take` throws, its record and some behind it count as taken. `room`: where they are put, as `PacketSink` has it.
+   * `take` throws, its record and some behind it count as taken. `room`: memory of the caller's to put so many bytes into;
+   * absent, or nothing: the ring's own.
    */
   drain(take: TakeRecord, limit: number, room?: (bytes: number) => RecordRoom | undefined): number {
+    return this.#drain(take, (taken) => this.#ready(limit - taken, Atomics.load(this.#produced, 0)), room);
+  }
+
+  /** Hands out what is there now, and nothing that comes meanwhile: it ends, however fast others write. */
+  drainPresent(take: TakeRecord): number {
+    if (this.#closed) return 0;
+    const until = Atomics.load(this.#produced, 0);
+    return this.#drain(take, () => this.#ready(Number.POSITIVE_INFINITY, until));
+  }
+
+  /** How full it is, in bytes. */
+  get filled(): number {
+    return this.#closed ? 0 : (Atomics.load(this.#produced, 0) - Atomics.load(this.#consumed, 0)) >>> 0;
+  }
+
+  /** `ready`: how many bytes to take next. */
+  #drain(
+    take: TakeRecord,
+    ready: (taken: number) => number,
+    room?: (bytes: number) => RecordRoom | undefined,
+  ): number {
     let taken = 0;
-    while (taken < limit && !this.#closed) {
-      const bytes = this.#ready(limit - taken);
+    while (!this.#closed) {
+      const bytes = ready(taken);
       if (bytes === 0) break;
       const { memory, at: start } = room?.(bytes) ?? this.#batch;
       this.#move(bytes, memory, start);
@@ -67,17 +101,15 @@ export class RingBuffer {
     return taken;
   }
 
-  /** How full it is, in bytes. */
-  get filled(): number {
-    return this.#closed ? 0 : (Atomics.load(this.#produced, 0) - Atomics.load(this.#consumed, 0)) >>> 0;
-  }
-
-  /** Bytes of the oldest records that are whole: as many as a batch has room for. */
-  #ready(limit: number): number {
+  /** Bytes of the oldest records before position `until` that are whole: as many as a batch has room for. */
+  #ready(limit: number, until: number): number {
     const { words } = this.#ring;
     const start = Atomics.load(this.#consumed, 0) >>> 0;
     const from = start % this.#size;
-    const end = from + ((Atomics.load(this.#produced, 0) - start) >>> 0);
+    const left = (until - start) >>> 0;
+    // Somebody has read on from within `take`.
+    if (limit <= 0 || left > this.#size) return 0;
+    const end = from + left;
     this.#fetch(from, Math.min(end, from + BATCH_BYTES));
     let at = from;
     for (let count = 0; at < end && count < limit; count++) {
@@ -90,8 +122,8 @@ export class RingBuffer {
   }
 
   /**
-   * Brings bytes near to this processor. Another one wrote them, and where one record ends is only known when its beginning has
-   * come: so each would be waited for by itself, while a copy fetches them all at once. What it copies may be half written.
+   * Brings bytes near to this processor. Another one wrote them, and where one record ends is only known when its beginning
+   * has come: so each would be waited for by itself, while a copy fetches them all at once. What it copies may be half written.
    */
   #fetch(from: number, to: number): void {
     this.#batch.memory.words.set(this.#ring.words.subarray(from >> 2, to >> 2));
