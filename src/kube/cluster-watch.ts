@@ -96,6 +96,9 @@ export function startClusterWatch(spec: ClusterWatchSpec): ClusterWatch {
       onList: (rows) => batch.replace(kind, rows),
       onRow: (key, row) => batch.change(kind, key, row),
       onMissing: (isMissing) => setMissing(kind, isMissing),
+      ...(KIND_SOURCES[kind].doubtful === true && {
+        onRefused: (isRefused) => batch.doubt(kind, isRefused),
+      }),
     }),
   ];
   const watches = new Map(spec.kinds.map((kind) => start(kind)));
@@ -152,11 +155,14 @@ function watchClosed(kinds: readonly KindName[]): AppError {
   );
 }
 
+/** Nobody's selector of objects is meant for these. */
+const UNLABELLED: readonly KindName[] = ['nodes', 'localRedirectPolicies', 'networkPolicies'];
+
 function selectorsOf(
   kind: KindName,
   spec: ClusterWatchSpec,
 ): { labelSelector?: string; fieldSelector?: string; fromCache?: boolean } {
-  const labelled = kind !== 'nodes' && kind !== 'localRedirectPolicies';
+  const labelled = !UNLABELLED.includes(kind);
   const asked = kind === 'namespaces' ? spec.namespaceLabelSelector : spec.labelSelector;
   const labels = [KIND_SOURCES[kind].labelSelector, labelled ? asked : undefined].filter(
     (selector) => selector !== undefined,

@@ -23,6 +23,11 @@ export const AGENT_WATCH_RULES: readonly PolicyRule[] = [
   { apiGroups: ['cilium.io'], resources: ['ciliumlocalredirectpolicies'], verbs: WATCHED },
 ];
 
+/** ClusterRole, besides the above, of an agent with `--kernel-answers`: whose egress is closed gets none. */
+export const AGENT_ANSWER_RULES: readonly PolicyRule[] = [
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: WATCHED },
+];
+
 /**
  * ClusterRole, besides the above, of an agent that reports: events stand in the namespace of the policy they tell of.
  * The custom resource definition has no status subresource, so the conditions are a patch of the object itself.

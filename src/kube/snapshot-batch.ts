@@ -12,10 +12,12 @@ import { sameRow } from './same-row.ts';
 type AnyRow = KindRows[KindName];
 
 export interface SnapshotBatch {
-  /** The whole truth about a kind; marks it synced. */
+  /** The whole truth about a kind; marks it synced, unless it is doubted. */
   replace(kind: KindName, rows: ReadonlyMap<ObjectKey, AnyRow>): void;
   /** Undefined removes. */
   change(kind: KindName, key: ObjectKey, row: AnyRow | undefined): void;
+  /** A kind that is doubted is not synced, whatever is known of it, until it is doubted no more. */
+  doubt(kind: KindName, doubted: boolean): void;
   /** Drops what has not been published. */
   close(): void;
 }
@@ -35,6 +37,9 @@ interface Pending {
 export function createSnapshotBatch(spec: SnapshotBatchSpec): SnapshotBatch {
   const { snapshot, clock, intervalMs } = spec;
   const pending = new Map<KindName, Pending>();
+  /** Of kinds that have been listed. */
+  const listed = new Set<KindName>();
+  const doubted = new Set<KindName>();
   let publishedAtMs = Number.NEGATIVE_INFINITY;
   let scheduled = false;
   let closed = false;
@@ -44,7 +49,9 @@ export function createSnapshotBatch(spec: SnapshotBatchSpec): SnapshotBatch {
     scheduled = false;
     timer = undefined;
     if (closed) return;
-    const next = applied(snapshot.get(), pending);
+    for (const [kind, { base }] of pending) if (base !== undefined) listed.add(kind);
+    const synced = [...listed].filter((kind) => !doubted.has(kind));
+    const next = applied(snapshot.get(), pending, synced);
     pending.clear();
     if (next === undefined) return;
     publishedAtMs = clock.monotonicMs();
@@ -76,6 +83,11 @@ export function createSnapshotBatch(spec: SnapshotBatchSpec): SnapshotBatch {
       pendingOf(kind).changes.set(key, row);
       schedule();
     },
+    doubt(kind, isDoubted) {
+      if (isDoubted) doubted.add(kind);
+      else doubted.delete(kind);
+      schedule();
+    },
     close() {
       closed = true;
       timer?.cancel();
@@ -88,10 +100,10 @@ export function createSnapshotBatch(spec: SnapshotBatchSpec): SnapshotBatch {
 function applied(
   current: ClusterSnapshot,
   pending: ReadonlyMap<KindName, Pending>,
+  synced: readonly KindName[],
 ): ClusterSnapshot | undefined {
   const tables: Partial<Record<KindName, ReadonlyMap<ObjectKey, AnyRow>>> = {};
   const changed = new Map<KindName, ReadonlySet<ObjectKey>>();
-  const synced = new Set(current.synced);
   for (const [kind, { base, changes }] of pending) {
     const before: ReadonlyMap<ObjectKey, AnyRow> = current[kind];
     const real = realChanges(before, base === undefined ? changes : listChanges(before, base, changes));
@@ -99,14 +111,14 @@ function applied(
       tables[kind] = changedTable(before, real);
       changed.set(kind, new Set(real.keys()));
     }
-    if (base !== undefined) synced.add(kind);
   }
-  const grown = synced.size !== current.synced.size;
-  if (!grown && changed.size === 0) return undefined;
+  const { size } = current.synced;
+  const isSame = synced.length === size && synced.every((kind) => current.synced.has(kind));
+  if (isSame && changed.size === 0) return undefined;
   // Each kind's map was filled by that kind's own converter; the compiler cannot follow the pairing through a loop.
   const merged = { ...current, ...tables } as ClusterSnapshot;
   const generation = current.generation + 1;
-  return { ...merged, generation, changed, synced: grown ? synced : current.synced };
+  return { ...merged, generation, changed, synced: isSame ? current.synced : new Set(synced) };
 }
 
 /** What a list and the changes after it come to, seen from the table before. */

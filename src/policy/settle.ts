@@ -73,7 +73,7 @@ function redirect(
   const owner = around.ownerOf(frontend);
   if (owner !== undefined && owner !== policy.key) return { frontend, rival: owner };
   const backends = backendsFor(policy, frontend, around.pods);
-  if (backends.length === 0) return { frontend };
+  if (backends.length === 0) return { frontend: { ...frontend, policy: policy.key } };
   return { frontend: { ...frontend, type: 'LocalRedirect', backends, policy: policy.key } };
 }
 

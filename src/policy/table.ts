@@ -28,7 +28,10 @@ export interface Frontend {
    * Of a `ClusterIP`: the ready endpoints of the whole cluster.
    */
   readonly backends: readonly Backend[];
-  /** `namespace/name` of the policy that redirects this frontend. */
+  /**
+   * `namespace/name` of the policy that redirects this frontend. In `PolicyState.frontends`, of a `ClusterIP`: the policy that
+   * would, had it a pod of this node that serves it; nobody else may meanwhile.
+   */
   readonly policy?: ObjectKey;
 }
 

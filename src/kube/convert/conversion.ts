@@ -2,7 +2,13 @@
  * What becomes of one API object: a row, nothing (it is of no interest), or a refusal with its reason. A bad object is
  * named in the log once per occurrence and otherwise skipped; it must never stop the objects around it.
  */
-import { type ObjectKey, type ObjectRow, objectKey, type RedirectWish } from '../../cluster/rows.ts';
+import {
+  type AnswerWish,
+  type ObjectKey,
+  type ObjectRow,
+  objectKey,
+  type RedirectWish,
+} from '../../cluster/rows.ts';
 import { errorText } from '../../fault/app-error.ts';
 import { ok, type Result } from '../../fault/result.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -75,8 +81,20 @@ export function labelsOf(object: unknown): unknown {
   return recordOf(recordOf(object).metadata).labels;
 }
 
-/** A part of a row: what annotation zerohop.io/redirect says, if it says one of the two words. */
-export function redirectWishOf(object: unknown): { readonly redirect?: RedirectWish } {
-  const text = recordOf(recordOf(recordOf(object).metadata).annotations)['zerohop.io/redirect'];
-  return text === 'permit' || text === 'deny' ? { redirect: text } : {};
+interface Wishes {
+  readonly redirect?: RedirectWish;
+  readonly kernelAnswers?: AnswerWish;
+}
+
+/** A part of a row: what the annotations of ours say. A word of zerohop.io/redirect that is neither of the two is as none. */
+export function wishesOf(object: unknown): Wishes {
+  const annotations = recordOf(recordOf(recordOf(object).metadata).annotations);
+  const redirect = annotations['zerohop.io/redirect'];
+  const answers = annotations['zerohop.io/kernel-answers'];
+  return {
+    ...(redirect === 'permit' || redirect === 'deny' ? { redirect } : {}),
+    ...(answers === undefined
+      ? {}
+      : { kernelAnswers: answers === 'allow' || answers === 'deny' ? answers : 'unreadable' }),
+  };
 }

@@ -3,7 +3,7 @@ import type { NamespaceRow, NodeRow } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
 import { parsePrefix } from '../../net/prefix.ts';
 import { parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
-import { type Conversion, labelsOf, objectRow, redirectWishOf, specOf } from './conversion.ts';
+import { type Conversion, labelsOf, objectRow, specOf, wishesOf } from './conversion.ts';
 import { parseAddress } from './convert-service.ts';
 
 export function convertNode(object: unknown): Conversion<NodeRow> {
@@ -26,5 +26,5 @@ export function convertNode(object: unknown): Conversion<NodeRow> {
 export function convertNamespace(object: unknown): Conversion<NamespaceRow> {
   const identity = objectRow(object);
   if (!identity.ok) return identity;
-  return ok({ ...identity.value, labels: textRecordOf(labelsOf(object)), ...redirectWishOf(object) });
+  return ok({ ...identity.value, labels: textRecordOf(labelsOf(object)), ...wishesOf(object) });
 }

@@ -3,7 +3,7 @@ import type { ContainerPortRow, PodRow } from '../../cluster/rows.ts';
 import { ok } from '../../fault/result.ts';
 import { parseProtocol, toPort } from '../../net/port.ts';
 import { itemsOf, parsedItems, recordOf, textOf, textRecordOf } from '../json-fields.ts';
-import { type Conversion, labelsOf, objectRow, redirectWishOf, specOf } from './conversion.ts';
+import { type Conversion, labelsOf, objectRow, specOf, wishesOf } from './conversion.ts';
 import { parseAddress } from './convert-service.ts';
 
 export function convertPod(object: unknown): Conversion<PodRow> {
@@ -30,7 +30,7 @@ export function convertPod(object: unknown): Conversion<PodRow> {
       parsedItems(recordOf(container).ports, containerPort),
     ),
     ...(workload === undefined ? {} : { workload }),
-    ...redirectWishOf(object),
+    ...wishesOf(object),
   });
 }
 

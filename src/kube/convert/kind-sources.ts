@@ -3,6 +3,7 @@ import type { KindName, KindRows } from '../../cluster/snapshot.ts';
 import type { Conversion } from './conversion.ts';
 import { convertEndpointSlice, convertImportedSlice, IMPORT_NAME_LABEL } from './convert-endpoint-slice.ts';
 import { convertLocalRedirectPolicy } from './convert-local-redirect-policy.ts';
+import { convertNetworkPolicy } from './convert-network-policy.ts';
 import { convertNamespace, convertNode } from './convert-node.ts';
 import { convertPod } from './convert-pod.ts';
 import { convertService } from './convert-service.ts';
@@ -20,6 +21,8 @@ export interface KindSource<Row> {
   readonly labelSelector?: string;
   /** Its definition can be taken away, and everything of the kind with it. */
   readonly mayGo?: boolean;
+  /** Where the server refuses it, what is known of it does not count: see `ClusterSnapshot.synced`. */
+  readonly doubtful?: boolean;
 }
 
 export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> } = {
@@ -44,6 +47,13 @@ export const KIND_SOURCES: { readonly [K in KindName]: KindSource<KindRows[K]> }
     path: '/apis/cilium.io/v2/ciliumlocalredirectpolicies',
     convert: convertLocalRedirectPolicy,
     mayGo: true,
+  },
+  networkPolicies: {
+    resource: 'networkpolicies.networking.k8s.io',
+    kind: 'NetworkPolicy',
+    path: '/apis/networking.k8s.io/v1/networkpolicies',
+    convert: convertNetworkPolicy,
+    doubtful: true,
   },
   serviceImports: {
     resource: 'serviceimports.multicluster.x-k8s.io',

@@ -65,6 +65,11 @@ export interface ListWatchSpec<Row> {
   /** One change; undefined means the object has gone or is of no interest any more. */
   readonly onRow: (key: ObjectKey, row: Row | undefined) => void;
   readonly onMissing: (missing: boolean) => void;
+  /**
+   * True when the server itself says that we may not have the collection or that there is none (403, 404), for a list or a watch:
+   * what is known of it then comes from before, and nobody will tell of changes. An outage says nothing of the kind.
+   */
+  readonly onRefused?: (refused: boolean) => void;
   /** Silence after which a watch is given up, in milliseconds. */
   readonly stallMs?: number;
   /**
@@ -119,16 +124,30 @@ interface Position {
   doubt: boolean;
   /** How often in a row the server has not known the collection. */
   unknown: number;
+  refused: boolean;
 }
 
 async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: spec.random });
   const skipped = { ...spec, log: createLineLimit(spec.log, spec.clock) };
   const convert = (object: unknown) => convertNamed(skipped, tally, object);
-  const at: Position = { next: undefined, seen: undefined, rows: 0, doubt: false, unknown: 0 };
+  const at: Position = {
+    next: undefined,
+    seen: undefined,
+    rows: 0,
+    doubt: false,
+    unknown: 0,
+    refused: false,
+  };
+  const noteRefused = (refused: boolean): void => {
+    if (at.refused === refused) return;
+    at.refused = refused;
+    spec.onRefused?.(refused);
+  };
   const onOpen = (): void => {
     tally.watches++;
     noteSuccess(spec, tally);
+    noteRefused(false);
   };
   while (!signal.aborted) {
     try {
@@ -140,6 +159,7 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
         Object.assign(at, { rows: list.rows.size, doubt: false, unknown: 0 });
         noteSuccess(spec, tally);
         spec.onList(list.rows);
+        if (spec.pollMs !== undefined) noteRefused(false);
       }
       if (spec.pollMs !== undefined) {
         backoff.reset();
@@ -159,11 +179,17 @@ async function follow<Row>(spec: ListWatchSpec<Row>, tally: Tally, signal: Abort
     } catch (error) {
       if (signal.aborted) return;
       const waitMs = noteFailure(spec, tally, error) ?? backoff.nextMs();
+      if (isRefusal(error)) noteRefused(true);
       at.unknown = errorCode(error) === 'KUBE_NOT_FOUND' ? at.unknown + 1 : 0;
       if (at.unknown === GONE_AFTER && spec.mayGo === true) forgetAll(spec, at);
       await pause(spec.clock, waitMs, signal);
     }
   }
+}
+
+/** Not 401: who we are is not known then, and what we may is not said. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KubeAnswerError && (error.status === 403 || error.status === 404);
 }
 
 /** Also of a collection that was never listed: what an agent before this one made of it is then taken back. */
