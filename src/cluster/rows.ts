@@ -113,10 +113,15 @@ export interface PodRow extends ObjectRow {
   readonly workload?: { readonly kind: string; readonly name: string };
   /** Annotation zerohop.io/redirect; absent when there is none, or it is neither of the two. */
   readonly redirect?: RedirectWish;
+  /** Annotation zerohop.io/kernel-answers; absent when there is none. */
+  readonly kernelAnswers?: AnswerWish;
 }
 
 /** What a pod's or a namespace's owner says of redirecting its packets. */
 export type RedirectWish = 'permit' | 'deny';
+
+/** What they say of answers from the kernel. `unreadable`: something is written there that is neither of the two words. */
+export type AnswerWish = 'allow' | 'deny' | 'unreadable';
 
 export interface NodeRow extends ObjectRow {
   readonly internalIPs: readonly Ip[];
@@ -129,6 +134,8 @@ export interface NamespaceRow extends ObjectRow {
   readonly labels: Readonly<Record<string, string>>;
   /** Annotation zerohop.io/redirect, as of a pod. */
   readonly redirect?: RedirectWish;
+  /** Annotation zerohop.io/kernel-answers, as of a pod. */
+  readonly kernelAnswers?: AnswerWish;
 }
 
 /** One entry of any `toPorts` list, as written: nothing has been validated yet. */
@@ -167,3 +174,36 @@ export interface LocalRedirectPolicyRow extends ObjectRow {
   /** Annotation zerohop.io/backend-address, as written; absent when there is none. */
   readonly backendAddress?: string;
 }
+
+/**
+ * A NetworkPolicy (networking.k8s.io/v1) that is about what pods send; others are left out, and so is all that it says of
+ * other protocols than UDP. What cannot be read closes and never opens: an unreadable selector is an absent one, whatever
+ * else is unreadable is left out.
+ */
+export interface NetworkPolicyRow extends ObjectRow {
+  /** Of pods of its own namespace. Absent: it cannot be read, so nobody knows whom the policy does not close. */
+  readonly podSelector?: LabelSelector;
+  /** What is open to the pods that it selects: each of these, and nothing else. */
+  readonly egress: readonly EgressRuleRow[];
+}
+
+/** Open is what both its peers and its ports say. */
+export interface EgressRuleRow {
+  /** Absent: everybody. */
+  readonly peers?: readonly EgressPeerRow[];
+  /** UDP ports. Absent: all. */
+  readonly ports?: readonly EgressPortRow[];
+}
+
+export type EgressPeerRow =
+  | { readonly kind: 'block'; readonly prefix: Prefix; readonly except: readonly Prefix[] }
+  | {
+      readonly kind: 'pods';
+      /** Absent: all of the namespaces. */
+      readonly pods?: LabelSelector;
+      /** Absent: the policy's own namespace. */
+      readonly namespaces?: LabelSelector;
+    };
+
+/** A name is that of a container's port. */
+export type EgressPortRow = { readonly first: Port; readonly last: Port } | { readonly name: string };

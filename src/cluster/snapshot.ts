@@ -7,6 +7,7 @@ import type {
   EndpointSliceRow,
   LocalRedirectPolicyRow,
   NamespaceRow,
+  NetworkPolicyRow,
   NodeRow,
   ObjectKey,
   PodRow,
@@ -21,6 +22,7 @@ export interface KindRows {
   readonly nodes: NodeRow;
   readonly namespaces: NamespaceRow;
   readonly localRedirectPolicies: LocalRedirectPolicyRow;
+  readonly networkPolicies: NetworkPolicyRow;
   /** multicluster.x-k8s.io ServiceImports: to their readers services like others. */
   readonly serviceImports: ServiceRow;
   /** EndpointSlices of imported services, under the name of the import. */
@@ -33,7 +35,10 @@ export type ClusterTables = { readonly [K in KindName]: ReadonlyMap<ObjectKey, K
 
 export interface ClusterSnapshot extends ClusterTables {
   readonly generation: number;
-  /** The kinds that have been listed at least once. A kind nobody asked to watch never gets in. */
+  /**
+   * The kinds that have been listed at least once. A kind nobody asked to watch never gets in. Network policies get out again
+   * while the server says that we may not have them: who held on to them would go on allowing what one has closed since.
+   */
   readonly synced: ReadonlySet<KindName>;
   /**
    * The keys that may differ from the snapshot of the generation before; kinds without an entry do not differ. Absent:
@@ -51,6 +56,7 @@ export const EMPTY_SNAPSHOT: ClusterSnapshot = {
   nodes: new Map(),
   namespaces: new Map(),
   localRedirectPolicies: new Map(),
+  networkPolicies: new Map(),
   serviceImports: new Map(),
   importedSlices: new Map(),
 };

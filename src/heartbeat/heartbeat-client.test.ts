@@ -12,8 +12,8 @@ import {
 } from '../sys/descriptor-channel.ts';
 import { VirtualClock } from '../telemetry/virtual-clock.ts';
 import type { BeatRow } from './beat-map.ts';
-import { HeartbeatClient } from './heartbeat-client.ts';
-import { encode } from './messages.ts';
+import { HeartbeatClient, type HeartbeatClientOptions } from './heartbeat-client.ts';
+import { encode, type ListenerView, type ShelfGrant } from './messages.ts';
 import { BEAT_BYTES, BeatFile, SEATS } from './testing/beat-file.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -76,14 +76,19 @@ beforeEach(() => {
   beats = new BeatFile(join(directory, 'map'));
   [rows, said] = [[], []];
   nowNs = 1_000_000_000n;
-  client = new HeartbeatClient({
+  client = clientOf({});
+});
+
+function clientOf(more: Pick<HeartbeatClientOptions, 'answers'>): HeartbeatClient {
+  return new HeartbeatClient({
+    ...more,
     ...{ path: join(directory, 'beat.sock'), clock, threads: 1 },
     nowNs: () => nowNs,
     log: { info: (text) => said.push(text), warning: (text) => said.push(text) },
     presence: () => PRESENCE,
     useRow: async (row) => void rows.push(row),
   });
-});
+}
 afterEach(() => {
   client.close();
   closeAgent();
@@ -202,5 +207,135 @@ describe('HeartbeatClient', () => {
     const before = clock.started;
     clock.pass(10_000);
     expect(clock.started - before).toBeLessThan(15);
+  });
+});
+
+describe('HeartbeatClient with an answer map', () => {
+  const SHELF: ShelfGrant = { number: 2, sets: 16, smallSlots: 10, largeSlots: 10, logBytes: 4096 };
+  const FIRST: ListenerView = { port: PRESENCE.ports[0] ?? never(), view: 1 };
+  let used: { shelf: ShelfGrant | undefined; fds: number }[];
+  let listeners: ListenerView[];
+  let fault: string | undefined;
+
+  beforeEach(() => {
+    [used, listeners, fault] = [[], [FIRST], undefined];
+    client = clientOf({
+      answers: {
+        layout: 1,
+        listeners: () => listeners,
+        useShelf(shelf, fds) {
+          if (fault !== undefined) throw new Error(fault);
+          used.push({ shelf, fds: fds.length });
+        },
+      },
+    });
+    openAgent();
+    client.start();
+  });
+
+  async function grant(
+    channel: DescriptorChannel,
+    shelf: ShelfGrant | undefined,
+    fds: number,
+  ): Promise<void> {
+    const all = Array<number>(fds).fill(beats.fd);
+    channel.send(encode({ seat: 5, seats: SEATS, beatBytes: BEAT_BYTES, ...(shelf && { shelf }) }), all);
+    clock.pass(20);
+    await settled();
+  }
+
+  it('wishes for a shelf, uses the one it gets, and closes every descriptor', async () => {
+    const { channel, hello } = answerCall();
+    expect(hello).toMatchObject({ answers: { layout: 1, listeners: [{ port: 53, view: 1 }] } });
+    const before = openOf(join(directory, 'map'));
+    await grant(channel, SHELF, 5);
+    expect(used).toEqual([{ shelf: SHELF, fds: 4 }]);
+    expect(openOf(join(directory, 'map'))).toBe(before);
+    channel.close();
+  });
+
+  it('names its listeners again when they change, and the shelf that it has to the next agent', async () => {
+    const first = answerCall();
+    await grant(first.channel, SHELF, 5);
+    read(first.channel);
+    listeners = [FIRST, { ...FIRST, address: parseIp('10.0.0.1') ?? never(), view: 2 }];
+    client.announce();
+    const answers = { layout: 1, shelf: 2, listeners };
+    expect(read(first.channel)).toMatchObject({ seat: 5, answers });
+    first.channel.close();
+    clock.pass(1100);
+    expect(used).toHaveLength(1);
+    expect(answerCall().hello).toMatchObject({ seat: 5, answers });
+  });
+
+  it.each<[string, ListenerView]>([
+    ['all addresses', FIRST],
+    ['all addresses of IPv4', { ...FIRST, address: parseIp('0.0.0.0') ?? never() }],
+    ['all addresses of IPv6', { ...FIRST, address: parseIp('::') ?? never() }],
+  ])(
+    'names no listener of %s when it cannot name them all, since that would answer for the rest',
+    (_, all) => {
+      const first = answerCall();
+      read(first.channel);
+      const named = (i: number) => ({ ...FIRST, address: parseIp(`10.0.0.${i}`) ?? never(), view: i + 1 });
+      listeners = [all, ...Array.from({ length: 64 }, (_each, i) => named(i + 1))];
+      client.announce();
+      expect(read(first.channel)).toMatchObject({ answers: { listeners: listeners.slice(1) } });
+      listeners = listeners.slice(0, 64);
+      client.announce();
+      expect(read(first.channel)).toMatchObject({ answers: { listeners } });
+      first.channel.close();
+    },
+  );
+
+  it.each([
+    ['an agent that knows of no answer map', undefined, 1],
+    ['a shelf without its descriptors', SHELF, 1],
+    ['a shelf with too few of them', SHELF, 4],
+  ])('has no shelf, but its seat, from %s', async (_, shelf, fds) => {
+    const { channel } = answerCall();
+    const before = openOf(join(directory, 'map'));
+    await grant(channel, shelf, fds);
+    expect(used.map((each) => each.shelf)).toEqual([undefined]);
+    expect(beats.row(5)[0]).toBe(nowNs);
+    expect(openOf(join(directory, 'map'))).toBe(before);
+    client.announce();
+    expect(read(channel)).toEqual({ beating: true });
+    expect(read(channel)).not.toHaveProperty('answers.shelf');
+    channel.close();
+  });
+
+  it('gives its shelf up when the next agent has none', async () => {
+    const first = answerCall();
+    await grant(first.channel, SHELF, 5);
+    first.channel.close();
+    clock.pass(1300);
+    const second = answerCall();
+    await grant(second.channel, undefined, 1);
+    expect(used.map(({ shelf }) => shelf?.number)).toEqual([2, undefined]);
+    second.channel.close();
+  });
+
+  it('beats also where a shelf cannot be mapped', async () => {
+    fault = 'no memory';
+    const { channel } = answerCall();
+    await grant(channel, SHELF, 5);
+    expect(beats.row(5)[0]).toBe(nowNs);
+    expect(said).toContain('Cannot fill the answer map: no memory');
+    channel.close();
+  });
+
+  it('says nothing of answers when it fills none, and keeps no descriptor that it did not ask for', async () => {
+    client.close();
+    answerCall().channel.close();
+    client = clientOf({});
+    client.start();
+    const { channel, hello } = answerCall();
+    expect(hello).not.toHaveProperty('answers');
+    const before = openOf(join(directory, 'map'));
+    await grant(channel, SHELF, 5);
+    expect(beats.row(5)[0]).toBe(nowNs);
+    expect(openOf(join(directory, 'map'))).toBe(before);
+    channel.close();
   });
 });

@@ -6,6 +6,7 @@
  */
 import { closeSync } from 'node:fs';
 import { errorText } from '../fault/app-error.ts';
+import { type Ip, ipBytes } from '../net/ip.ts';
 import { connectForDescriptors, type DescriptorChannel } from '../sys/descriptor-channel.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -17,8 +18,11 @@ import {
   HEARTBEAT_VERSION,
   type Hello,
   LEAVING,
+  type ListenerView,
+  MAX_LISTENERS,
   type Presence,
   type Seated,
+  type ShelfGrant,
 } from './messages.ts';
 
 /** Less than a quarter of the kernel's deadline (400 ms): three late ones in a row are forgiven. */
@@ -28,6 +32,18 @@ const IMPATIENT_MS = 10;
 const PATIENT_AFTER_MS = 1000;
 /** Between two looks for an agent, or whether it is there still: a connect to a path, some microseconds. */
 const SEEK_MS = 1000;
+
+/** How a process fills the answer map; what a shelf looks like is not the heartbeat's to know. */
+export interface ShelfUser {
+  /** ANSWER_LAYOUT of bpf/answer-abi.h. */
+  readonly layout: number;
+  readonly listeners: () => readonly ListenerView[];
+  /**
+   * Maps it: the descriptors (index, small and large slots, log) are closed afterwards. Called with each answer of an agent, so
+   * the shelf may be the one that is in use already. Undefined: there is none. May throw, as `mmap` fails; then none is in use.
+   */
+  readonly useShelf: (shelf: ShelfGrant | undefined, fds: readonly number[]) => void;
+}
 
 export interface HeartbeatClientOptions {
   readonly path: string;
@@ -40,7 +56,11 @@ export interface HeartbeatClientOptions {
   readonly threads: number;
   /** Has packet threads beat there; resolves when none writes where it wrote before. */
   readonly useRow: (row: BeatRow) => Promise<void>;
+  /** Absent: the process fills no answer map. */
+  readonly answers?: ShelfUser;
 }
+
+const SHELF_DESCRIPTORS = 4;
 
 interface Held {
   readonly seat: number;
@@ -52,6 +72,8 @@ export class HeartbeatClient {
   readonly #options: HeartbeatClientOptions;
   #channel: DescriptorChannel | undefined;
   #held: Held | undefined;
+  /** Kept in use while there is no agent: its programs go on reading it. */
+  #shelf: number | undefined;
   #timer: Timer | undefined;
   #phase: 'living' | 'leaving' | 'closed' = 'living';
   /** When something was sent whose answer has not come. */
@@ -154,15 +176,23 @@ export class HeartbeatClient {
   }
 
   #hail(): void {
-    const { presence, threads } = this.#options;
+    const { presence, threads, answers } = this.#options;
     const { addresses, ports } = presence();
     const seat = this.#held?.seat;
+    const shelf = this.#shelf;
     const hello: Hello = {
       version: HEARTBEAT_VERSION,
       addresses,
       ports,
       threads,
       ...(seat !== undefined && { seat }),
+      ...(answers && {
+        answers: {
+          layout: answers.layout,
+          ...(shelf !== undefined && { shelf }),
+          listeners: toTell(answers.listeners()),
+        },
+      }),
     };
     this.#send(encode(hello));
   }
@@ -193,9 +223,9 @@ export class HeartbeatClient {
 
   #hear(bytes: Uint8Array, fds: readonly number[]): void {
     const message = decodeAgentMessage(bytes);
-    const [fd] = fds;
+    const [fd, ...shelfFds] = fds;
     if (message.ok && message.value.kind === 'seated' && fd !== undefined) {
-      this.#take(message.value.seated, fd);
+      this.#take(message.value.seated, fd, shelfFds);
     } else if (message.ok && message.value.kind === 'left') this.#left.resolve();
     else {
       const said = message.ok && message.value.kind === 'error' ? message.value.error : 'it makes no sense';
@@ -206,8 +236,9 @@ export class HeartbeatClient {
   }
 
   /** Maps it before the descriptor is closed; the rest takes until every packet thread has turned. */
-  #take(seated: Seated, fd: number): void {
+  #take(seated: Seated, fd: number, shelfFds: readonly number[]): void {
     if (this.#phase !== 'living') return;
+    this.#takeShelf(seated.shelf, shelfFds);
     try {
       const map = new BeatMap(fd, seated);
       const previous = this.#seating ?? Promise.resolve();
@@ -215,6 +246,20 @@ export class HeartbeatClient {
     } catch (error) {
       this.#sayOnce(`Cannot beat for the agent: ${errorText(error)}`);
       this.#lost();
+    }
+  }
+
+  /** Beside the seat, not a condition of it: queries are answered without a shelf as well. */
+  #takeShelf(shelf: ShelfGrant | undefined, fds: readonly number[]): void {
+    const { answers } = this.#options;
+    if (answers === undefined) return;
+    const granted = fds.length === SHELF_DESCRIPTORS ? shelf : undefined;
+    this.#shelf = undefined;
+    try {
+      answers.useShelf(granted, fds);
+      this.#shelf = granted?.number;
+    } catch (error) {
+      this.#options.log.warning(`Cannot fill the answer map: ${errorText(error)}`);
     }
   }
 
@@ -255,4 +300,17 @@ export class HeartbeatClient {
     if (text !== this.#lastSaid) this.#options.log.warning(text);
     this.#lastSaid = text;
   }
+}
+
+/**
+ * As many as an agent takes. The place of one that is left out would be taken for that of a wildcard, and get its answers:
+ * so no wildcard is told of then.
+ */
+function toTell(listeners: readonly ListenerView[]): readonly ListenerView[] {
+  if (listeners.length <= MAX_LISTENERS) return listeners;
+  return listeners.filter(({ address }) => !isWildcard(address)).slice(0, MAX_LISTENERS);
+}
+
+function isWildcard(address: Ip | undefined): boolean {
+  return address === undefined || ipBytes(address).every((byte) => byte === 0);
 }

@@ -19,8 +19,16 @@ export const DEFAULT_HEARTBEAT_SOCKET = '/run/zerohop/cache/beat.sock';
 /** A node has a few addresses in each family for each of its networks. */
 export const MAX_ADDRESSES = 64;
 export const MAX_PORTS = 16;
+/** All of them and all addresses fit into 8 KiB, which is what an agent takes that knows nothing of the answer map. */
+export const MAX_LISTENERS = 64;
 const MAX_THREADS = 64;
 const MAX_SEATS = 65_536;
+/** Views and shelves have 16 bits in a key and in its source. */
+const MAX_U16 = 65_535;
+/** Far beyond a million entries, and still an index and slots that a process can map. */
+const MAX_SETS = 1 << 20;
+const MAX_SLOTS = 1 << 22;
+const MAX_LOG_BYTES = 1 << 28;
 const MAX_ERROR_CHARACTERS = 200;
 
 /** What a cache serves: each of the addresses at each of the ports, over UDP and TCP. */
@@ -29,12 +37,32 @@ export interface Presence {
   readonly ports: readonly Port[];
 }
 
+/** One socket of a cache, as far as the answer map is concerned. */
+export interface ListenerView {
+  /** Absent: all addresses of the process. */
+  readonly address?: Ip;
+  readonly port: Port;
+  /** What keys of the answer map tell this listener's answers by: 1 to 65535, for as long as the process lives. */
+  readonly view: number;
+}
+
+/** What a cache that fills the answer map says of it. */
+export interface AnswerWish {
+  /** ANSWER_LAYOUT of bpf/answer-abi.h. */
+  readonly layout: number;
+  /** The shelf it has already: from an agent that has ended since. */
+  readonly shelf?: number;
+  readonly listeners: readonly ListenerView[];
+}
+
 export interface Hello extends Presence {
   readonly version: typeof HEARTBEAT_VERSION;
   /** Packet threads. */
   readonly threads: number;
   /** The seat it has already: from an agent that has ended since. */
   readonly seat?: number;
+  /** Absent: it fills no answer map. */
+  readonly answers?: AnswerWish;
 }
 
 export type CacheMessage =
@@ -47,6 +75,17 @@ export interface Seated {
   /** Of the map that comes with it: how many seats it has, and the bytes of each. */
   readonly seats: number;
   readonly beatBytes: number;
+  /** Absent: there is no answer map for it. Four descriptors behind that of the beats: index, small and large slots, log. */
+  readonly shelf?: ShelfGrant;
+}
+
+export interface ShelfGrant {
+  readonly number: number;
+  /** A power of two; the index has one element more, its head. */
+  readonly sets: number;
+  readonly smallSlots: number;
+  readonly largeSlots: number;
+  readonly logBytes: number;
 }
 
 export type AgentMessage =
@@ -80,8 +119,40 @@ export function decodeCacheMessage(bytes: Uint8Array): Result<CacheMessage> {
   const { threads, seat } = fields;
   if (!isWithin(threads, 0, MAX_THREADS)) return refused('threads is not a number of threads');
   if (seat !== undefined && !isWithin(seat, 1, MAX_SEATS - 1)) return refused('seat is not a seat');
-  const hello = { version: HEARTBEAT_VERSION, addresses, ports, threads } as const;
-  return ok({ kind: 'hello', hello: seat === undefined ? hello : { ...hello, seat } });
+  const answers = fields.answers === undefined ? undefined : decodeWish(fields.answers);
+  if (answers?.ok === false) return answers;
+  const hello: Hello = {
+    version: HEARTBEAT_VERSION,
+    addresses,
+    ports,
+    threads,
+    ...(seat !== undefined && { seat }),
+    ...(answers !== undefined && { answers: answers.value }),
+  };
+  return ok({ kind: 'hello', hello });
+}
+
+function decodeWish(value: unknown): Result<AnswerWish> {
+  if (!isObject(value)) return refused('answers is not an object');
+  const { layout, shelf, listeners } = value;
+  if (!isWithin(layout, 1, MAX_U16)) return refused('layout is not the number of one');
+  if (shelf !== undefined && !isWithin(shelf, 1, MAX_U16)) return refused('shelf is not a shelf');
+  if (!Array.isArray(listeners) || listeners.length > MAX_LISTENERS) {
+    return refused(`listeners is not a list of at most ${MAX_LISTENERS}`);
+  }
+  const views = listeners.map(decodeListener).filter((view) => view !== undefined);
+  if (views.length < listeners.length) return refused('a listener has no port, no view or a wrong address');
+  return ok({ layout, ...(shelf !== undefined && { shelf }), listeners: views });
+}
+
+function decodeListener(value: unknown): ListenerView | undefined {
+  if (!isObject(value) || !isWithin(value.view, 1, MAX_U16) || typeof value.port !== 'number')
+    return undefined;
+  const port = toPort(value.port);
+  if (port === undefined) return undefined;
+  if (value.address === undefined) return { port, view: value.view };
+  const address = typeof value.address === 'string' ? parseIp(value.address) : undefined;
+  return address && { address, port, view: value.view };
 }
 
 /** Fails with HEARTBEAT_MESSAGE. */
@@ -95,7 +166,20 @@ export function decodeAgentMessage(bytes: Uint8Array): Result<AgentMessage> {
   const { seat, seats, beatBytes } = fields;
   const isMap = isWithin(seats, 2, MAX_SEATS) && isWithin(beatBytes, 8, 4096) && beatBytes % 8 === 0;
   if (!isMap || !isWithin(seat, 1, seats - 1)) return refused('it names no seat');
-  return ok({ kind: 'seated', seated: { seat, seats, beatBytes } });
+  if (fields.shelf === undefined) return ok({ kind: 'seated', seated: { seat, seats, beatBytes } });
+  const shelf = decodeGrant(fields.shelf);
+  if (shelf === undefined) return refused('its shelf is none');
+  return ok({ kind: 'seated', seated: { seat, seats, beatBytes, shelf } });
+}
+
+function decodeGrant(value: unknown): ShelfGrant | undefined {
+  if (!isObject(value)) return undefined;
+  const { number, sets, smallSlots, largeSlots, logBytes } = value;
+  if (!isWithin(number, 1, MAX_U16) || !isPowerOfTwo(sets, 1, MAX_SETS)) return undefined;
+  if (!isWithin(smallSlots, 1, MAX_SLOTS) || !isWithin(largeSlots, 1, MAX_SLOTS)) return undefined;
+  // A ring's is one of whole pages.
+  if (!isPowerOfTwo(logBytes, 4096, MAX_LOG_BYTES)) return undefined;
+  return { number, sets, smallSlots, largeSlots, logBytes };
 }
 
 function refused(reason: string) {
@@ -105,7 +189,7 @@ function refused(reason: string) {
 function decodeObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     // The parser's own words add nothing.
     return undefined;
@@ -117,6 +201,14 @@ function listOf<T>(value: unknown, most: number, parse: (each: unknown) => T | u
   if (!Array.isArray(value) || value.length === 0 || value.length > most) return undefined;
   const parsed = value.map(parse).filter((each) => each !== undefined);
   return parsed.length === value.length ? [...new Set(parsed)] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isPowerOfTwo(value: unknown, least: number, most: number): value is number {
+  return isWithin(value, least, most) && (value & (value - 1)) === 0;
 }
 
 function isWithin(value: unknown, least: number, most: number): value is number {

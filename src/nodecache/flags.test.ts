@@ -41,6 +41,16 @@ describe('nodeCacheSpec', () => {
     });
   });
 
+  it('lets the kernel answer unless it is told not to, and refuses anything in between', () => {
+    expect([spec(...IP), spec(...IP, '-kernel-answers=off')].map((each) => each.kernelAnswers)).toEqual([
+      true,
+      false,
+    ]);
+    expect(() => spec(...IP, '-kernel-answers=maybe')).toThrow(
+      '"maybe" for flag -kernel-answers: not on or off',
+    );
+  });
+
   it('takes addresses of both families, each once', () => {
     expect(spec('-localip', '169.254.20.10,fd00:0::A,169.254.20.10').localIps).toEqual([
       '169.254.20.10',

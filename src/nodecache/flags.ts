@@ -4,7 +4,7 @@
  */
 import { AppError } from '../fault/app-error.ts';
 import { type Ip, parseIp } from '../net/ip.ts';
-import { DNS_FLAGS } from '../serve/process/dns-flags.ts';
+import { DNS_FLAGS, kernelAnswers } from '../serve/process/dns-flags.ts';
 import type { FlagTable, ParsedFlags } from '../serve/process/go-flags.ts';
 import type { NodeCacheErrorCode } from './errors.ts';
 
@@ -55,6 +55,7 @@ export interface NodeCacheSpec {
   readonly adminSocket: string;
   readonly takeover: string;
   readonly heartbeat: string;
+  readonly kernelAnswers: boolean;
   readonly reloadWithSignal: boolean;
   /** At most 15 characters. */
   readonly interfaceName: string;
@@ -69,7 +70,7 @@ export interface NodeCacheSpec {
 
 const MAX_SYNC_SECONDS = 86_400;
 
-/** Throws NODECACHE_FLAGS, and SERVE_FLAGS for an interval that is none. */
+/** Throws NODECACHE_FLAGS, and SERVE_FLAGS for an interval that is none and for kernel answers that are neither on nor off. */
 export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
   return {
     localIps: localIps(flags.text('localip')),
@@ -84,6 +85,7 @@ export function nodeCacheSpec(flags: ParsedFlags): NodeCacheSpec {
     adminSocket: flags.text('admin-socket'),
     takeover: flags.text('takeover'),
     heartbeat: flags.text('heartbeat'),
+    kernelAnswers: kernelAnswers(flags),
     reloadWithSignal: flags.flag('reloadwithsignal'),
     interfaceName: interfaceName(flags.text('interfacename')),
     setupInterface: flags.flag('setupinterface'),

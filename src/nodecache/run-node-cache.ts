@@ -56,6 +56,7 @@ export async function runNodeCache({ spec, env, environment, signals }: NodeCach
       adminSocket: spec.adminSocket,
       takeover: spec.takeover,
       heartbeat: spec.heartbeat,
+      kernelAnswers: spec.kernelAnswers,
       localIps: spec.localIps,
       env,
       // A DaemonSet that is rolled out with a surge has two of us on a node for a while.

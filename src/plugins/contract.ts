@@ -204,6 +204,11 @@ export interface PluginInstance {
   readonly cacheControl?: CacheControl;
   /** Of plugins before and including `cache`. */
   readonly replay?: Replay;
+  /**
+   * Why two clients may get different answers to one question, in words that follow `because`; absent where that cannot be. Such
+   * a block's answers are not given by the kernel, which keeps one answer for all.
+   */
+  readonly dependsOnClient?: string;
   /** Queries of a class other than IN reach the chain (chaos, forward). */
   readonly anyClass?: boolean;
   /** Before the sockets open: `kubernetes` waits here for its first lists. */

@@ -1,7 +1,11 @@
-/** What the caches of a process hold and what they were asked, as lines of a table; read off the metrics, which know it all. */
+/**
+ * What the caches of a process hold and what they were asked, and what the kernel answers for them, as lines of a table;
+ * read off the metrics, which know it all.
+ */
 import type { AnswerCache } from '../wirecache/contract.ts';
 
 const SAMPLE = /^coredns_cache_(entries|hits_total|misses_total|requests_total)\{(.*)\} (\S+)$/;
+const KERNEL = /^zerohop_kernel_answers_(entries|slots|total) (\S+)$/gm;
 const KIB = 1024;
 
 /** `text` is the exposition. */
@@ -22,7 +26,15 @@ export function cacheStats(answers: Pick<AnswerCache, 'usedBytes' | 'budgetBytes
       const of = (name: string) => sums[name] ?? 0;
       return `${key} entries ${of('entries')} requests ${of('requests_total')} hits ${of('hits_total')} misses ${of('misses_total')}`;
     }),
+    ...kernelLine(text),
   ];
+}
+
+/** Nothing where the kernel answers nothing: most servers. */
+function kernelLine(text: string): string[] {
+  const figures = Object.fromEntries(Array.from(text.matchAll(KERNEL), ([, name, value]) => [name, value]));
+  const { entries, slots, total } = figures;
+  return Number(slots ?? 0) === 0 ? [] : [`kernel entries ${entries} of ${slots} answers ${total}`];
 }
 
 /** Zones and addresses hold no quotes. */

@@ -4,14 +4,16 @@
  */
 import type { Corefile } from '../corefile/ast.ts';
 import type { BeatRow } from '../heartbeat/beat-map.ts';
+import type { ListenerView } from '../heartbeat/messages.ts';
 import type { SocketAddress } from '../server/handler.ts';
 import type { InheritedSockets } from '../server/inherited-sockets.ts';
 import { type ClusterSource, shareWatches } from './cluster-source.ts';
 import type { ServeEnvironment } from './environment.ts';
 import { Generation } from './generation.ts';
 import { HotAnswers, MAIN_THREAD } from './hot/hot-answers.ts';
+import type { KernelAnswers } from './hot/kernel-answers.ts';
 import { HttpHub } from './http-hub.ts';
-import { ListenerSet } from './listener-set.ts';
+import { type BoundListener, ListenerSet } from './listener-set.ts';
 import { ServeMetrics } from './serve-metrics.ts';
 
 /** What a first start may have from the process before it. */
@@ -28,7 +30,7 @@ export class DnsServer {
   readonly #http: HttpHub;
   readonly #hot: HotAnswers;
   #current: Generation | undefined;
-  #addresses: readonly SocketAddress[] = [];
+  #bound: readonly BoundListener[] = [];
   /** Changes happen one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -73,7 +75,17 @@ export class DnsServer {
 
   /** What is bound, with real ports. */
   get addresses(): readonly SocketAddress[] {
-    return this.#addresses;
+    return this.#bound.flatMap(({ addresses }) => addresses);
+  }
+
+  /** What the answer map of the kernel knows each of them by that is asked over UDP. */
+  get views(): readonly ListenerView[] {
+    return this.#hot.views;
+  }
+
+  /** See `HotAnswers`. */
+  openKernelAnswers(): Promise<KernelAnswers | undefined> {
+    return this.#hot.openKernelAnswers();
   }
 
   /** The first start as well as a change-over. Rejects with an `AppError`; then what was in force still is. */
@@ -90,6 +102,8 @@ export class DnsServer {
 
   /** Plugin callbacks, `final` ones included; the listeners go on answering. */
   async shutDownPlugins(): Promise<void> {
+    // The caches of the blocks end empty, and the kernel would be told so.
+    this.#hot.leaveShelf();
     try {
       await this.#current?.shutDown();
     } finally {
@@ -123,12 +137,12 @@ export class DnsServer {
       );
       const previous = this.#current;
       this.#current = next;
-      this.#addresses = sockets.commit();
+      this.#bound = sockets.commit();
       pages.commit();
       this.metrics.describe(next);
       this.#environment.setDebug(next.debug);
-      next.started(this.#addresses);
-      await this.#hot.publish(next);
+      next.started(this.addresses);
+      await this.#hot.publish(next, this.#bound);
       if (previous !== undefined) void this.#retire(previous);
     } catch (error) {
       for (const step of undo) await step();

@@ -150,6 +150,66 @@ describe('explainQuestion', () => {
     expect((await parts(text, 'sub.example.org.', TYPE.A))[0]).toBe('sub.example.org.');
   });
 
+  describe('says whether the kernel may answer', () => {
+    async function kernel(directives: string, { key = '.', type = TYPE.A as number } = {}) {
+      const [listener] = await explain(`${key} {\n${directives}\n}\n`, 'b.org.', type);
+      return listener?.blocks[0]?.kernel;
+    }
+    const template = (text: string) => `cache\ntemplate IN A {\n answer "{{ .Name }} 60 IN TXT ${text}"\n}`;
+
+    it.each([
+      ['behind a cache', 'errors\nprometheus 127.0.0.1:0\nlog\ncache\nloadbalance\nforward . 192.0.2.1'],
+      [
+        'of this machine, of files and of the cluster',
+        'cache\nhosts /dev/null\nkubernetes cluster.local\nfile /dev/null',
+      ],
+      ['of a template that goes by the name', template('{{ .Group.a }}{{ range .Match }}{{ . }}{{ end }}')],
+      ['with bits of a header set', 'cache\nheader {\n response set ra\n}\nminimal\nforward . 192.0.2.1'],
+    ])('%s', async (_, directives) => {
+      expect(await kernel(directives)).toBe(true);
+    });
+
+    it.each([
+      ['a template with the address', template('{{ .Remote }}'), 'template'],
+      [
+        'a template with what is known of a query',
+        template('{{ .Meta `kubernetes/client-namespace` }}'),
+        'template',
+      ],
+      ['a template with all that it has', template('{{ printf `%v` . }}'), 'template'],
+      ['a template with all of it in a variable', template('{{ $a := $ }}{{ $a.Remote }}'), 'template'],
+      ['whoami', 'cache\nwhoami', 'whoami'],
+      ['acl by networks', 'acl {\n block net 10.0.0.0/8\n}\ncache', 'network'],
+      ['acl for all', 'acl {\n block type ANY\n}\ncache', 'acl stands before cache'],
+      ['autopath for pods', 'autopath @kubernetes\ncache\nkubernetes cluster.local', 'pod that asks'],
+      ['rewrite with the client', 'rewrite edns0 local set 0xffee {client_ip}\ncache', 'of the client'],
+      ['rewrite with its network', 'rewrite edns0 subnet set 24 56\ncache', 'of the client'],
+      [
+        'rewrite with what is known of a query',
+        'rewrite edns0 local set 1 {kubernetes/client-pod-name}\ncache',
+        'of the client',
+      ],
+      ['rewrite of names', 'rewrite name a.org b.org\ncache', 'rewrite stands before cache'],
+      ['dns64', 'dns64\ncache', 'over IPv6'],
+      ['dns64 for all', 'dns64 {\n allow_ipv4\n}\ncache', 'dns64 stands before cache'],
+      [
+        'loadbalance by networks',
+        'loadbalance round_robin {\n prefer 10.0.0.0/8\n}\ncache',
+        'loadbalance stands before',
+      ],
+      ['a view', 'view inside {\n expr true\n}\ncache', 'who asks'],
+      ['no cache', 'forward . 192.0.2.1', 'no cache'],
+      ['a cache of other names', 'cache a.org', 'does not keep'],
+    ])('not %s', async (_, directives, reason) => {
+      expect(await kernel(directives)).toContain(reason);
+    });
+
+    it('not what is asked over TLS, and not what a parent knows', async () => {
+      expect(await kernel('cache', { key: 'tls://.' })).toContain('encrypted');
+      expect(await kernel('cache', { type: TYPE.DS })).toContain('parent');
+    });
+  });
+
   it('says which plugin keeps packet threads from answering', async () => {
     const [acl] = await explain('. {\n acl {\n  block net 10.0.0.0/8\n }\n cache\n whoami\n}\n', 'b.org.');
     expect(acl?.blocks[0]?.fast).toContain('acl');

@@ -1,9 +1,10 @@
 /**
  * What a configuration would do with a question, without asking it: which listener, which block, which plugins in which
- * order, and whether packet threads may answer it by themselves. Where views decide, all candidates are told, since who
- * asks is not known. Pure over a prepared configuration.
+ * order, and whether packet threads or the kernel may answer it by themselves. Where views decide, all candidates are told,
+ * since who asks is not known. Pure over a prepared configuration.
  */
 import type { Token } from '../corefile/ast.ts';
+import { TYPE } from '../dns/codes.ts';
 import type { Question } from '../dns/message.ts';
 import type { Name } from '../dns/name.ts';
 import { findRoute, routerOf, type ServerRoute } from '../server/router.ts';
@@ -30,6 +31,8 @@ export interface ExplainedBlock {
   readonly plugins: readonly ExplainedPlugin[];
   /** A packet thread may give the cached answer; otherwise why not, in words. */
   readonly fast: true | string;
+  /** The kernel may, where the node's agent answers there; otherwise why not. */
+  readonly kernel: true | string;
 }
 
 export interface ExplainedListener {
@@ -87,27 +90,28 @@ function explainBlock(generation: Generation, { plan, zone, block, question }: C
       at: source?.directives.find(({ name }) => name.text === word)?.name,
       takesPart: instance.handles?.(question.name, question.type) ?? true,
     })),
-    fast: fastWay(generation, plan, { zone, own, question }),
+    ...shortWays(generation, plan, { zone, block, own, question }),
   };
 }
 
-function fastWay(
+function shortWays(
   generation: Generation,
   plan: ListenerPlan,
-  { zone, own, question }: { zone: Name; own: readonly PluginRecord[]; question: Question },
-): true | string {
+  { zone, block, own, question }: Omit<Candidate, 'plan'> & { own: readonly PluginRecord[] },
+): Pick<ExplainedBlock, 'fast' | 'kernel'> {
   const keeper = own.find(({ instance }) => instance.replay?.does === 'keep');
   if (keeper?.instance.handles?.(question.name, question.type) === false) {
-    return 'the cache of the block does not keep such answers';
+    const fast = 'the cache of the block does not keep such answers';
+    return { fast, kernel: fast };
   }
-  const [listener] = hotRoutes([plan], generation.records);
-  if (listener?.routes.some((route) => route.zone === zone && route.replay !== undefined)) return true;
-  const chain = own.filter(
-    ({ instance }) => instance.plugin !== undefined || instance.describe !== undefined,
+  const places = plan.members.flatMap((member) =>
+    member.zones.map((served) => ({ block: member.block, served })),
   );
-  const cache = chain.findIndex(({ instance }) => instance.replay?.does === 'keep');
-  if (cache < 0) return 'there is no cache in the block';
-  const silent = chain.slice(0, cache).find(({ instance }) => instance.replay === undefined);
-  if (silent !== undefined) return `${silent.word} stands before cache and looks at every query`;
-  return 'a view on the listener decides by who asks';
+  const [listener] = hotRoutes([plan], generation.records);
+  const route = listener?.routes[places.findIndex((each) => each.block === block && each.served === zone)];
+  if (route === undefined) throw new Error(`There is no route for ${zone} on ${plan.server}`);
+  const { fast, kernel } = route;
+  if (question.type !== TYPE.DS || fast !== true) return { fast, kernel };
+  const parents = 'a question of type DS is for the parent of its name';
+  return { fast: parents, kernel: kernel === true ? parents : kernel };
 }

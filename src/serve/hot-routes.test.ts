@@ -108,3 +108,22 @@ test('hotRoutes: who counts, logs and keeps is called by route', () => {
   expect(route?.logs).toEqual([log?.replay?.does === 'log' && log.replay.write]);
   expect(route?.keeps).toEqual([cache?.replay?.does === 'keep' && cache.replay.add]);
 });
+
+test('hotRoutes: who goes by the client keeps the kernel from its block, wherever it stands, and packet threads not', () => {
+  const blocks = [
+    ...records(0, ...replays(keep(1)), { ...handler, dependsOnClient: 'it asks who asks' }),
+    ...records(1, ...replays(keep(2))),
+    ...records(2, handler),
+  ];
+  const members = [0, 1, 2].map((block) => ({ block, zones: [name(`${block}.test.`)] }));
+  const ways = (transport?: 'dns' | 'tls') =>
+    hotRoutes([{ server: 'dns://:53', members, ...(transport && { transport }) }], blocks).flatMap(
+      ({ routes }) => routes.map(({ fast, kernel }) => [fast, kernel]),
+    );
+  expect(ways()).toEqual([
+    [true, 'it asks who asks'],
+    [true, true],
+    ['there is no cache in the block', 'there is no cache in the block'],
+  ]);
+  expect(ways('tls').map(([, kernel]) => kernel)).toEqual(Array(3).fill('queries come encrypted'));
+});

@@ -1,7 +1,8 @@
 /**
- * Which queries packet threads may answer by themselves under a configuration, and who hears of it: of each zone on each
- * listener, what the plugins before `cache` say they would have done (`PluginInstance.replay`). One that is silent keeps
- * its whole block on the chain, and one view its whole listener, since who asks decides there. Pure.
+ * Which queries packet threads and the kernel may answer by themselves under a configuration, and who hears of it: of each
+ * zone on each listener, what the plugins before `cache` say they would have done (`PluginInstance.replay`). One that is
+ * silent keeps its whole block on the chain, and one view its whole listener, since who asks decides there. The kernel's
+ * answers are told to whoever asks, so one plugin that goes by the client keeps them from its whole block. Pure.
  */
 import type { Name } from '../dns/name.ts';
 import type { Replay } from '../plugins/contract.ts';
@@ -16,6 +17,10 @@ export interface HotRoute extends RouteSpec {
   readonly counts: readonly ReplayOf<'count'>['add'][];
   readonly logs: readonly ReplayOf<'log'>['write'][];
   readonly keeps: readonly ReplayOf<'keep'>['add'][];
+  /** Packet threads may give cached answers; otherwise why not, in words that follow `because`. */
+  readonly fast: true | string;
+  /** The kernel may; otherwise why not. Never true where `fast` is not. */
+  readonly kernel: true | string;
 }
 
 export interface HotListener {
@@ -25,35 +30,51 @@ export interface HotListener {
 }
 
 export function hotRoutes(
-  listeners: readonly Pick<ListenerPlan, 'server' | 'members'>[],
+  listeners: readonly PlannedListener[],
   records: readonly PluginRecord[],
 ): readonly HotListener[] {
   const blocks = Map.groupBy(records, ({ block }) => block);
-  return listeners.map(({ server, members }) => {
+  return listeners.map(({ server, members, transport }) => {
     const hasViews = members.some(({ block }) => blocks.get(block)?.some(({ instance }) => instance.view));
     const routes = members.flatMap(({ block, zones }) => {
-      const replays = hasViews ? undefined : replaysOf(blocks.get(block) ?? []);
-      return zones.map((zone) => routeOf(zone, replays));
+      const own = blocks.get(block) ?? [];
+      const replays = replaysOf(own);
+      const allowed = typeof replays !== 'string' && hasViews ? VIEW_DECIDES : replays;
+      const forbidden = transport === 'tls' ? 'queries come encrypted' : whoGoesByClient(own);
+      return zones.map((zone) => routeOf(zone, allowed, forbidden));
     });
     return { server, routes };
   });
 }
 
-/** Of the plugins up to `cache`, in order; undefined when one of them is silent or there is no cache. */
-function replaysOf(records: readonly PluginRecord[]): readonly Replay[] | undefined {
+type PlannedListener = Pick<ListenerPlan, 'server' | 'members'> & Partial<Pick<ListenerPlan, 'transport'>>;
+
+const VIEW_DECIDES = 'a view on the listener decides by who asks';
+
+/** Of the plugins up to `cache`, in order; a reason when one of them is silent or there is no cache. */
+function replaysOf(records: readonly PluginRecord[]): readonly Replay[] | string {
+  // A word that only configures has no part in answers.
+  const chain = records.filter(
+    ({ instance }) => instance.plugin !== undefined || instance.describe !== undefined,
+  );
+  const cache = chain.findIndex(({ instance }) => instance.replay?.does === 'keep');
+  if (cache < 0) return 'there is no cache in the block';
   const replays: Replay[] = [];
-  for (const { instance } of records) {
-    // A word that only configures has no part in answers.
-    if (instance.plugin === undefined && instance.describe === undefined) continue;
-    if (instance.replay === undefined) return undefined;
+  for (const { word, instance } of chain.slice(0, cache + 1)) {
+    if (instance.replay === undefined) return `${word} stands before cache and looks at every query`;
     replays.push(instance.replay);
-    if (instance.replay.does === 'keep') return replays;
   }
-  return undefined;
+  return replays;
 }
 
-function routeOf(zone: Name, replays: readonly Replay[] | undefined): HotRoute {
-  const all = replays ?? [];
+/** Also behind the cache: what it keeps of them is the answer to whoever asked first. */
+function whoGoesByClient(records: readonly PluginRecord[]): string | undefined {
+  return records.find(({ instance }) => instance.dependsOnClient)?.instance.dependsOnClient;
+}
+
+function routeOf(zone: Name, replays: readonly Replay[] | string, forbidden: string | undefined): HotRoute {
+  const fast = typeof replays === 'string' ? replays : true;
+  const all = typeof replays === 'string' ? [] : replays;
   const only = <D extends Replay['does']>(does: D) =>
     all.filter((replay): replay is ReplayOf<D> => replay.does === does);
   const keeps = only('keep');
@@ -63,6 +84,8 @@ function routeOf(zone: Name, replays: readonly Replay[] | undefined): HotRoute {
     counts: only('count').map(({ add }) => add),
     logs: only('log').map(({ write }) => write),
     keeps: keeps.map(({ add }) => add),
+    fast,
+    kernel: forbidden ?? fast,
   };
 }
 

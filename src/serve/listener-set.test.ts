@@ -1,9 +1,14 @@
-/** What becomes of the listeners that are open already when a later one cannot be opened. */
+/** What becomes of the listeners that are open already when a later one cannot be opened; who gets what on one port. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { expect, it } from 'vitest';
+import { decodeMessage } from '../dns/decode-message.ts';
 import { encodeMessage } from '../dns/encode-message.ts';
 import { replyTo } from '../dns/reply.ts';
 import { ip, name } from '../dns/testing/packets.ts';
+import { freePort } from '../net/testing/free-ports.ts';
 import { ask } from '../plugins/fake-query.ts';
+import { dgramTransport } from '../server/dgram-transport.ts';
 import type { Handler } from '../server/handler.ts';
 import { InheritedSockets } from '../server/inherited-sockets.ts';
 import { memoryLog } from '../server/testing/log.ts';
@@ -75,3 +80,48 @@ it.each([
   await expect(set.prepare(plans, conduct, inherited)).rejects.toThrow('no second socket');
   expect(events).toEqual(expected);
 });
+
+it.each([undefined, '0.0.0.0'])(
+  'an address is served by its own listener alone, beside one on %s',
+  async (all) => {
+    const set = new ListenerSet({
+      ...{
+        log: memoryLog(),
+        clock: systemClock,
+        observer: () => ({}),
+        udp: dgramTransport,
+        numberOf: () => 0,
+      },
+    });
+    const port = await freePort();
+    const { address: own, ...wide } = { ...plan('own'), port };
+    const plans = [
+      { ...wide, server: 'all', ...(all !== undefined && { address: ip(all) }) },
+      { ...wide, address: own ?? ip('127.0.0.1') },
+    ];
+    // NOERROR from its own listener, NXDOMAIN from the other one.
+    const conduct = ({ server }: ListenerPlan) => {
+      const rcode = server === 'own' ? 0 : 3;
+      const handler: Handler = async (query) => ({ rcode, message: replyTo(query.message, { rcode }) });
+      return { routes: [{ zones: [name('.')], handler }] };
+    };
+    (await set.prepare(plans, conduct)).commit();
+    const asked = Array.from({ length: 32 }, () => rcodeFrom(port));
+    expect(await Promise.all(asked)).toEqual(asked.map(() => 0));
+    await set.close();
+  },
+);
+
+/** From a port of its own: by it the kernel deals packets out between sockets. */
+async function rcodeFrom(port: number): Promise<number> {
+  const socket = createSocket('udp4');
+  try {
+    socket.send(encodeMessage(ask('a.test.').message), port, '127.0.0.1');
+    const [bytes] = await once(socket, 'message', { signal: AbortSignal.timeout(5000) });
+    const message = decodeMessage(bytes);
+    if (!message.ok) throw new Error(message.code);
+    return message.value.rcode;
+  } finally {
+    socket.close();
+  }
+}

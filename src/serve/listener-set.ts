@@ -8,7 +8,7 @@ import type { InheritedSockets } from '../server/inherited-sockets.ts';
 import { type Listener, startListener } from '../server/listen.ts';
 import type { ListenerConduct } from '../server/listener-options.ts';
 import type { ServeObserver } from '../server/observer.ts';
-import type { UdpTransport } from '../server/udp.ts';
+import { isWildcard, type UdpTransport } from '../server/udp.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
@@ -25,9 +25,15 @@ export interface ListenerSetSpec {
   readonly numberOf: (server: string) => number;
 }
 
+export interface BoundListener {
+  readonly plan: ListenerPlan;
+  /** With real ports. */
+  readonly addresses: readonly SocketAddress[];
+}
+
 export interface PreparedListeners {
-  /** Hands over the new conduct and closes what is no longer wanted; returns the addresses in force. */
-  commit(): readonly SocketAddress[];
+  /** Hands over the new conduct and closes what is no longer wanted; returns what is in force. */
+  commit(): readonly BoundListener[];
   /** Closes what was opened. */
   abandon(): Promise<void>;
 }
@@ -91,7 +97,7 @@ export class ListenerSet {
   #commit(
     plans: readonly ListenerPlan[],
     { opened, conductFor }: { opened: ReadonlyMap<string, Listener>; conductFor: ConductFor },
-  ): readonly SocketAddress[] {
+  ): readonly BoundListener[] {
     const wanted = new Map(plans.map((plan) => [listenerKey(plan, boundElsewhere(plan, plans)), plan]));
     for (const [key, listener] of this.#open) {
       if (wanted.has(key)) continue;
@@ -100,7 +106,7 @@ export class ListenerSet {
     }
     for (const [key, plan] of wanted) this.#open.get(key)?.configure(conductFor(plan));
     for (const [key, listener] of opened) this.#open.set(key, listener);
-    return [...wanted.keys()].flatMap((key) => this.#open.get(key)?.addresses ?? []);
+    return [...wanted].map(([key, plan]) => ({ plan, addresses: this.#open.get(key)?.addresses ?? [] }));
   }
 
   #start(
@@ -125,12 +131,14 @@ export class ListenerSet {
 }
 
 /**
- * What a wildcard must leave to others: it has a socket of its own on every address, and the kernel would deal packets
- * out between two sockets on the same one.
+ * What a wildcard, `bind 0.0.0.0` included, must leave to others: it may have a socket of its own on every address, and the
+ * kernel would deal packets out between two sockets on the same one.
  */
 function boundElsewhere(plan: ListenerPlan, plans: readonly ListenerPlan[]): readonly Ip[] {
-  if (plan.address !== undefined) return [];
-  const others = plans.filter(({ transport, port }) => transport === plan.transport && port === plan.port);
+  if (plan.address !== undefined && !isWildcard(plan.address)) return [];
+  const others = plans.filter(
+    (other) => other !== plan && other.transport === plan.transport && other.port === plan.port,
+  );
   return others.flatMap(({ address }) => address ?? []).sort();
 }
 

@@ -1,5 +1,15 @@
 /** The one answer cache of a process: its memory, its partitions, the seats of its readers and their routes. */
-import type { AnswerCache, Partition, PartitionSpec, Route, RouteSpec, Seat } from './contract.ts';
+import type {
+  AnswerCache,
+  CacheMirror,
+  EntrySource,
+  Partition,
+  PartitionSpec,
+  Route,
+  RouteSpec,
+  Seat,
+} from './contract.ts';
+import { SharedEntries } from './entry-source.ts';
 import { HEAD, MAX_SEATS, SEAT_WORDS } from './layout.ts';
 import { createMemory } from './memory.ts';
 import { WirePartition } from './partition.ts';
@@ -69,6 +79,12 @@ class SharedAnswerCache implements AnswerCache {
 
   replaceRoutes(listeners: readonly (readonly RouteSpec[])[]): readonly (readonly Route[])[] {
     return this.#routes.replace(listeners);
+  }
+
+  mirror(mirror: CacheMirror | undefined): EntrySource {
+    this.#vault.mirror = mirror;
+    const { memory, index } = this.#vault;
+    return new SharedEntries(memory, index, (id) => this.#partitions.get(id)?.spec);
   }
 
   /** In turn, so that a number is used again only when no reader can have a route to its last bearer. */

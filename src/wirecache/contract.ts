@@ -136,6 +136,65 @@ export interface RouteTotals {
   readonly denialHits: number;
 }
 
+/** Who keeps a copy of what the cache would answer. */
+export interface CacheMirror {
+  /**
+   * What stands under the key of this entry is no longer what it was: it came, was replaced, or has just gone. Called in the
+   * same turn, once the cache is as it is now; the entry itself can still be read. The cache must not be changed from here.
+   */
+  changed(entry: number): void;
+}
+
+/**
+ * Entries where they lie, by number; 0 is none. A number is good for as long as the turn lasts, and beyond it for whoever
+ * is told of changes: until the entry's key changes.
+ */
+export interface EntrySource {
+  /** Sets of the index. When it has grown since, whoever walks through them has to begin again. */
+  readonly sets: number;
+  /** Puts the entries of a set into `into`, which has room for `SET_SLOTS`, and returns how many there are. */
+  entriesOf(set: number, into: Int32Array): number;
+  /** Undefined when there is no such partition any more. */
+  specOf(partition: number): PartitionSpec | undefined;
+  /** Fills in the fields of the key. */
+  readKey(entry: number): void;
+  readonly partition: number;
+  readonly type: number;
+  readonly class: number;
+  readonly dnssecOk: boolean;
+  readonly checkingDisabled: boolean;
+  /** On the wire, in lower case; bytes behind `nameLength` in the last word are zero. */
+  readonly name: Int32Array;
+  readonly nameBytes: Uint8Array;
+  readonly nameLength: number;
+  /** The entry under the key that was read last. */
+  find(share: Share): number;
+  /** Fills in the fields below. */
+  readAnswer(entry: number): void;
+  /** Last byte of the header's flags as it goes out, without CD. */
+  readonly headerBits: number;
+  readonly isServerError: boolean;
+  readonly answers: number;
+  readonly authorities: number;
+  readonly additionals: number;
+  readonly recordBytes: number;
+  readonly ttlSeconds: number;
+  readonly storedMs: number;
+  /** Shuffling it would move more than data. */
+  readonly isTangled: boolean;
+  /** Shuffled by moving the data of so many records from this one on; count 0: there is nothing to shuffle. */
+  readonly runFirst: number;
+  readonly runCount: number;
+  /** Where the TTL of a record of the answer stands, from the first record's first byte on. */
+  ttlPlace(record: number): number;
+  /** Copies all `recordBytes`. */
+  copyRecords(into: Uint8Array, at: number): void;
+  /** Since the hand of its partition passed. */
+  wasUsed(entry: number): boolean;
+  /** The entry was of use elsewhere: it stays longer, and the hits count as `Partition.countHit` would have counted them. */
+  countUses(entry: number, hits: number, nowMs: number): void;
+}
+
 /** A reader's place: room that it may still be reading is not used again. */
 export interface Seat {
   /** What the reader is made with. */
@@ -158,6 +217,8 @@ export interface AnswerCache {
    * their next batch. Gives back the routes in the same order.
    */
   replaceRoutes(listeners: readonly (readonly RouteSpec[])[]): readonly (readonly Route[])[];
+  /** There is one mirror or none: the one before hears no more. Where there is none, nothing is spent on it. */
+  mirror(mirror: CacheMirror | undefined): EntrySource;
 }
 
 /** What every packet owns in the buffer that it lies in: the reply is built there. */

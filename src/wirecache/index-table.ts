@@ -97,6 +97,18 @@ export class IndexTable {
     return this.#taken >= (this.hasRoom(hash) ? GROW_AT : GROW_EARLY_AT) * (1 << this.#level);
   }
 
+  /** Into `into`, which has room for a whole set; returns how many there are. */
+  entriesOf(set: number, into: Int32Array): number {
+    const { words } = this.#memory;
+    const from = this.#set(set);
+    let count = 0;
+    while (count < SET_SLOTS && words[from + count] !== 0) {
+      into[count] = (words[from + count] ?? 0) & this.#refMask;
+      count++;
+    }
+    return count;
+  }
+
   /** Doubles. `entries` are all there are; one that finds no place in the new table must go, and is told to `drop`. */
   grow(entries: Iterable<number>, drop: (entry: number) => void): void {
     const { words, geometry } = this.#memory;

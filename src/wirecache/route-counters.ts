@@ -22,32 +22,7 @@ export class RouteCounters {
   }
 
   takeTotals(): RouteTotals | undefined {
-    const sums = this.#take();
-    const requests = COUNTED_TYPES.flatMap((type, i) => [
-      { family: '1' as const, type, count: sums[COUNTER.REQUESTS + i] ?? 0 },
-      { family: '2' as const, type, count: sums[COUNTER.REQUESTS + COUNTED_TYPES.length + i] ?? 0 },
-    ]).filter(({ count }) => count > 0);
-    const durations = bucketsFrom(sums, COUNTER.DURATIONS, DURATION_BOUNDS);
-    // Durations follow at the end of a batch: they may be all that is new.
-    if (requests.length === 0 && durations.length === 0) return undefined;
-    const sum = (field: number) => sums[field] ?? 0;
-    return {
-      transport: 'udp',
-      requests,
-      rcodes: Array.from({ length: 16 }, (_, rcode) => ({
-        rcode,
-        count: sum(COUNTER.RCODES + rcode),
-      })).filter(({ count }) => count > 0),
-      doRequests: sum(COUNTER.DNSSEC_OK),
-      requestSizes: bucketsFrom(sums, COUNTER.REQUEST_SIZES, SIZE_BOUNDS),
-      requestBytes: sum(COUNTER.REQUEST_BYTES),
-      responseSizes: bucketsFrom(sums, COUNTER.RESPONSE_SIZES, SIZE_BOUNDS),
-      responseBytes: sum(COUNTER.RESPONSE_BYTES),
-      durations: durations.map(({ upTo, count }) => ({ upToSeconds: upTo, count })),
-      durationSeconds: sum(COUNTER.MICROSECONDS) / 1e6,
-      successHits: sum(COUNTER.SUCCESS_HITS),
-      denialHits: sum(COUNTER.DENIAL_HITS),
-    };
+    return totalsOf(this.#take());
   }
 
   #take(): Float64Array {
@@ -65,6 +40,35 @@ export class RouteCounters {
     }
     return sums;
   }
+}
+
+/** Of sums that lie as `COUNTER` says; undefined when there is nothing in them. */
+export function totalsOf(sums: Float64Array): RouteTotals | undefined {
+  const requests = COUNTED_TYPES.flatMap((type, i) => [
+    { family: '1' as const, type, count: sums[COUNTER.REQUESTS + i] ?? 0 },
+    { family: '2' as const, type, count: sums[COUNTER.REQUESTS + COUNTED_TYPES.length + i] ?? 0 },
+  ]).filter(({ count }) => count > 0);
+  const durations = bucketsFrom(sums, COUNTER.DURATIONS, DURATION_BOUNDS);
+  // Durations follow at the end of a batch: they may be all that is new.
+  if (requests.length === 0 && durations.length === 0) return undefined;
+  const sum = (field: number) => sums[field] ?? 0;
+  return {
+    transport: 'udp',
+    requests,
+    rcodes: Array.from({ length: 16 }, (_, rcode) => ({
+      rcode,
+      count: sum(COUNTER.RCODES + rcode),
+    })).filter(({ count }) => count > 0),
+    doRequests: sum(COUNTER.DNSSEC_OK),
+    requestSizes: bucketsFrom(sums, COUNTER.REQUEST_SIZES, SIZE_BOUNDS),
+    requestBytes: sum(COUNTER.REQUEST_BYTES),
+    responseSizes: bucketsFrom(sums, COUNTER.RESPONSE_SIZES, SIZE_BOUNDS),
+    responseBytes: sum(COUNTER.RESPONSE_BYTES),
+    durations: durations.map(({ upTo, count }) => ({ upToSeconds: upTo, count })),
+    durationSeconds: sum(COUNTER.MICROSECONDS) / 1e6,
+    successHits: sum(COUNTER.SUCCESS_HITS),
+    denialHits: sum(COUNTER.DENIAL_HITS),
+  };
 }
 
 function bucketsFrom(

@@ -6,7 +6,7 @@
 
 import { encodeNameInto } from '../dns/writer.ts';
 import { ChunkPool } from './chunk-pool.ts';
-import type { AnswerKey, Share, WireAnswer } from './contract.ts';
+import type { AnswerKey, CacheMirror, Share, WireAnswer } from './contract.ts';
 import {
   chunksFor,
   type FoldedKey,
@@ -52,7 +52,9 @@ export interface PreparedAnswer {
 
 export class Vault {
   readonly memory: Memory;
-  readonly #index: IndexTable;
+  readonly index: IndexTable;
+  /** Told whenever an entry came or went, after it did and before its room may be used again. */
+  mirror: CacheMirror | undefined;
   readonly #pool: ChunkPool;
   readonly #all: SieveList;
   readonly #owners = new Map<number, Owner>();
@@ -65,7 +67,7 @@ export class Vault {
 
   constructor(memory: Memory) {
     this.memory = memory;
-    this.#index = new IndexTable(memory);
+    this.index = new IndexTable(memory);
     this.#pool = new ChunkPool(memory);
     this.#all = new SieveList(memory, {
       older: SIDE.OLDER_OF_ALL,
@@ -76,7 +78,7 @@ export class Vault {
   }
 
   get usedBytes(): number {
-    return this.#pool.used * (CHUNK_BYTES + 4 * SIDE_WORDS) + 4 * indexWords(this.#index.level);
+    return this.#pool.used * (CHUNK_BYTES + 4 * SIDE_WORDS) + 4 * indexWords(this.index.level);
   }
 
   /** Seats from this number on are empty. */
@@ -115,7 +117,7 @@ export class Vault {
 
   /** 0 when it is not there. */
   find(key: PreparedKey, share: Share): number {
-    return this.#index.find(key.hash, (entry) => matchesKey(this.memory, entry, key, share));
+    return this.index.find(key.hash, (entry) => matchesKey(this.memory, entry, key, share));
   }
 
   /** Tells both hands that the entry is of use. */
@@ -137,14 +139,17 @@ export class Vault {
       this.#setSide(entry, key.hash);
     }
     if (before !== 0) {
-      if (entry === 0) this.#index.remove(key.hash, before);
-      else this.#index.replace(key.hash, before, entry);
+      if (entry === 0) {
+        this.index.remove(key.hash, before);
+        this.mirror?.changed(before);
+      } else this.index.replace(key.hash, before, entry);
       this.#pool.giveBack(before);
     } else if (entry !== 0) this.#enter(key.hash, entry);
     if (entry === 0) return false;
     owner.lists[share].add(entry);
     owner.chunks[share] += chunks;
     this.#all.add(entry);
+    this.mirror?.changed(entry);
     return true;
   }
 
@@ -156,8 +161,9 @@ export class Vault {
   }
 
   takeOut(entry: number): void {
-    this.#index.remove(this.#side(entry, SIDE.HASH), entry);
+    this.index.remove(this.#side(entry, SIDE.HASH), entry);
     this.unlist(entry);
+    this.mirror?.changed(entry);
     this.#pool.giveBack(entry);
   }
 
@@ -181,16 +187,17 @@ export class Vault {
   }
 
   #enter(hash: number, entry: number): void {
-    if (this.#index.isCrowdedFor(hash)) {
-      this.#index.grow(this.#entries(), (homeless) => {
+    if (this.index.isCrowdedFor(hash)) {
+      this.index.grow(this.#entries(), (homeless) => {
         const owner = this.#ownerOf(homeless);
         owner.onEvicted(shareOf(this.memory, homeless));
         this.unlist(homeless);
+        this.mirror?.changed(homeless);
         this.#pool.giveBack(homeless);
       });
     }
-    if (!this.#index.hasRoom(hash)) this.evict(this.#index.rival(hash, (rival) => this.#isUsed(rival)));
-    this.#index.add(hash, entry);
+    if (!this.index.hasRoom(hash)) this.evict(this.index.rival(hash, (rival) => this.#isUsed(rival)));
+    this.index.add(hash, entry);
   }
 
   #ownerOf(entry: number): Owner {

@@ -25,6 +25,9 @@ export const setup: Setup = ({ directives, block, host }) => {
           matchingZone(zones, name) !== undefined &&
           policies.some(({ types }) => types === undefined || types.has(type)),
       ),
+    ...(stanzas.some(({ policies }) => policies.some(({ networks }) => networks !== EVERYWHERE)) && {
+      dependsOnClient: 'acl decides by the network of who asks',
+    }),
   };
 };
 

@@ -29,6 +29,7 @@ export const setup: Setup = ({ directives, block, host }) => {
     return {
       plugin: autopath({ zones, successes, searchPath: pathOf(word, host) }),
       handles,
+      dependsOnClient: 'autopath goes by the search path of the pod that asks',
       onStart() {
         if (host.neighbours().searchPath(word) !== undefined) return;
         host.log.warning(`autopath has no effect: ${word} in this block knows no search paths`);

@@ -30,7 +30,11 @@ export const setup: Setup = ({ directives, host }) => {
     resolve: (query, name, type) => host.resolve(query, name, type),
     onTranslated: (server) => translated.with(server).inc(),
   });
-  return { plugin, handles: (_name, type) => type === TYPE.AAAA };
+  return {
+    plugin,
+    handles: (_name, type) => type === TYPE.AAAA,
+    ...(!spec.allowIpv4 && { dependsOnClient: 'dns64 translates only for who asks over IPv6' }),
+  };
 };
 
 function wellKnown(): Prefix {

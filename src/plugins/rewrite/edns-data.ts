@@ -19,6 +19,11 @@ const VARIABLES: Readonly<Record<string, OptionData>> = {
   server_port: ({ local }) => u16Bytes(local.port),
 };
 
+/** Whether `optionData` of it is another one for another client: what others know of a query may be about who asked. */
+export function tellsOfClient({ text }: Token): boolean {
+  return /^\{(?:client_ip|client_port|[^/]+\/.+)\}$/.test(text);
+}
+
 /** `{variable}`, `{plugin/label}`, `0x61626364` or plain text. */
 export function optionData(token: Token): OptionData {
   const { text } = token;

@@ -6,7 +6,7 @@ import type { Token } from '../../corefile/ast.ts';
 import { EDNS_OPTION } from '../../dns/codes.ts';
 import type { Edns, EdnsOption } from '../../dns/message.ts';
 import { parseInteger, quote } from '../directive.ts';
-import { type OptionData, optionData, subnetData } from './edns-data.ts';
+import { type OptionData, optionData, subnetData, tellsOfClient } from './edns-data.ts';
 import { withEdns } from './rewritten-query.ts';
 import type { Apply } from './rule.ts';
 import { type RuleArguments, wrongRule } from './rule-arguments.ts';
@@ -20,10 +20,17 @@ const OWN_UDP_SIZE = 4096;
 interface OptionRule {
   readonly code: number;
   readonly data: OptionData;
+  readonly isOfClient?: boolean;
 }
 
-/** `keepOption` makes the server echo an option of the client's in its replies. */
-export function ednsRule({ at, args }: RuleArguments, keepOption: (code: number) => void): Apply {
+export interface EdnsSurroundings {
+  /** Makes the server echo an option of the client's in its replies. */
+  readonly keepOption: (code: number) => void;
+  /** What is asked, and so the answer, is another one for another client. */
+  readonly onClientData: () => void;
+}
+
+export function ednsRule({ at, args }: RuleArguments, { keepOption, onClientData }: EdnsSurroundings): Apply {
   const [type, verb, ...rest] = args;
   if (type === undefined || verb === undefined) throw wrongRule(at, 'too few arguments for an EDNS0 rule');
   const action = ACTIONS.find((known) => known === verb.text.toLowerCase());
@@ -32,6 +39,7 @@ export function ednsRule({ at, args }: RuleArguments, keepOption: (code: number)
   const values = revert ? rest.slice(0, -1) : rest;
   const option = optionRule(type, action, values);
   if (type.text.toLowerCase() === 'local') keepOption(option.code);
+  if (option.isOfClient) onClientData();
   return (query) => {
     const { edns } = query.message;
     const options = changed(edns?.options ?? [], action, { code: option.code, data: option.data(query) });
@@ -68,7 +76,7 @@ function localRule(type: Token, action: Action, values: readonly Token[]): Optio
   if (code === undefined || data === undefined || extra !== undefined) {
     throw wrongRule(extra ?? type, 'EDNS0 local rules require exactly three args');
   }
-  return { code: codeArg(code), data: optionData(data) };
+  return { code: codeArg(code), data: optionData(data), isOfClient: tellsOfClient(data) };
 }
 
 function subnetRule(type: Token, action: Action, values: readonly Token[]): OptionRule {
@@ -80,7 +88,7 @@ function subnetRule(type: Token, action: Action, values: readonly Token[]): Opti
     throw wrongRule(extra ?? type, 'EDNS0 subnet rules require exactly three args');
   }
   const bits = { v4: bitsArg(v4, 'IPv4', 32), v6: bitsArg(v6, 'IPv6', 128) };
-  return { code: EDNS_OPTION.SUBNET, data: subnetData(bits) };
+  return { code: EDNS_OPTION.SUBNET, data: subnetData(bits), isOfClient: true };
 }
 
 /** Undefined when there is nothing to do: then the rule has not matched. */

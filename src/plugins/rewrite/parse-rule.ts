@@ -3,16 +3,15 @@ import type { Directive, Token } from '../../corefile/ast.ts';
 import type { Host } from '../contract.ts';
 import { quote } from '../directive.ts';
 import { cnameRule } from './cname-rule.ts';
-import { ednsRule } from './edns-rule.ts';
+import { type EdnsSurroundings, ednsRule } from './edns-rule.ts';
 import { nameRule } from './name-rule.ts';
 import { classRule, typeRule } from './question-rules.ts';
 import { rcodeRule, ttlRule } from './response-rules.ts';
 import type { Apply, Rule } from './rule.ts';
 import { type RuleArguments, wrongRule } from './rule-arguments.ts';
 
-export interface RuleSurroundings {
+export interface RuleSurroundings extends EdnsSurroundings {
   readonly resolve: Host['resolve'];
-  readonly keepOption: (code: number) => void;
 }
 
 export function parseRule(directive: Directive, surroundings: RuleSurroundings): Rule {
@@ -26,7 +25,7 @@ export function parseRule(directive: Directive, surroundings: RuleSurroundings):
   return { stop: word === 'stop', apply: applyOf(words.slice(1), surroundings) };
 }
 
-function applyOf([at, ...args]: readonly Token[], { resolve, keepOption }: RuleSurroundings): Apply {
+function applyOf([at, ...args]: readonly Token[], surroundings: RuleSurroundings): Apply {
   if (at === undefined) throw new Error('a rule without a word');
   const rule: RuleArguments = { at, args };
   switch (at.text.toLowerCase()) {
@@ -41,9 +40,9 @@ function applyOf([at, ...args]: readonly Token[], { resolve, keepOption }: RuleS
     case 'rcode':
       return rcodeRule(rule);
     case 'cname':
-      return cnameRule(rule, resolve);
+      return cnameRule(rule, surroundings.resolve);
     case 'edns0':
-      return ednsRule(rule, keepOption);
+      return ednsRule(rule, surroundings);
     case 'answer':
       throw wrongRule(at, 'response rewrites must begin with a name rule');
     default:

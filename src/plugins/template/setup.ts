@@ -17,7 +17,7 @@ import { zonesFrom } from '../zones.ts';
 import { templateMetrics } from './metrics.ts';
 import { templatePlugin } from './plugin.ts';
 import { concerns, type TemplateRule } from './rule.ts';
-import { DATA_FIELDS } from './template-data.ts';
+import { CLIENT_FIELDS, DATA_FIELDS } from './template-data.ts';
 import { compileTemplate, type Template } from './text-template/text-template.ts';
 
 const PLUGIN = 'template';
@@ -39,8 +39,17 @@ export const setup: Setup = ({ directives, block, host }) => {
   return {
     plugin: templatePlugin({ rules, metrics: templateMetrics(host.metrics), resolve: host.resolve }),
     handles: (name, type) => rules.some((rule) => concerns(rule, name, type)),
+    ...(rules.some(tellsOfClient) && {
+      dependsOnClient: 'a template puts what it knows of the client into answers',
+    }),
   };
 };
+
+function tellsOfClient({ answer, additional, authority }: TemplateRule): boolean {
+  return [...answer, ...additional, ...authority].some((template) =>
+    CLIENT_FIELDS.some((field) => template.reads(field)),
+  );
+}
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

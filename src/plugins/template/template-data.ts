@@ -22,6 +22,9 @@ export const DATA_FIELDS: readonly string[] = [
   'Meta',
 ];
 
+/** Those that tell of the client; what others know of a query may be about who asked. */
+export const CLIENT_FIELDS: readonly string[] = ['Remote', 'Meta'];
+
 export interface Matched {
   readonly zone: Name;
   /** The query name in lower case, as it is written in records. */

@@ -17,6 +17,7 @@ export const setup: Setup = ({ directives, host }) => {
   const conditions = (directive.body ?? []).map((line) => readCondition(line, functions));
   return {
     view: { name, accepts: (query) => conditions.every((holds) => holds(query)) },
+    dependsOnClient: 'a view on the listener decides by who asks',
     describe: (query) => void query.metadata.set('view/name', name),
   };
 };

@@ -7,5 +7,5 @@ export const setup: Setup = ({ directives }) => {
   const directive = onlyDirective(directives);
   expectArgs('whoami', directive, 0);
   expectNoOptions('whoami', directive);
-  return { plugin: whoami };
+  return { plugin: whoami, dependsOnClient: 'whoami tells clients their own address' };
 };

@@ -36,6 +36,7 @@ function environmentFor(way: Way): FakeEnvironment {
     open: answers.open.bind(answers),
     replaceRoutes: answers.replaceRoutes.bind(answers),
     openSeat: () => undefined,
+    mirror: answers.mirror.bind(answers),
   };
   return {
     ...environment,

@@ -2,10 +2,9 @@
  * Answers that no chain gives: hands a configuration's hot routes to the answer cache, and tells its plugins what was
  * answered, so that metrics and query log say what they would have said. It outlives configurations, as sockets do.
  */
-import { decodeMessage } from '../../dns/decode-message.ts';
+import type { ListenerView } from '../../heartbeat/messages.ts';
 import { openUdpService } from '../../packet/open-udp-service.ts';
 import type { ShortcutAnswer, UdpCounts, UdpService } from '../../packet/udp-service.ts';
-import type { Query } from '../../server/handler.ts';
 import { RECEIVE_BUFFER_BYTES } from '../../server/udp.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -14,7 +13,11 @@ import type { AnswerCache, Route } from '../../wirecache/contract.ts';
 import { createPacketAnswerer } from '../../wirecache/packet-answerer.ts';
 import type { Generation } from '../generation.ts';
 import { type HotRoute, hotRoutes } from '../hot-routes.ts';
+import type { BoundListener } from '../listener-set.ts';
 import { ANSWERER } from './answerer-module.ts';
+import type { KernelAnswers, KernelListener } from './kernel-answers.ts';
+import { ListenerViews } from './listener-views.ts';
+import { replayedQuery } from './replayed-query.ts';
 
 /** How often totals are told when nobody scrapes. */
 const TELL_MS = 1000;
@@ -53,6 +56,10 @@ export class HotAnswers {
   /** Those before them: their last answers may still have to be logged. */
   #replaced: ReadonlyMap<number, LiveRoute> = new Map();
   #timer: Timer | undefined;
+  readonly #views = new ListenerViews();
+  #kernel: KernelAnswers | undefined;
+  #forKernel: readonly KernelListener[] = [];
+  #isClosed = false;
 
   constructor(options: HotAnswersOptions) {
     const { cache, metrics } = options;
@@ -87,18 +94,47 @@ export class HotAnswers {
     return number;
   }
 
-  /** Resolves when no answer is given any more by what was in force before. */
-  async publish(generation: Pick<Generation, 'listeners' | 'records'>): Promise<void> {
+  /** What the answer map of the kernel knows each listener by that is asked over UDP: since the last `publish`. */
+  get views(): readonly ListenerView[] {
+    return this.#views.told;
+  }
+
+  /**
+   * What the kernel may answer for this server, from now on and with every configuration; the same each time. Loaded only when
+   * there is an agent that might. Undefined: nothing is answered without a chain, or the server has ended.
+   */
+  async openKernelAnswers(): Promise<KernelAnswers | undefined> {
+    const { KernelAnswers } = await import('./kernel-answers.ts');
+    const { cache, clock, metrics } = this.#options;
+    if (cache === undefined || this.#isClosed) return undefined;
+    if (this.#kernel === undefined) {
+      this.#kernel = new KernelAnswers({ cache, clock, metrics });
+      this.#kernel.replaceListeners(this.#forKernel);
+    }
+    return this.#kernel;
+  }
+
+  /** `bound` is what its listeners are bound to. Resolves when no answer is given any more by what was in force before. */
+  async publish(
+    generation: Pick<Generation, 'listeners' | 'records'>,
+    bound: readonly BoundListener[],
+  ): Promise<void> {
     const { cache } = this.#options;
     if (cache === undefined) return;
+    const listeners = hotRoutes(generation.listeners, generation.records);
     const wanted = new Map<number, readonly HotRoute[]>();
-    for (const { server, routes } of hotRoutes(generation.listeners, generation.records)) {
-      wanted.set(this.numberOf(server), routes);
-    }
+    for (const { server, routes } of listeners) wanted.set(this.numberOf(server), routes);
     // Before: a listener that is logged from now on must not give an answer that nobody hears of.
     for (const [number, routes] of wanted) if (hasLog(routes)) this.udp.setLogged(number, true);
     const tables = [...this.#numbers.values()].map((number) => wanted.get(number) ?? []);
+    this.#views.replace(bound);
+    this.#forKernel = listeners.flatMap(({ server, routes }, i) => {
+      const { address, port = 0 } = generation.listeners[i] ?? {};
+      const view = this.#views.of(server);
+      return view === undefined ? [] : [{ view, server, address, port, routes }];
+    });
     const published = cache.replaceRoutes(tables);
+    this.#kernel?.replaceListeners(this.#forKernel);
     const live = new Map<number, LiveRoute>();
     for (const [server, number] of this.#numbers) {
       for (const [i, route] of (published[number] ?? []).entries()) {
@@ -113,10 +149,17 @@ export class HotAnswers {
     for (const [number, routes] of tables.entries()) this.udp.setLogged(number, hasLog(routes));
   }
 
+  /** What the kernel answers for this server stays as it is from now on, whatever becomes of the cache. */
+  leaveShelf(): void {
+    this.#kernel?.leaveShelf();
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#timer?.cancel();
     await this.udp.close();
     this.#tell();
+    this.#kernel?.close();
   }
 
   #tellRegularly(): void {
@@ -137,6 +180,7 @@ export class HotAnswers {
 
   #tell(): void {
     this.#tellTotals(this.#live);
+    if (!this.#isClosed) this.#kernel?.tell();
     const counts = this.udp.counts();
     for (const key of ['answered', 'overflows', 'lostLogEntries', 'unsent'] as const) {
       // A thread counts modulo 2^32.
@@ -153,23 +197,9 @@ export class HotAnswers {
   #log({ arrival, route, reply, durationMs }: ShortcutAnswer): void {
     const live = this.#live.get(route) ?? this.#replaced.get(route);
     if (live === undefined || live.hot.logs.length === 0) return;
-    const decoded = decodeMessage(arrival.bytes);
-    const question = decoded.ok ? decoded.value.questions[0] : undefined;
-    if (!decoded.ok || question === undefined) return;
-    const query: Query = {
-      message: decoded.value,
-      question,
-      wire: arrival.bytes,
-      client: arrival.client,
-      local: arrival.local,
-      transport: 'udp',
-      server: live.server,
-      zone: live.hot.zone,
-      view: '',
-      receivedAtMs: arrival.receivedAtMs,
-      metadata: new Map(),
-    };
-    for (const write of live.hot.logs) write(query, reply, durationMs / 1000);
+    const query = replayedQuery(arrival, live.server);
+    if (query === undefined) return;
+    for (const write of live.hot.logs) write({ ...query, zone: live.hot.zone }, reply, durationMs / 1000);
   }
 }
 

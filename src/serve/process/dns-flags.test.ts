@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DNS_FLAGS, udpSettings } from './dns-flags.ts';
+import { DNS_FLAGS, kernelAnswers, udpSettings } from './dns-flags.ts';
 import { parseGoFlags } from './go-flags.ts';
 
 test('udpSettings: one packet thread and a megabyte of buffer unless told otherwise', () => {
@@ -18,4 +18,17 @@ test.each([
   expect(() => udpSettings(parseGoFlags([flag], DNS_FLAGS))).toThrow(
     expect.objectContaining({ code: 'SERVE_FLAGS', message: reason }),
   );
+});
+
+test('kernelAnswers: on unless told otherwise, and nothing in between', () => {
+  const read = (...args: string[]) => kernelAnswers(parseGoFlags(args, DNS_FLAGS));
+  expect([read(), read('-kernel-answers', 'on'), read('--kernel-answers=off')]).toEqual([true, true, false]);
+  for (const value of ['', 'yes', 'ON', 'true', '0']) {
+    expect(() => read(`-kernel-answers=${value}`)).toThrow(
+      expect.objectContaining({
+        code: 'SERVE_FLAGS',
+        message: `invalid value "${value}" for flag -kernel-answers: not on or off`,
+      }),
+    );
+  }
 });

@@ -31,6 +31,11 @@ export const DNS_FLAGS: FlagTable = {
     default: '',
     help: "socket of the node's agent, to be watched by it; default: $ZEROHOP_HEARTBEAT, or where one is; off: none",
   },
+  'kernel-answers': {
+    kind: 'string',
+    default: 'on',
+    help: "on: the kernel may give cached answers by itself, where the node's agent offers it; off: it may not",
+  },
   pidfile: { kind: 'string', default: '', help: 'file to write the process id to' },
   plugins: { kind: 'bool', default: 'false', help: 'list the plugins and exit' },
   quiet: { kind: 'bool', default: 'false', help: 'do not print zones and version at start' },
@@ -63,6 +68,16 @@ const CACHE_MEMORY_MIB = { min: 1, max: 2048 };
 /** Bytes. Throws SERVE_FLAGS. */
 export function cacheMemory(flags: ParsedFlags): number {
   return intWithin(flags, 'cache-memory', CACHE_MEMORY_MIB) * 1024 * 1024;
+}
+
+/** Throws SERVE_FLAGS. */
+export function kernelAnswers(flags: ParsedFlags): boolean {
+  const value = flags.text('kernel-answers');
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new AppError(
+    'SERVE_FLAGS',
+    `invalid value ${JSON.stringify(value)} for flag -kernel-answers: not on or off`,
+  );
 }
 
 function intWithin(flags: ParsedFlags, name: string, { min, max }: { min: number; max: number }): number {

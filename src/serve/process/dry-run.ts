@@ -68,7 +68,7 @@ function formatListener({ server, blocks }: ExplainedListener): readonly string[
   return [server, ...blocks.flatMap(formatBlock)];
 }
 
-function formatBlock({ zone, at, view, plugins, fast }: ExplainedBlock): readonly string[] {
+function formatBlock({ zone, at, view, plugins, fast, kernel }: ExplainedBlock): readonly string[] {
   const condition = view === '' ? '' : `, if view ${view} accepts`;
   return [
     `  zone ${zone}  (${place(at)})${condition}`,
@@ -78,6 +78,7 @@ function formatBlock({ zone, at, view, plugins, fast }: ExplainedBlock): readonl
         `    ${word.padEnd(14)}${place(token)}${takesPart ? '' : '  hands it on: not its name or type'}`,
     ),
     `    ${fast === true ? 'cached answers: given by packet threads' : `cached answers: by the chain, because ${fast}`}`,
+    `    ${kernel === true ? 'kernel answers: yes, where the agent gives them' : `kernel answers: no, because ${kernel}`}`,
   ];
 }
 

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly takeover: string;
   /** As given to `-heartbeat`: where the agent is that watches this process; empty: where one usually is. */
   readonly heartbeat?: string;
+  /** As `-kernel-answers`; default true. */
+  readonly kernelAnswers?: boolean;
   /** Of the node cache. */
   readonly localIps?: readonly Ip[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -202,12 +204,13 @@ class ServerLife {
 
   /** Loaded once the server answers, as the door is. */
   async #startBeating(patienceMs: number): Promise<void> {
-    const { environment, heartbeat = '', localIps = [], env } = this.#options;
+    const { environment, heartbeat = '', localIps = [], env, kernelAnswers = true } = this.#options;
     const { heartbeatPath, ServerHeartbeat } = await import('./server-heartbeat.ts');
     const path = heartbeatPath(heartbeat, env);
     if (path === undefined || this.#phase === 'ending') return;
     const { clock, log } = environment;
-    this.#heartbeat = new ServerHeartbeat({ path, clock, log: log(''), server: this.#server, localIps });
+    const server = this.#server;
+    this.#heartbeat = new ServerHeartbeat({ path, clock, log: log(''), server, localIps, kernelAnswers });
     await this.#heartbeat.start(patienceMs);
   }
 

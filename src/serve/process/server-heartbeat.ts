@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
-import type { HeartbeatClient } from '../../heartbeat/heartbeat-client.ts';
+import type { HeartbeatClient, ShelfUser } from '../../heartbeat/heartbeat-client.ts';
 import {
   DEFAULT_HEARTBEAT_SOCKET,
   MAX_ADDRESSES,
@@ -32,9 +32,14 @@ export interface ServerHeartbeatOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly server: Pick<DnsServer, 'addresses' | 'packetThreads' | 'useBeats'>;
+  readonly server: Pick<
+    DnsServer,
+    'addresses' | 'packetThreads' | 'useBeats' | 'views' | 'openKernelAnswers'
+  >;
   /** Of the node cache; a wildcard listener serves them as well. */
   readonly localIps: readonly Ip[];
+  /** Whether the kernel may give answers of this server, where the agent offers it. */
+  readonly kernelAnswers: boolean;
 }
 
 /** Undefined: not wanted, or there is no agent here and no place for one. Flag before environment before the default. */
@@ -103,19 +108,38 @@ export class ServerHeartbeat {
   }
 
   async #open(): Promise<HeartbeatClient | undefined> {
-    const { HeartbeatClient } = await import('../../heartbeat/heartbeat-client.ts');
+    const { path, clock, log, server, localIps, kernelAnswers } = this.#options;
+    const [{ HeartbeatClient }, answers] = await Promise.all([
+      import('../../heartbeat/heartbeat-client.ts'),
+      kernelAnswers ? shelfUser(server) : undefined,
+    ]);
     if (this.#isOver) return undefined;
-    const { path, clock, log, server, localIps } = this.#options;
     this.#client = new HeartbeatClient({
       ...{ path, clock, log },
       nowNs: () => process.hrtime.bigint(),
       presence: () => presenceOf(server.addresses, localIps),
       threads: server.packetThreads,
       useRow: (row) => server.useBeats(row),
+      ...(answers && { answers }),
     });
     this.#client.start();
     return this.#client;
   }
+}
+
+async function shelfUser(
+  server: Pick<DnsServer, 'views' | 'openKernelAnswers'>,
+): Promise<ShelfUser | undefined> {
+  const [{ ANSWER_LAYOUT }, kernel] = await Promise.all([
+    import('../../answermap/answer-abi.gen.ts'),
+    server.openKernelAnswers(),
+  ]);
+  if (kernel === undefined) return undefined;
+  return {
+    layout: ANSWER_LAYOUT,
+    listeners: () => server.views,
+    useShelf: (grant, fds) => kernel.useGrant(grant, fds),
+  };
 }
 
 /** Where others reach the listeners: a wildcard stands for every address that this network namespace has. */

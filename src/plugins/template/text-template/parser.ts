@@ -22,10 +22,15 @@ interface Parser {
   readonly variables: string[];
   /** Fields that the data has; known only while the dot is the data. */
   readonly fields: ReadonlySet<string>;
+  /** Those that the template looks at. */
+  readonly reads: Set<string>;
   dotIsData: boolean;
   rangeDepth: number;
   depth: number;
 }
+
+/** In place of a field: the template hands the data on as it is, and may look at all of it. */
+export const WHOLE_DATA = '.';
 
 /** Carries a fault through the recursion; caught in `parseTemplate` alone. */
 class Refusal extends Error {
@@ -40,7 +45,7 @@ class Refusal extends Error {
 export function parseTemplate(
   source: string,
   fields: readonly string[],
-): { ok: true; nodes: Nodes } | TemplateFault {
+): { ok: true; nodes: Nodes; reads: ReadonlySet<string> } | TemplateFault {
   const lexed = lexTemplate(source);
   if (!lexed.ok) return lexed;
   const parser: Parser = {
@@ -51,6 +56,7 @@ export function parseTemplate(
     offset: 0,
     variables: ['$'],
     fields: new Set(fields),
+    reads: new Set(),
     dotIsData: true,
     rangeDepth: 0,
     depth: 0,
@@ -58,7 +64,7 @@ export function parseTemplate(
   try {
     const { nodes, end } = parseList(parser);
     if (end !== undefined) throw new Refusal(parser.offset, `unexpected {{${end}}}`);
-    return { ok: true, nodes };
+    return { ok: true, nodes, reads: parser.reads };
   } catch (error) {
     if (error instanceof Refusal) return error.fault;
     throw error;
@@ -213,6 +219,7 @@ function parseOperand(parser: Parser): Operand {
       `can't evaluate field ${field}: there are ${[...parser.fields].join(', ')}`,
     );
   }
+  if (isData) parser.reads.add(field ?? WHOLE_DATA);
   return { base, fields, offset: token.offset };
 }
 

@@ -5,7 +5,7 @@
 import { fail, ok, type Result } from '../../../fault/result.ts';
 import { evaluate } from './evaluator.ts';
 import { wrongTemplate } from './lexer.ts';
-import { parseTemplate } from './parser.ts';
+import { parseTemplate, WHOLE_DATA } from './parser.ts';
 import { type Struct, TemplateHalt } from './value.ts';
 
 /** Longer than any record: a template is a line of a Corefile. */
@@ -15,6 +15,8 @@ export interface Template {
   readonly source: string;
   /** Fails with TEMPLATE_EXECUTION and Go's words for the reason, never throws; bounded in time and output. */
   execute(data: Struct): Result<string>;
+  /** Whether it may look at this field of the data. */
+  reads(field: string): boolean;
 }
 
 /** `fields` are those that the data will have. Fails with TEMPLATE_SYNTAX and an offset into `source`. */
@@ -23,7 +25,12 @@ export function compileTemplate(source: string, fields: readonly string[]): Resu
     return wrongTemplate(MAX_SOURCE_CHARACTERS, 'the template is too long');
   const parsed = parseTemplate(source, fields);
   if (!parsed.ok) return parsed;
-  return ok({ source, execute: (data) => execute(() => evaluate(parsed.nodes, data)) });
+  const { nodes, reads } = parsed;
+  return ok({
+    source,
+    execute: (data) => execute(() => evaluate(nodes, data)),
+    reads: (field) => reads.has(field) || reads.has(WHOLE_DATA),
+  });
 }
 
 function execute(run: () => string): Result<string> {
