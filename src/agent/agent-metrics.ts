@@ -5,21 +5,31 @@ import { flowFamilies } from '../flow/flow-metrics.ts';
 import type { FlowRecorder } from '../flow/flow-recorder.ts';
 import { processMetrics } from '../telemetry/process-metrics.ts';
 import type { FamilySamples, Sample } from '../telemetry/registry.ts';
+import type { AnswersReport } from './answers/answers-report.ts';
 
 export interface AgentMetricsInput {
   readonly datapath: Datapath;
   /** Absent: no flows are recorded. */
   readonly recorder: FlowRecorder | undefined;
   readonly packets: PacketLog | undefined;
+  /** Absent, or off: the kernel answers nothing. */
+  readonly answers?: AnswersReport | undefined;
 }
 
-export function agentFamilies({ datapath, recorder, packets }: AgentMetricsInput): readonly FamilySamples[] {
+export function agentFamilies(input: AgentMetricsInput): readonly FamilySamples[] {
+  const { datapath, recorder, packets, answers } = input;
   const counters = datapath.counters();
   const flows =
     recorder === undefined
       ? []
       : flowFamilies({ ...recorder, lost: Number(counters.eventsLost), podOf: recorder.podOf });
-  return [...flows, ...datapathFamilies(datapath), ...logFamilies(packets), ...processMetrics()];
+  return [
+    ...flows,
+    ...datapathFamilies(datapath),
+    ...answerFamilies(datapath, answers),
+    ...logFamilies(packets),
+    ...processMetrics(),
+  ];
 }
 
 function datapathFamilies(datapath: Datapath): readonly FamilySamples[] {
@@ -47,6 +57,39 @@ function datapathFamilies(datapath: Datapath): readonly FamilySamples[] {
       'zerohop_frontends',
       'Redirected frontends, by how far they are in the kernel',
       [...states].map(([state, count]) => one(count, { state })),
+    ),
+  ];
+}
+
+function answerFamilies(datapath: Datapath, answers: AnswersReport | undefined): readonly FamilySamples[] {
+  const shelves = answers?.on === true ? answers.shelves : [];
+  const { answered, answersMissed, answersTorn } = datapath.counters();
+  const sizes = ['small', 'large'] as const;
+  const perShelf = (count: (shelf: AnswersReport['shelves'][number], size: 'small' | 'large') => number) =>
+    shelves.flatMap((shelf) =>
+      sizes.map((size) => one(count(shelf, size), { shelf: String(shelf.number), size })),
+    );
+  return [
+    counter('zerohop_answered_packets_total', 'Queries that the kernel answered by itself', [
+      one(Number(answered)),
+    ]),
+    counter('zerohop_missed_answers_total', 'Queries it might have answered, but had no answer to', [
+      one(Number(answersMissed)),
+    ]),
+    counter(
+      'zerohop_torn_answers_total',
+      'Queries whose answer was taken out meanwhile: they went on to the server, or were dropped if half rewritten',
+      [one(Number(answersTorn))],
+    ),
+    gauge(
+      'zerohop_shelf_entries',
+      'Places in use by answers, expired ones among them, by the shelf of the cache they are from',
+      perShelf(({ used }, size) => used?.[size] ?? 0),
+    ),
+    gauge(
+      'zerohop_shelf_capacity',
+      'Answers there is room for',
+      perShelf(({ room }, size) => room[size]),
     ),
   ];
 }

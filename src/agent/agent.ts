@@ -25,6 +25,7 @@ import type { Readable } from '../store/store.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import { agentFamilies } from './agent-metrics.ts';
+import { answersStatus } from './answers/answers-report.ts';
 import { startApiServer } from './api-server.ts';
 import { type HealthOptions, NodeHealth } from './health/node-health.ts';
 import { type MetricsPage, startMetricsPage } from './metrics-page.ts';
@@ -88,6 +89,8 @@ export interface AgentOptions {
   readonly delivery?: DeliveryWish;
   /** Which pods are redirected where our programs run ahead of others. Default: `annotated`. */
   readonly redirectPermission?: RedirectPermission;
+  /** Entries of each cache's part of the answer map, `LEAST_ANSWERS` to `MOST_ANSWERS`; absent: the kernel answers nothing. */
+  readonly kernelAnswers?: number;
   /** False: nothing is ever written to the API server. Default: true. */
   readonly reportStatus?: boolean;
   /** Where the leases of the report lie; default kube-system. */
@@ -108,6 +111,11 @@ const KINDS: readonly KindName[] = [
   'localRedirectPolicies',
 ];
 
+/** Without answers from the kernel nobody reads more. */
+function watchedKinds({ kernelAnswers }: Pick<AgentOptions, 'kernelAnswers'>): readonly KindName[] {
+  return kernelAnswers === undefined ? KINDS : [...KINDS, 'networkPolicies'];
+}
+
 const DELIVERED = { direct: 'past the stack', stack: 'through the stack' } as const;
 
 /** Throws `AppError` for what an operator can mend: credentials, a kernel that lacks something, a socket in use. */
@@ -124,6 +132,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     delivery: delivery.mode,
     ...(options.flowPorts === undefined ? {} : { eventPorts: options.flowPorts }),
     ...(options.hookOrder === undefined ? {} : { hookOrder: options.hookOrder }),
+    ...(options.kernelAnswers === undefined ? {} : { answerEntries: options.kernelAnswers }),
     ...(options.socketRedirect && {
       socketRedirect: {
         ...options.socketRedirect,
@@ -133,7 +142,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     }),
   });
   const watch = startClusterWatch({
-    ...{ client, kinds: KINDS, log, clock, random: Math.random },
+    ...{ client, kinds: watchedKinds(options), log, clock, random: Math.random },
     podFieldSelector: `spec.nodeName=${options.nodeName}`,
     pollNodes: true,
   });
@@ -205,8 +214,14 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       caches.add(table.redirects);
       events.policies(table);
     },
-    onApplied: () => events.applied(),
+    onApplied() {
+      events.applied();
+      health?.answers.sync();
+    },
     redirectPermission: options.redirectPermission ?? 'annotated',
+    ...(options.kernelAnswers !== undefined && {
+      answers: { delivery: options.chosenDelivery?.mode ?? 'direct' },
+    }),
     createDeriver: () => {
       const deriver = createDeriver({ nodeName, addressAllowList, policyNamespaces });
       return options.observeOnly === true ? withoutRedirects(deriver) : deriver;
@@ -220,7 +235,7 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     snapshot,
     missing,
     loop,
-    kinds: KINDS,
+    kinds: watchedKinds(options),
     failing: options.failing ?? (() => []),
   };
   let report: StatusReport | undefined;
@@ -239,6 +254,10 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
     ...{ socketPath: options.socketPath, log },
     lrp: () => ({ ...listing(), ...reportStatus() }),
     lb: () => ({ node: nodeName, rows: datapath.dump() }),
+    answers: async () => ({
+      node: nodeName,
+      ...((await health?.answers.list()) ?? { entries: [], left: 0 }),
+    }),
     service: () => ({
       node: nodeName,
       rows: serviceRows(
@@ -255,13 +274,24 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
         ...(hubble && { hubble: { targets: hubble.targets } }),
         ...(options.chosenDelivery && { delivery: options.chosenDelivery }),
         ...reportStatus(),
-        ...(health && { health: health.report() }),
+        ...(health && {
+          health: health.report(),
+          answers: answersStatus(health.answers.report(), {
+            ...{ datapath, refusals: loop.answerRefusals },
+            addressesOf: (pod) => snapshot.get().pods.get(pod)?.podIPs ?? [],
+          }),
+        }),
       };
     },
   });
   try {
     health =
-      options.health && new NodeHealth({ ...options.health, datapath, clock, log, random: Math.random });
+      options.health &&
+      new NodeHealth({
+        ...{ ...options.health, datapath, clock, log, random: Math.random },
+        kernelAnswers: options.kernelAnswers ?? 'off',
+        answering: () => loop.answering,
+      });
     recorder =
       packets &&
       createFlowRecorder({
@@ -284,7 +314,8 @@ export async function startNode(options: NodeOptions): Promise<Agent> {
       });
     }
     if (options.metricsAddress !== undefined) {
-      const families = () => agentFamilies({ datapath, recorder, packets });
+      const families = () =>
+        agentFamilies({ datapath, recorder, packets, answers: health?.answers.report() });
       metrics = await startMetricsPage({ address: options.metricsAddress, families, clock, log });
     }
   } catch (error) {

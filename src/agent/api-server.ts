@@ -11,13 +11,21 @@ import { AppError, errorCode } from '../fault/app-error.ts';
 import { makeDirectory } from '../sys/bpffs.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AgentErrorCode } from './errors.ts';
-import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } from './wire.ts';
+import type {
+  AgentStatus,
+  AnswerListing,
+  ApiProblem,
+  LbListing,
+  LrpListing,
+  ServiceListing,
+} from './wire.ts';
 
 export interface ApiServerOptions {
   readonly socketPath: string;
   readonly log: Pick<Log, 'error'>;
   readonly lrp: () => LrpListing;
   readonly lb: () => LbListing;
+  readonly answers: () => Promise<AnswerListing>;
   readonly service: () => ServiceListing;
   readonly status: () => Promise<AgentStatus>;
 }
@@ -65,6 +73,8 @@ async function answer(exchange: Exchange): Promise<void> {
       return sendJson(response, 200, options.lrp());
     case 'GET /v1/bpf/lb':
       return sendJson(response, 200, options.lb());
+    case 'GET /v1/bpf/answers':
+      return sendJson(response, 200, await options.answers());
     case 'GET /v1/service':
       return sendJson(response, 200, options.service());
     case 'GET /v1/status':

@@ -5,12 +5,20 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, errorCode } from '../fault/app-error.ts';
 import { AGENT_ERRORS, type AgentErrorCode } from './errors.ts';
-import type { AgentStatus, ApiProblem, LbListing, LrpListing, ServiceListing } from './wire.ts';
+import type {
+  AgentStatus,
+  AnswerListing,
+  ApiProblem,
+  LbListing,
+  LrpListing,
+  ServiceListing,
+} from './wire.ts';
 
 export interface AgentClient {
   readonly socketPath: string;
   lrp(): Promise<LrpListing>;
   lb(): Promise<LbListing>;
+  answers(): Promise<AnswerListing>;
   service(): Promise<ServiceListing>;
   status(): Promise<AgentStatus>;
 }
@@ -27,6 +35,7 @@ export function createAgentClient(socketPath: string): AgentClient {
     socketPath,
     lrp: () => get('/v1/lrp'),
     lb: () => get('/v1/bpf/lb'),
+    answers: () => get('/v1/bpf/answers'),
     service: () => get('/v1/service'),
     status: () => get('/v1/status'),
   };

@@ -33,6 +33,12 @@ export const AGENT_ERRORS = {
     cause: 'A flag of the agent has a value that cannot be used.',
     cure: 'Correct the flag the message names.',
   },
+  AGENT_ANSWERS_UNAVAILABLE: {
+    cause:
+      'The kernel is to answer cached names (--kernel-answers), and has no room for another cache or lacks what it takes. ' +
+      'Queries go to the caches as they do without the flag.',
+    cure: 'See what the message says; zerohop status shows which caches have a part of the answer map. Or leave the flag out.',
+  },
   AGENT_METRICS_UNUSABLE: {
     cause:
       'The address for metrics cannot be listened on: another program does, or it is no address of this machine.',

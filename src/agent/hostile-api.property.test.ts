@@ -24,13 +24,14 @@ import { systemClock } from '../telemetry/clock.ts';
 
 const KINDS: readonly KindName[] = [
   ...(['services', 'endpointSlices', 'pods', 'nodes', 'namespaces', 'localRedirectPolicies'] as const),
+  'networkPolicies',
 ];
 
 const meta = (name: string, more: object = {}) => ({
   ...{ name, namespace: 'ns', uid: `uid-${name}`, resourceVersion: '5', generation: 1 },
   creationTimestamp: '2026-11-22T12:00:00Z',
   labels: { app: 'cache', 'kubernetes.io/service-name': 's' },
-  annotations: { 'zerohop.io/redirect': 'permit' },
+  annotations: { 'zerohop.io/redirect': 'permit', 'zerohop.io/kernel-answers': 'allow' },
   ...more,
 });
 const ports = [{ name: 'dns', port: 53, protocol: 'UDP' }];
@@ -95,6 +96,25 @@ const SOUND: Readonly<Record<string, unknown>> = {
         },
         toPorts: [{ port: '53', protocol: 'UDP', name: 'dns' }],
       },
+    },
+  },
+  networkPolicies: {
+    metadata: meta('np'),
+    spec: {
+      podSelector: { matchLabels: { app: 'cache' }, matchExpressions: [{ key: 'app', operator: 'Exists' }] },
+      policyTypes: ['Egress'],
+      egress: [
+        {
+          to: [
+            { ipBlock: { cidr: '10.0.0.0/8', except: ['10.96.0.0/16'] } },
+            { namespaceSelector: {}, podSelector: { matchLabels: { app: 'cache' } } },
+          ],
+          ports: [
+            { protocol: 'UDP', port: 'dns' },
+            { protocol: 'UDP', port: 53, endPort: 54 },
+          ],
+        },
+      ],
     },
   },
 };

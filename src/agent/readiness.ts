@@ -6,10 +6,12 @@ import type { AgentStatus } from './wire.ts';
 
 /**
  * Why the agent is not ready, in words; undefined when it is. A kind whose definition the cluster lacks is not waited for:
- * without the policies' one there is nothing to redirect, and the agent goes on looking for it.
+ * without the policies' one there is nothing to redirect, and the agent goes on looking for it. Without network policies all
+ * is redirected as ever: only answers from the kernel are missing, and it is told of each pod why.
  */
 export function whyNotReady({ waitingFor, datapathError }: AgentStatus): string | undefined {
   if (datapathError !== undefined) return `the kernel refused: ${datapathError}`;
-  if (waitingFor.length > 0) return `the API server has not listed yet: ${waitingFor.join(', ')}`;
+  const needed = waitingFor.filter((kind) => kind !== 'networkPolicies');
+  if (needed.length > 0) return `the API server has not listed yet: ${needed.join(', ')}`;
   return undefined;
 }

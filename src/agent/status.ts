@@ -48,6 +48,9 @@ export function describeStatus(input: StatusInput): AgentStatus {
       restored: String(counters.restored),
       fellBack: Object.fromEntries(fellBack) as Record<FallBackReason, string>,
       eventsLost: String(counters.eventsLost),
+      answered: String(counters.answered),
+      answersMissed: String(counters.answersMissed),
+      answersTorn: String(counters.answersTorn),
     },
     flows: {
       recording: packets !== undefined,

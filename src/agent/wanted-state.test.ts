@@ -49,22 +49,22 @@ describe('WantedState says of each pod', () => {
     { name: 'what its namespace says', pods: [pod('a')], wish: 'permit', expected: { permitted: true } },
     { name: 'a no before a yes', pods: [pod('a', 'permit')], wish: 'deny', expected: { observeOnly: true } },
   ] as const)('$name', ({ pods, wish, expected }) => {
-    const [found] = new WantedState(NODE).update(snapshot(1, pods, wish), TABLE).pods;
+    const [found] = new WantedState(NODE).update(snapshot(1, pods, wish), TABLE, 0).pods;
     expect(found).toEqual({ pod: 'blue/a', addresses: ['10.0.0.1'], ...expected });
   });
 
   test('what its namespace says later, and keeps the spec where that changes nothing', () => {
     const wanted = new WantedState(NODE);
     const row = pod('a');
-    const before = wanted.update(snapshot(1, [row]), TABLE);
-    expect(wanted.update(snapshot(2, [row]), TABLE)).toBe(before);
-    const after = wanted.update(snapshot(3, [row], 'deny'), TABLE);
+    const before = wanted.update(snapshot(1, [row]), TABLE, 0);
+    expect(wanted.update(snapshot(2, [row]), TABLE, 0)).toBe(before);
+    const after = wanted.update(snapshot(3, [row], 'deny'), TABLE, 0);
     expect(after.pods).toMatchObject([{ observeOnly: true }]);
-    expect(wanted.update(snapshot(4, [row], 'deny'), TABLE)).toBe(after);
+    expect(wanted.update(snapshot(4, [row], 'deny'), TABLE, 0)).toBe(after);
   });
 
   test('that all are permitted where the operator says so', () => {
-    const [found] = new WantedState(NODE, 'all').update(snapshot(1, [pod('a')]), TABLE).pods;
+    const [found] = new WantedState(NODE, 'all').update(snapshot(1, [pod('a')]), TABLE, 0).pods;
     expect(found).toMatchObject({ permitted: true });
   });
 
@@ -72,21 +72,21 @@ describe('WantedState says of each pod', () => {
     const wanted = new WantedState(NODE, rule);
     const whole = snapshot(1, [pod('a')], 'deny');
     const early = { ...whole, namespaces: new Map(), synced: new Set(['pods'] as const) };
-    expect(wanted.update(early, TABLE)).toMatchObject({ pods: [], mayPrune: false });
+    expect(wanted.update(early, TABLE, 0)).toMatchObject({ pods: [], mayPrune: false });
     const later = {
       ...whole,
       generation: 2,
       changed: new Map([['namespaces', new Set(['/blue'])]] as const),
     };
-    expect(wanted.update(later, TABLE).pods).toMatchObject([{ pod: 'blue/a', observeOnly: true }]);
+    expect(wanted.update(later, TABLE, 0).pods).toMatchObject([{ pod: 'blue/a', observeOnly: true }]);
   });
 
   test('to look only while its own namespace has not been heard of', () => {
     const wanted = new WantedState(NODE, 'all');
     const whole = snapshot(1, [pod('a')]);
-    const [early] = wanted.update({ ...whole, namespaces: new Map() }, TABLE).pods;
+    const [early] = wanted.update({ ...whole, namespaces: new Map() }, TABLE, 0).pods;
     expect(early).toMatchObject({ observeOnly: true });
-    const [known] = wanted.update({ ...whole, generation: 2 }, TABLE).pods;
+    const [known] = wanted.update({ ...whole, generation: 2 }, TABLE, 0).pods;
     expect(known).toEqual({ pod: 'blue/a', addresses: ['10.0.0.1'], permitted: true });
   });
 });

@@ -3,6 +3,7 @@
  *
  *   GET  /v1/lrp      LrpListing
  *   GET  /v1/bpf/lb   LbListing
+ *   GET  /v1/bpf/answers  AnswerListing
  *   GET  /v1/service  ServiceListing
  *   GET  /v1/status   AgentStatus
  *   GET  /healthz     `ok`
@@ -16,6 +17,8 @@ import type { DumpedFrontend } from '../datapath/dump.ts';
 import type { HookStatus } from '../datapath/hooks/hook-set.ts';
 import type { SocketPathStatus, SocketReason } from '../datapath/socket/socket-status.ts';
 import type { Frontend, ServiceTable } from '../policy/table.ts';
+import type { AnsweredPods, AnswersReport } from './answers/answers-report.ts';
+import type { ListedEntries } from './answers/node-answers.ts';
 import type { HealthReport } from './health/health-report.ts';
 import type { Delivery } from './redirect/delivery.ts';
 
@@ -65,6 +68,11 @@ export interface LbListing {
   readonly rows: readonly DumpedFrontend[];
 }
 
+/** What the answer map of the node's kernel holds, by name. */
+export interface AnswerListing extends ListedEntries {
+  readonly node: string;
+}
+
 export interface ServiceRowJson {
   /** Of the kernel's row; only redirected frontends have one. */
   readonly id?: number;
@@ -87,6 +95,8 @@ export interface InterfaceJson {
   readonly hook?: HookStatus;
   /** False: packets of this pod are seen, never redirected. */
   readonly redirects?: boolean;
+  /** Cached names are answered at this interface. */
+  readonly answers?: boolean;
 }
 
 export interface AgentStatus {
@@ -110,6 +120,12 @@ export interface AgentStatus {
     readonly fellBack: Readonly<Record<FallBackReason, string>>;
     /** Events the kernel's ring had no room for. */
     readonly eventsLost: string;
+    /** Queries that the kernel answered by itself. */
+    readonly answered: string;
+    /** Queries of pods that may be answered, for which it had nothing. */
+    readonly answersMissed: string;
+    /** Replies that it threw away because their answer was taken out under its hands. */
+    readonly answersTorn: string;
   };
   readonly flows: {
     readonly recording: boolean;
@@ -129,6 +145,8 @@ export interface AgentStatus {
   readonly report?: ReportStatus;
   /** How redirected packets get to their pod, and why so; absent where nothing is delivered. */
   readonly delivery?: Delivery;
+  /** Absent where caches are not listened for. */
+  readonly answers?: AnswersReport & { readonly pods: AnsweredPods };
   /** Absent from agents that know no sockets. */
   readonly socketPath?: SocketPathJson;
 }

@@ -1,5 +1,6 @@
 /** `zerohop agent`: redirects and observes DNS on this node until a signal ends it; packets keep their way then. */
 import { type AgentOptions, cleanupNode, MOST_FLOW_PORTS, startAgent } from '../agent/agent.ts';
+import { LEAST_ANSWERS, MOST_ANSWERS } from '../agent/answers/answer-limits.ts';
 import { DEFAULT_SOCKET } from '../agent/discover.ts';
 import { DEFAULT_HEARTBEAT_SOCKET } from '../agent/health/node-health.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../agent/logger.ts';
@@ -44,6 +45,7 @@ interface Flags {
   readonly hookOrder: string;
   readonly delivery: string;
   readonly redirectPermission: string;
+  readonly kernelAnswers: string;
   readonly logLevel: string;
   readonly cleanup?: boolean;
 }
@@ -142,6 +144,11 @@ export function agentProgram(): ReturnType<typeof createProgram> {
       'where others run behind us: redirect pods with annotation zerohop.io/redirect=permit, or all but those with deny',
       'annotated',
     )
+    .option(
+      '--kernel-answers <entries|off>',
+      `let the kernel answer cached names at pods' interfaces, so many of each cache: ${LEAST_ANSWERS} to ${MOST_ANSWERS}`,
+      'off',
+    )
     .option('--report-status', 'tell the cluster how its policies fare', true)
     .option('--no-report-status', 'tell the cluster nothing: no conditions, events or leases')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
@@ -197,6 +204,7 @@ async function runAgent(flags: Flags): Promise<void> {
     hookOrder: oneOf('--hook-order', HOOK_ORDERS, flags.hookOrder),
     delivery: oneOf('--delivery', DELIVERIES, flags.delivery),
     redirectPermission: oneOf('--redirect-permission', PERMISSIONS, flags.redirectPermission),
+    ...kernelAnswers(flags),
     addressAllowList: limit('--address-matcher-cidrs', flags.addressMatcherCidrs).map(prefix),
     policyNamespaces: limit('--policy-namespaces', flags.policyNamespaces).map(namespaceName),
   });
@@ -276,6 +284,20 @@ function flowCapacity(count: number): number {
   if (count < 1 || count > MAX_FLOW_CAPACITY)
     throw invalid('--flow-capacity', `it is from 1 to ${MAX_FLOW_CAPACITY}`, String(count));
   return count;
+}
+
+function kernelAnswers({ kernelAnswers: text, heartbeatSocket, observeOnly }: Flags) {
+  if (text === 'off') return {};
+  const entries = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (entries < LEAST_ANSWERS || entries > MOST_ANSWERS)
+    throw invalid('--kernel-answers', `it is off, or from ${LEAST_ANSWERS} to ${MOST_ANSWERS} entries`, text);
+  if (heartbeatSocket === 'off')
+    throw invalid(
+      '--kernel-answers',
+      'caches fill the answer map, and --heartbeat-socket off finds none',
+      text,
+    );
+  return observeOnly === true ? {} : { kernelAnswers: entries };
 }
 
 const SOCKET_SCOPES = ['host', 'all', 'off'] as const;

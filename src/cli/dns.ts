@@ -20,7 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (DRY_RUNS.has(word)) return (await import('./dns-dry-run.ts')).run(args);
   const signals = catchSignals();
   const [
-    { answerAtOnce, cacheMemory, DNS_FLAGS, dnsPort, udpSettings },
+    { answerAtOnce, cacheMemory, DNS_FLAGS, dnsPort, kernelAnswers, udpSettings },
     { startEarlyThreads },
     { parseGoFlags },
     { reportFatal },
@@ -38,6 +38,7 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     const udp = udpSettings(flags);
+    const fillsAnswerMap = kernelAnswers(flags);
     startEarlyThreads(udp);
     const { processEnvironment } = await import('../serve/process/process-environment.ts');
     const { runServer } = await import('../serve/process/run-server.ts');
@@ -55,6 +56,7 @@ export async function run(args: readonly string[]): Promise<number> {
       adminSocket: flags.text('admin-socket'),
       takeover: flags.text('takeover'),
       heartbeat: flags.text('heartbeat'),
+      kernelAnswers: fillsAnswerMap,
       env: process.env,
       environment,
       signals,

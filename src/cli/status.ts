@@ -3,6 +3,7 @@
  * each agent that was asked is ready.
  */
 import { type DiscoverOptions, discoverAgents } from '../agent/discover.ts';
+import { answerRows } from '../agent/lists/answer-rows.ts';
 import { whyNotReady } from '../agent/readiness.ts';
 import type { AgentStatus } from '../agent/wire.ts';
 import { printable } from '../policy/printable.ts';
@@ -37,9 +38,21 @@ export const run: Command = async (args) => {
   return (await runProgram(program, args)) ?? (ready ? 0 : 1);
 };
 
+/** What was never listed, or is refused since, is not in force. */
+function failingRows({ failing = [], synced }: AgentStatus): readonly (readonly [string, string])[] {
+  const why = 'the API server gives none';
+  const rows: readonly (readonly [string, readonly string[], string])[] = [
+    ['Stale', failing.filter((kind) => synced.includes(kind)), 'the last ones known stay in force'],
+    ['Unknown', failing.filter((kind) => !synced.includes(kind)), 'nothing is known of them'],
+  ];
+  return rows.flatMap(([name, kinds, then]) =>
+    kinds.length === 0 ? [] : [[name, `${kinds.join(', ')}: ${why}, ${then}`] as const],
+  );
+}
+
 /** Ends with a newline. */
 function formatStatus(status: AgentStatus): string {
-  const { counters, missing, failing = [] } = status;
+  const { counters, missing } = status;
   const reason = whyNotReady(status);
   const fellBack = Object.entries(counters.fellBack).filter(([, count]) => count !== '0');
   const total = fellBack.reduce((sum, [, count]) => sum + BigInt(count), 0n);
@@ -54,16 +67,13 @@ function formatStatus(status: AgentStatus): string {
     ...(missing.length === 0
       ? []
       : ([['Missing', `${missing.join(', ')}: not known to the API server`]] as const)),
-    ...(failing.length === 0
-      ? []
-      : ([
-          ['Stale', `${failing.join(', ')}: the API server gives none, the last ones known stay in force`],
-        ] as const)),
+    ...failingRows(status),
     ['Policies', tally(status.policies.map(({ state }) => state))],
     ['Interfaces', tally(status.interfaces.map(({ status: { state } }) => state))],
     ...hookRows(status),
     ['Packets', `redirected ${counters.redirected}, restored ${counters.restored}, fell back ${total}`],
     ...(fellBack.length === 0 ? [] : ([['Fell back', reasons]] as const)),
+    ...answerRows(status),
     ...socketRows(status.socketPath),
     ...(status.report === undefined ? [] : ([['Report', reportText(status.report)]] as const)),
     ...flowRows(status),

@@ -7,7 +7,7 @@ import { BEATING, encode, LEAVING } from '../../heartbeat/messages.ts';
 import { BeatFile } from '../../heartbeat/testing/beat-file.ts';
 import { connectForDescriptors, type DescriptorChannel } from '../../sys/descriptor-channel.ts';
 import { VirtualClock } from '../../telemetry/virtual-clock.ts';
-import { CacheDesk } from './cache-desk.ts';
+import { CacheDesk, type CacheRow } from './cache-desk.ts';
 import { SeatTable } from './seat-table.ts';
 
 const HELLO = { version: 1, addresses: ['172.20.1.9'], ports: [53], threads: 1 };
@@ -18,14 +18,21 @@ let clock: VirtualClock;
 let beats: BeatFile;
 let desk: CacheDesk;
 let changes: string[];
+/** Seats whose beats are too old. */
+let late: number[];
 let channels: DescriptorChannel[];
 
 function openDesk(): CacheDesk {
   return new CacheDesk({
     ...{ path, beats, clock, seats: new SeatTable(beats.seats) },
     log: { info: () => undefined, warning: () => undefined },
-    onChange: () => changes.push(desk.caches.map(({ seat, state }) => `${seat} ${state}`).join(', ')),
+    isLate: (seat) => late.includes(seat),
+    onChange: () => changes.push(desk.caches.map(told).join(', ')),
   });
+}
+
+function told({ seat, state, isLate }: CacheRow): string {
+  return `${seat} ${state}${isLate ? ', late' : ''}`;
 }
 
 function call(): DescriptorChannel {
@@ -63,7 +70,7 @@ beforeEach(() => {
   path = join(directory, 'cache', 'beat.sock');
   clock = new VirtualClock();
   beats = new BeatFile(join(directory, 'map'));
-  [changes, channels] = [[], []];
+  [changes, channels, late] = [[], [], []];
   desk = openDesk();
 });
 afterEach(() => {
@@ -99,6 +106,20 @@ describe('CacheDesk', () => {
     expect(changes.at(-1)).toBe('1 beating, 9 beating');
   });
 
+  it('tells which of them hang, once, and that they do no more', () => {
+    const [first, second] = [call(), call()];
+    for (const cache of [first, second]) say(cache, encode(HELLO));
+    late = [1, 2];
+    for (const cache of [first, second]) say(cache, BEATING);
+    changes = [];
+    late = [1];
+    clock.pass(500);
+    expect(changes).toEqual(['1 beating, late, 2 beating']);
+    late = [];
+    clock.pass(500);
+    expect(changes).toEqual(['1 beating, late, 2 beating', '1 beating, 2 beating']);
+  });
+
   it('hears of another configuration by another hello', () => {
     const cache = call();
     say(cache, encode(HELLO));
@@ -111,7 +132,7 @@ describe('CacheDesk', () => {
   it.each([
     ['no JSON', new Uint8Array(100).fill(0xff)],
     ['another version', encode({ ...HELLO, version: 2 })],
-    ['too much', encode({ ...HELLO, more: 'x'.repeat(20_000) })],
+    ['too much', encode({ ...HELLO, more: 'x'.repeat(30_000) })],
     ['a beat before a hello', BEATING],
   ])('ends a connection that says %s, with a reason', (_, message) => {
     const cache = call();

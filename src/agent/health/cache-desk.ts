@@ -6,9 +6,16 @@
  */
 import { closeSync, lstatSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { BeatMap as BeatSource } from '../../datapath/datapath.ts';
+import type { AnswerShelf, BeatMap as BeatSource } from '../../datapath/datapath.ts';
 import { AppError, errorCode, errorText } from '../../fault/app-error.ts';
-import { decodeCacheMessage, encode, type Hello, LEFT } from '../../heartbeat/messages.ts';
+import {
+  decodeCacheMessage,
+  encode,
+  type Hello,
+  LEFT,
+  type Seated,
+  type ShelfGrant,
+} from '../../heartbeat/messages.ts';
 import { makeDirectory } from '../../sys/bpffs.ts';
 import {
   type ChannelListener,
@@ -24,8 +31,8 @@ import type { SeatTable } from './seat-table.ts';
 /** A cache that leaves does not wait for this: its beat says so already. */
 const LOOK_MS = 50;
 const MAX_CACHES = 64;
-/** A hello with every address and port there is room for has some three thousand bytes. */
-const MAX_MESSAGE_BYTES = 8192;
+/** A hello with every address, port and listener there is room for has some twenty-five thousand bytes. */
+const MAX_MESSAGE_BYTES = 28_672;
 /** In one look, so that one that never stops talking keeps nobody waiting. */
 const MESSAGES_PER_LOOK = 8;
 /** Whoever has not said by then who it is makes room. */
@@ -36,6 +43,10 @@ export interface CacheRow {
   readonly seat: number;
   readonly hello: Hello;
   readonly state: 'seated' | 'beating' | 'leaving';
+  /** It beats no more, though it has not gone: it hangs, or was stopped. */
+  readonly isLate?: true;
+  /** Its part of the answer map, which it fills; absent: it has none. */
+  readonly shelf?: number;
   /** Milliseconds since the epoch. */
   readonly sinceMs: number;
 }
@@ -48,6 +59,10 @@ export interface CacheDeskOptions {
   readonly log: Pick<Log, 'info' | 'warning'>;
   /** Called whenever `caches` has changed; what it writes to the kernel is in force when it returns. */
   readonly onChange: () => void;
+  /** Whether the last beat at this seat is too old; looked at with everything else. Absent: never. */
+  readonly isLate?: (seat: number) => boolean;
+  /** The shelf of a cache that says this of itself and has that one already; absent, undefined: it gets none. */
+  readonly grantShelf?: (hello: Hello, held: number | undefined) => AnswerShelf | undefined;
 }
 
 interface Client {
@@ -56,7 +71,9 @@ interface Client {
   readonly openedMs: number;
   hello?: Hello;
   seat?: number;
+  shelf?: number | undefined;
   state: CacheRow['state'];
+  isLate: boolean;
 }
 
 export class CacheDesk {
@@ -76,9 +93,12 @@ export class CacheDesk {
 
   /** The one that began to beat last stands last. */
   get caches(): readonly CacheRow[] {
-    return this.#clients.flatMap(({ hello, seat, state, sinceMs }) =>
-      hello === undefined || seat === undefined ? [] : [{ seat, hello, state, sinceMs }],
-    );
+    return this.#clients.flatMap(({ hello, seat, shelf, state, isLate, sinceMs }) => {
+      if (hello === undefined || seat === undefined) return [];
+      return [
+        { seat, hello, state, sinceMs, ...(isLate && { isLate }), ...(shelf !== undefined && { shelf }) },
+      ];
+    });
   }
 
   /** Connections that were ended because of what they said, or because there were too many. */
@@ -104,18 +124,30 @@ export class CacheDesk {
       this.#admit(channel);
     }
     for (const client of this.#clients) this.#listen(client);
+    this.#watchBeats();
     this.#timer = clock.after(untilTick(clock, LOOK_MS), () => this.#look());
   }
 
   #admit(channel: DescriptorChannel): void {
     const { clock } = this.#options;
     const client: Client = {
-      ...{ channel, state: 'seated' },
+      ...{ channel, state: 'seated', isLate: false },
       sinceMs: clock.nowMs(),
       openedMs: clock.monotonicMs(),
     };
     if (this.#clients.length < MAX_CACHES) this.#clients = [...this.#clients, client];
     else this.#refuse(client, `there are ${MAX_CACHES} already`);
+  }
+
+  #watchBeats(): void {
+    const { isLate, onChange } = this.#options;
+    if (isLate === undefined) return;
+    const turned = this.#clients.filter(
+      ({ state, seat, isLate: wasLate }) =>
+        state === 'beating' && seat !== undefined && isLate(seat) !== wasLate,
+    );
+    for (const client of turned) client.isLate = !client.isLate;
+    if (turned.length > 0) onChange();
   }
 
   #listen(client: Client): void {
@@ -153,7 +185,7 @@ export class CacheDesk {
   }
 
   #seat(client: Client, hello: Hello): boolean {
-    const { seats, beats } = this.#options;
+    const { seats, beats, grantShelf } = this.#options;
     const seat = client.seat ?? seats.take(hello.seat);
     if (seat === undefined) {
       this.#refuse(client, 'there is no seat left');
@@ -162,8 +194,13 @@ export class CacheDesk {
     client.seat = seat;
     const wasKnown = client.hello !== undefined;
     client.hello = hello;
-    const seated = { seat, seats: beats.seats, beatBytes: beats.beatBytes };
-    const sent = this.#send(client, encode(seated), [beats.fd]);
+    const shelf = grantShelf?.(hello, client.shelf);
+    client.shelf = shelf?.number;
+    const seated: Seated = {
+      ...{ seat, seats: beats.seats, beatBytes: beats.beatBytes },
+      ...(shelf && { shelf: grantOf(shelf) }),
+    };
+    const sent = this.#send(client, encode(seated), [beats.fd, ...(shelf?.fds ?? [])]);
     if (sent && wasKnown) this.#options.onChange();
     return sent;
   }
@@ -214,6 +251,10 @@ export class CacheDesk {
     this.#options.seats.giveBack(client.seat);
     this.#options.log.info(`cache at seat ${client.seat} is gone: ${placesOf(client)}`);
   }
+}
+
+function grantOf({ number, sets, smallSlots, largeSlots, logBytes }: AnswerShelf): ShelfGrant {
+  return { number, sets, smallSlots, largeSlots, logBytes };
 }
 
 function placesOf({ hello }: Client): string {

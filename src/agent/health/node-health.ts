@@ -9,7 +9,8 @@ import type { OwnPackets } from '../../flow/flow-recorder.ts';
 import { BeatMap } from '../../heartbeat/beat-map.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { CacheDesk } from './cache-desk.ts';
+import { NodeAnswers, type NodeAnswersOptions } from '../answers/node-answers.ts';
+import { CacheDesk, type CacheDeskOptions } from './cache-desk.ts';
 import type { HealthReport } from './health-report.ts';
 import { HealthRows, type Place } from './health-rows.ts';
 import { openProbeWire, type ProbeWire } from './probe-wire.ts';
@@ -20,6 +21,8 @@ export { DEFAULT_HEARTBEAT_SOCKET } from '../../heartbeat/messages.ts';
 
 /** A cache looks for its agent once a second. */
 const COME_BACK_MS = 5000;
+/** The kernel's own deadline: packets go elsewhere from then on. */
+const LATE_NS = 400e6;
 
 export interface HealthOptions {
   /** Where caches find the agent; absent: none is listened for. */
@@ -34,11 +37,17 @@ export interface NodeHealthOptions extends HealthOptions {
   readonly log: Pick<Log, 'info' | 'warning'>;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Entries of each cache's part of the answer map. `off`: none is given, and those of an earlier agent go. Default: as `datapath`. */
+  readonly kernelAnswers?: number | 'off';
+  /** As of `NodeAnswersOptions`. */
+  readonly answering?: NodeAnswersOptions['answering'];
 }
 
 export class NodeHealth {
   readonly #options: NodeHealthOptions;
   readonly #rows: HealthRows;
+  /** Whose names the kernel answers. */
+  readonly answers: NodeAnswers;
   readonly #desk: CacheDesk | undefined;
   readonly #prober: Prober | undefined;
   readonly #wire: ProbeWire;
@@ -66,14 +75,31 @@ export class NodeHealth {
       });
     }
     const path = options.heartbeatSocket;
+    const caches = () => this.#desk?.caches ?? [];
+    const { kernelAnswers: wanted, answering } = options;
+    this.answers = new NodeAnswers({
+      ...{ datapath, clock, log, caches, wanted },
+      ...(answering && { answering }),
+    });
     if (path !== undefined) {
-      const onChange = () => this.#rows.sync();
-      this.#desk = new CacheDesk({ path, beats: datapath.beats, seats, clock, log, onChange });
+      const onChange = () => {
+        this.#rows.sync();
+        this.answers.sync();
+      };
+      const grantShelf: CacheDeskOptions['grantShelf'] = (...wish) => this.answers.grant(...wish);
+      this.#desk = new CacheDesk({
+        ...{ path, beats: datapath.beats, seats, clock, log, onChange, grantShelf },
+        isLate: (seat) => this.#agesOf(seat).some((age) => age > LATE_NS),
+      });
     }
     this.#beats = mapBeats(datapath, log);
     this.#prober?.start();
     this.#rows.sync();
-    this.#awaiting = clock.after(COME_BACK_MS, () => this.#rows.stopAwaitingOwners());
+    this.answers.sync();
+    this.#awaiting = clock.after(COME_BACK_MS, () => {
+      this.#rows.stopAwaitingOwners();
+      this.answers.stopAwaitingOwners();
+    });
   }
 
   /** Which packets are its probes'. */
@@ -83,12 +109,6 @@ export class NodeHealth {
 
   report(): HealthReport {
     const { datapath, heartbeatSocket, probe } = this.#options;
-    const nowNs = process.hrtime.bigint();
-    const ages = (seat: number) =>
-      this.#beats
-        ?.row(seat)
-        .ages(nowNs)
-        .map((age) => age / 1e6) ?? [];
     return {
       ...(heartbeatSocket !== undefined && { heartbeatSocket }),
       probing: probe,
@@ -96,7 +116,7 @@ export class NodeHealth {
       caches: (this.#desk?.caches ?? []).map(({ seat, state, hello, sinceMs }) => ({
         ...{ seat, state, sinceMs },
         ...{ addresses: hello.addresses, ports: hello.ports, threads: hello.threads },
-        beatAgesMs: ages(seat),
+        beatAgesMs: this.#agesOf(seat).map((age) => age / 1e6),
       })),
       refusedCaches: this.#desk?.refused ?? 0,
       probes: this.#prober?.report() ?? [],
@@ -106,10 +126,16 @@ export class NodeHealth {
   /** What stands in the kernel stays: caches beat on, and the next agent finds them. */
   close(): void {
     this.#awaiting.cancel();
+    this.answers.close();
     this.#prober?.close();
     this.#wire.close();
     this.#desk?.close();
     this.#beats?.close();
+  }
+
+  /** Nanoseconds since the last beat of each of its threads; none where beats cannot be seen. */
+  #agesOf(seat: number): readonly number[] {
+    return this.#beats?.row(seat).ages(process.hrtime.bigint()) ?? [];
   }
 
   #isBeating(place: Place): boolean {

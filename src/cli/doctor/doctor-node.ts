@@ -8,9 +8,10 @@ import { discoverAgents } from '../../agent/discover.ts';
 import type { AgentStatus } from '../../agent/wire.ts';
 import type { LocalAgent } from '../../doctor/live/local-agent.ts';
 import { serveNode } from '../../doctor/live/serve-node.ts';
-import type { AgentSummary } from '../../doctor/site/agent-facts.ts';
+import type { AgentSummary, KernelAnswersFact } from '../../doctor/site/agent-facts.ts';
 import { errorCode } from '../../fault/app-error.ts';
 import { openHubble } from '../../hubble/client.ts';
+import { parseAddressPort } from '../../net/port.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import type { Command } from '../main.ts';
 import { createProgram, endOnClosedPipe, print, runProgram } from '../program.ts';
@@ -60,7 +61,8 @@ async function findAgent(node: string, server: string | undefined): Promise<Loca
   }
 }
 
-function summaryOf({ version, startedAtMs, counters, datapathError }: AgentStatus): AgentSummary {
+function summaryOf(status: AgentStatus): AgentSummary {
+  const { version, startedAtMs, counters, datapathError, answers } = status;
   return {
     ...{ version, startedAtMs, redirects: true },
     redirected: Number(counters.redirected),
@@ -68,5 +70,20 @@ function summaryOf({ version, startedAtMs, counters, datapathError }: AgentStatu
       Object.entries(counters.fellBack).map(([why, count]) => [why, Number(count)]),
     ),
     ...(datapathError === undefined ? {} : { datapathError }),
+    ...(answers === undefined ? {} : { kernelAnswers: kernelAnswersOf(answers) }),
+  };
+}
+
+function kernelAnswersOf({
+  on,
+  problem,
+  shelves,
+  pods,
+}: NonNullable<AgentStatus['answers']>): KernelAnswersFact {
+  return {
+    on,
+    ...(problem === undefined ? {} : { problem }),
+    served: shelves.flatMap(({ serves }) => serves.flatMap((text) => parseAddressPort(text) ?? [])),
+    ...pods,
   };
 }

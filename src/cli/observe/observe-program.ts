@@ -87,6 +87,7 @@ function addFilters(program: Program): FlagCollector {
     .option('--rcode <code>', 'answers with this code: NXDOMAIN, SERVFAIL, a number …', collect)
     .option('--slow <ms>', 'answers that took at least so many milliseconds')
     .option('--bypassed', 'queries of pods that entered no cache of their own node')
+    .option('--kernel-answered', 'queries that the kernel answered by itself, and its answers')
     .option('--same-side', "--port beside an end's filter is that end's own port, as the stock client has it")
     .option('--node <name>', 'only what this node saw');
   return collector;
