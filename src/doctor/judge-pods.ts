@@ -4,6 +4,7 @@
  * answer came from nobody saw, there is no verdict.
  */
 import type { ObjectKey } from '../cluster/rows.ts';
+import { latencyText } from '../flow/print/latency-text.ts';
 import { formatAddressPort } from '../net/port.ts';
 import type { Finding } from './check.ts';
 import type { PodVerdict, Verdict } from './report/report.ts';
@@ -99,11 +100,12 @@ function countText(probes: readonly ProbeTrail[]): string {
 function speedText(probes: readonly ProbeTrail[]): string {
   const times = probes.flatMap(({ latencyMs }) => latencyMs ?? []);
   if (times.length === 0) return '';
-  const [least, most] = [Math.min(...times), Math.max(...times)].map((ms) => ms.toFixed(1));
-  return least === most ? ` in ${least} ms` : ` in ${least} to ${most} ms`;
+  const [least, most] = [Math.min(...times), Math.max(...times)].map((ms) => latencyText(ms * 1e6));
+  return least === most ? ` in ${least}` : ` in ${least} to ${most}`;
 }
 
 function enteredText(probe: ProbeTrail): string {
+  if (probe.server?.kernel === true) return `to ${targetText(probe)} answered by the kernel on its own node`;
   return `to ${targetText(probe)} entered ${serverText(probe)}${howText(probe)}; answered`;
 }
 
@@ -134,6 +136,7 @@ function targetText({ target, targetPort }: ProbeTrail): string {
 
 function serverText({ server, node }: ProbeTrail): string {
   if (server === undefined) return 'somebody';
+  if (server.kernel === true) return 'the kernel';
   const where = server.node === undefined || server.node === node ? '' : ` on ${server.node}`;
   return `${server.pod ?? formatAddressPort(server.address, server.port)}${where}`;
 }

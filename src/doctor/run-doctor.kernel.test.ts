@@ -134,6 +134,8 @@ describe('runDoctor', () => {
   });
 
   it('changes nothing', async () => {
+    // An address that the kernel makes by itself is tentative for a moment (RFC 4862 section 5.4), and then has routes.
+    await expect.poll(stateOfNode).not.toContain('tentative');
     const before = stateOfNode();
     await examine();
     expect(stateOfNode()).toBe(before);

@@ -89,6 +89,12 @@ export interface ServiceRef {
   readonly namespace: string;
 }
 
+/**
+ * The word in `dns-request WORD`, where Hubble's own is that of a proxy. `seen`: a tc program told of a message that passed.
+ * `answered`: the program was the server, of the query and of the answer.
+ */
+export const OBSERVATION_SOURCES = { seen: 'tc', answered: 'kernel' } as const;
+
 /** Field 100 of flow.Layer7 (spec hubble 5). */
 export interface DnsRecord {
   /** With the trailing dot. */
@@ -97,6 +103,7 @@ export interface DnsRecord {
   /** Seconds, the lowest of the answers; 4294967295 when a response has none. */
   readonly ttl?: number;
   readonly cnames?: readonly string[];
+  /** Ours: see `OBSERVATION_SOURCES`. */
   readonly observation_source?: string;
   readonly rcode?: number;
   readonly qtypes: readonly string[];
@@ -274,6 +281,8 @@ export interface FlowNarrow {
   readonly bypassed?: true;
   /** What was asked in one part in so many (2 to 1000) of each second, with all that is about it: see `sample.ts`. */
   readonly one_in?: number;
+  /** Queries that the kernel answered by itself, and its answers. */
+  readonly kernel_answered?: true;
 }
 
 export interface GetFlowsRequest {
@@ -294,6 +303,11 @@ export interface GetFlowsRequest {
 /** `namespace/name` of the pod at this end, if it is one. */
 export function endpointPod(endpoint: Endpoint): ObjectKey | undefined {
   return endpoint.pod_name === undefined ? undefined : `${endpoint.namespace ?? ''}/${endpoint.pod_name}`;
+}
+
+/** Whether this is a query that the kernel's program answered by itself, or the answer that it gave. */
+export function isKernelAnswered({ l7 }: Pick<Flow, 'l7'>): boolean {
+  return l7?.dns?.observation_source === OBSERVATION_SOURCES.answered;
 }
 
 export function flowPorts(flow: Flow): Ports {

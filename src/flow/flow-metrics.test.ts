@@ -22,6 +22,8 @@ const answered = (payload: Uint8Array, atMs: number) =>
   });
 const fellBack = packet({ verdict: 'fell-back', reason: 'no-socket' });
 
+const kernelAnswered = packet({ verdict: 'answered', payload: ANSWER, tookNs: 2100 });
+
 /** Each sample as `{labels} value`. */
 function scrape(events: readonly PacketEvent[], family: string, lost = 0): readonly string[] {
   const node = new TestNode();
@@ -64,6 +66,28 @@ describe('flowFamilies', () => {
       '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRACED} 2',
       '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRANSLATED} 2',
     ]);
+  });
+
+  it('counts what the kernel answered as a query and its answer, and as the packets of both', () => {
+    const events = [kernelAnswered, kernelAnswered];
+    expect(scrape(events, 'hubble_flows_processed_total').toSorted()).toEqual([
+      '{protocol=DNS,type=L7,subtype=DNS,verdict=FORWARDED} 4',
+      '{protocol=UDP,type=Trace,subtype=from-endpoint,verdict=FORWARDED} 2',
+      '{protocol=UDP,type=Trace,subtype=to-endpoint,verdict=FORWARDED} 2',
+      '{protocol=Unknown flow,type=Unknown,subtype=7,verdict=TRACED} 2',
+    ]);
+    expect(scrape(events, 'hubble_dns_queries_total')).toEqual(['{rcode=,qtypes=A,ips_returned=0} 2']);
+    expect(scrape(events, 'hubble_dns_responses_total')).toEqual([
+      '{rcode=No Error,qtypes=A,ips_returned=1} 2',
+    ]);
+    expect(scrape(events, 'hubble_dns_response_types_total')).toEqual(['{type=A,qtypes=A} 2']);
+    expect(scrape(events, 'hubble_port_distribution_total')).toEqual(['{protocol=UDP,port=53} 4']);
+    const latency = scrape(events, 'zerohop_dns_client_latency_seconds');
+    expect(latency).toContain('_bucket{le=0.000001} 0');
+    expect(latency).toContain('_bucket{le=0.0000025} 2');
+    const client = '{namespace=default,pod=netshoot,address=172.20.1.5}';
+    expect(scrape(events, 'zerohop_client_dns_queries_total')).toEqual([`${client} 2`]);
+    expect(scrape(events, 'zerohop_client_dns_answers_total')).toEqual([`${client} 2`]);
   });
 
   it('counts packets that go through the stack by the points at which they are told', () => {

@@ -105,7 +105,8 @@ function flowsOf(
   if (verdict === VERDICT_NUMBERS.redirected) return [seen, xlate('TRACED'), xlate('TRANSLATED'), sent];
   if (verdict === VERDICT_NUMBERS.restored)
     return [hook === 0 ? seen : trace('from-stack'), xlate('TRANSLATED'), arrived];
-  return [seen, xlate('TRACED')];
+  const answer = verdict === VERDICT_NUMBERS.answered ? [trace('to-endpoint')] : [];
+  return [seen, xlate('TRACED'), ...answer];
 }
 
 /** By Hubble's words, several of the kernel's are one of them; and by the kernel's own. */

@@ -38,8 +38,8 @@ export interface FlowRecorderOptions {
   readonly clock: Clock;
   /** Default: the system's. */
   readonly time?: TimeSource;
-  /** Milliseconds since the epoch, now; default: as precisely as it is known. */
-  readonly startMs?: number;
+  /** Milliseconds since the epoch; default: as precisely as it is known. */
+  readonly preciseMs?: () => number;
   readonly own?: OwnPackets;
   /** How redirected packets get to their pod; default `direct`. */
   readonly delivery?: 'direct' | 'stack';
@@ -76,7 +76,7 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
   const dnsPorts = new Set(options.dnsPorts ?? DEFAULT_DNS_PORTS);
   // Names are of use where packets come that are no DNS.
   const learnsNames = flowPorts.some((port) => !dnsPorts.has(port));
-  const wall = createWallTime(time, options.startMs);
+  const wall = createWallTime(time, options.preciseMs);
   const enricher = createEnricher(snapshot, nodeName, {
     ...(remotePod === undefined ? {} : { remotePod }),
     nowNs: () => time.monotonicNs(),
@@ -128,9 +128,9 @@ export function createFlowRecorder(options: FlowRecorderOptions): FlowRecorder {
 
 function learn(names: LearnedNames, event: PacketEvent | undefined): void {
   if (event === undefined) return;
+  const client = event.verdict === 'answered' ? event.source : event.destination;
   for (const { response, record } of sightDns(event))
-    if (response && record.ips !== undefined)
-      names.learn(event.destination.address, record.query, record.ips);
+    if (response && record.ips !== undefined) names.learn(client.address, record.query, record.ips);
 }
 
 /** Ports first: they are there without making anything, and nearly always are nobody's. */

@@ -44,6 +44,12 @@ describe('a node that is told of other ports than those of DNS', () => {
     expect(node.see(back)[0]?.source_names).toEqual(['google.com']);
   });
 
+  it('names those that the kernel told it, too', () => {
+    const node = new TestNode('k8s-w1', { flowPorts: [53, 443] });
+    node.see(packet({ verdict: 'answered', payload: ANSWER, tookNs: 900 }));
+    expect(node.see(visit)[0]?.destination_names).toEqual(['google.com']);
+  });
+
   it('learns nothing where nobody could tell of it', () => {
     const node = new TestNode();
     node.see(answered);

@@ -3,6 +3,8 @@ import { compileNarrow } from './filter/narrow.ts';
 import { parseFlowsRequest } from './read-flows.ts';
 import { createSample } from './sample.ts';
 import { sampleFlow } from './testing/sample-flow.ts';
+import { ANSWER, packet } from './testing/sample-packet.ts';
+import { TestNode } from './testing/test-node.ts';
 import { formatTime, parseTime } from './time.ts';
 
 const START = parseTime('2026-03-03T10:00:00Z') ?? 0n;
@@ -51,6 +53,22 @@ describe('one_in', () => {
     expect(at(inside)).toBe(true);
     expect(at(inside + 500n * MS)).toBe(false);
     expect(at(inside + 500n * MS, 500n * MS)).toBe(true);
+  });
+
+  it('takes all that is told of a query that the kernel answered, or nothing', () => {
+    const narrow = compileNarrow({ one_in: 10 });
+    const node = new TestNode();
+    const epochNs = parseTime(node.see(packet({ timeNs: 0n }))[0]?.time ?? '') ?? 0n;
+    const halves = Array.from({ length: 2000 }, (_, half) => {
+      // Each answer took so long that its query was asked where the one before stands.
+      const timeNs = START + (BigInt(half) * MS) / 2n - epochNs;
+      const { next } = node.recorder.flows;
+      const flows = node.see(packet({ verdict: 'answered', payload: ANSWER, tookNs: 500_000, timeNs }));
+      const taken = new Set(flows.map((flow) => narrow.ok && narrow.value(flow)));
+      taken.add(isSampled(node.recorder.flows.glance(next)?.askedNs ?? 0n));
+      return [...taken];
+    });
+    expect(new Set(halves.map(String))).toEqual(new Set(['true', 'false']));
   });
 
   it('is decided by rows, before flows are put together', () => {

@@ -1,7 +1,7 @@
 /** The `Summary` of a flow, the text in the compact line's parentheses; the server makes it (spec hubble 5). */
 import type { FallBackReason, PacketDrop } from '../datapath/datapath.ts';
 import type { Protocol } from '../net/port.ts';
-import { TCP_FLAGS, type TcpFlag } from './api.ts';
+import { type Flow, TCP_FLAGS, type TcpFlag } from './api.ts';
 import { type DnsSighting, NO_ANSWER_TTL, rcodeText } from './dns-sighting.ts';
 import { dropText } from './drop-reasons.ts';
 
@@ -47,6 +47,18 @@ export function fallBackSummary(summary: string, reason: FallBackReason | undefi
   return reason === undefined
     ? `${summary} fell back`
     : `${summary} fell back: ${reason}, ${FALL_BACK_TEXTS[reason]}`;
+}
+
+const BY_KERNEL = ' answered by the kernel';
+
+/** `UDP answered by the kernel`, of a query that its program answered by itself. */
+export function kernelAnswerSummary(summary: string): string {
+  return `${summary}${BY_KERNEL}`;
+}
+
+/** Whether a flow is the one that `kernelAnswerSummary` is of. */
+export function isKernelAnswerSummary({ verdict, Summary }: Pick<Flow, 'verdict' | 'Summary'>): boolean {
+  return verdict === 'TRACED' && Summary.endsWith(BY_KERNEL);
 }
 
 const DROP_PLACES: Readonly<Record<PacketDrop['place'], string>> = { node: 'on the node', pod: 'in the pod' };

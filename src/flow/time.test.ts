@@ -40,7 +40,7 @@ describe('createWallTime', () => {
       nowMs: () => Math.floor(1_000_000 + Number(monotonicNs / 1000n) / 1000) + stepMs,
       monotonicNs: () => monotonicNs,
     };
-    const time = createWallTime(source, 1_005_000.25);
+    const time = createWallTime(source, () => 1_005_000.25);
     expect(time.wallNs(5_000_000_000n)).toBe(1_005_000_250_000n);
     monotonicNs += 1_300_000n;
     time.refresh();

@@ -2,6 +2,8 @@
  * Kernel time to wall time and to text. Events are stamped with CLOCK_MONOTONIC, people and APIs want UTC: the offset
  * between the two is measured at the start and corrected when the wall clock has been stepped or slewed.
  */
+import { readTogether } from '../telemetry/two-clocks.ts';
+
 export interface WallTime {
   /** Nanoseconds since the epoch of a CLOCK_MONOTONIC reading. */
   wallNs(monotonicNs: bigint): bigint;
@@ -26,12 +28,13 @@ export const systemTimeSource: TimeSource = {
 const TOLERATED_DRIFT_MS = 2;
 const NS_PER_MS = 1_000_000n;
 
-/** `startMs` is the wall time now, as precisely as it is known; fractions count. */
+/** `preciseMs` is the wall time, as precisely as it is known; fractions count. */
 export function createWallTime(
   source: TimeSource,
-  startMs = performance.timeOrigin + performance.now(),
+  preciseMs: () => number = () => performance.timeOrigin + performance.now(),
 ): WallTime {
-  let offsetNs = BigInt(Math.round(startMs * 1000)) * 1000n - source.monotonicNs();
+  const start = readTogether(preciseMs, () => source.monotonicNs());
+  let offsetNs = BigInt(Math.round(start.ms * 1000)) * 1000n - start.ns;
   return {
     wallNs: (monotonicNs) => monotonicNs + offsetNs,
     refresh() {

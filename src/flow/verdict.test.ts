@@ -52,6 +52,7 @@ const restored = {
     payload: ANSWER,
   },
 } as const;
+const kernelAnswered = { atMs: 0, event: { verdict: 'answered', payload: ANSWER, tookNs: 2100 } } as const;
 const upstream = { atMs: 1, event: { source: peer('172.20.1.9', 40000), destination: COREDNS } };
 
 const ASKED = 'default/netshoot asked google.com. A';
@@ -95,6 +96,13 @@ const CASES: readonly {
     evidence: `ENTERED: ${ASKED}; it entered kube-system/node-local-dns-w1 on its own node k8s-w1, which asked upstream (miss) in 2.00 ms`,
   },
   {
+    name: 'ENTERED when the kernel answered it',
+    flows: see([kernelAnswered]),
+    verdict: 'ENTERED',
+    served: 'kernel',
+    evidence: `ENTERED: ${ASKED}; answered by the kernel on its own node k8s-w1 in 2.1 us`,
+  },
+  {
     name: 'ENTERED without an answer',
     flows: see([redirected]),
     verdict: 'ENTERED',
@@ -117,6 +125,12 @@ describe('judgeNewest', () => {
     );
     expect(judged).toMatchObject({ verdict, evidence });
     expect(judged.served).toBe(served);
+  });
+
+  it('tells how long the kernel took, which is nobody at the other end', () => {
+    const judged = judgeNewest(see([kernelAnswered]), {}, { caches: CACHES });
+    expect(judged).toMatchObject({ latencyNs: 2100n });
+    expect(judged).not.toHaveProperty('server');
   });
 
   it('does not depend on the order of the flows', () => {
@@ -150,6 +164,14 @@ describe('countAnswers', () => {
     const counts = countAnswers(see([asked, arrivedAtCoredns, leftCoredns, answered]));
     expect([...counts]).toEqual([['kube-system/coredns-a', 1]]);
     expect([...countAnswers(see([redirected, restored]))]).toEqual([['kube-system/node-local-dns-w1', 1]]);
+  });
+
+  it("counts the kernel's own as its own, whoever had the same id before", () => {
+    const later = { ...kernelAnswered, atMs: 5000 };
+    expect([...countAnswers(see([redirected, restored, later, later]))]).toEqual([
+      ['kube-system/node-local-dns-w1', 1],
+      ['the kernel', 2],
+    ]);
   });
 
   it('counts for the service when the server was not observed', () => {

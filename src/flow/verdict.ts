@@ -3,7 +3,8 @@
  * what happened to one query anywhere in the cluster. Pure; the story of the lab and the doctor print what this says.
  */
 import type { ObjectKey } from '../cluster/rows.ts';
-import { EVENT_TYPES, endpointPod, type Flow, flowPorts, TRACE_POINTS } from './api.ts';
+import { EVENT_TYPES, endpointPod, type Flow, flowPorts, isKernelAnswered, TRACE_POINTS } from './api.ts';
+import { latencyText } from './print/latency-text.ts';
 import { parseTime } from './time.ts';
 import { flowTraceId } from './trace-id.ts';
 
@@ -26,13 +27,17 @@ export interface QuerySighting {
 }
 
 export interface QueryVerdict {
-  /** Of the client's own node: entered its cache, went elsewhere, or no packet of the query was seen. */
+  /**
+   * Of the client's own node: entered its cache, or was answered from the cache's memory by the kernel; went elsewhere; or no
+   * packet of the query was seen.
+   */
   readonly verdict: 'ENTERED' | 'BYPASSED' | 'UNSEEN';
   /**
    * When entered and answered: `hit`, the cache asked nobody for this name between query and answer; `miss`, it did.
    * A query of another client for the same name in the same moment makes a hit look like a miss, never the reverse.
+   * `kernel`: no process was asked.
    */
-  readonly served?: 'hit' | 'miss';
+  readonly served?: 'hit' | 'miss' | 'kernel';
   /** The pod it entered, on whichever node, if that was seen. */
   readonly server?: ObjectKey;
   readonly serverNode?: string;
@@ -108,8 +113,13 @@ export function judgeQuery(
   const seen = {
     ...(server === undefined ? {} : { server }),
     ...(arrival === undefined ? {} : { serverNode: arrival.node_name }),
-    ...(answer === undefined ? {} : { latencyNs: timeOf(answer) - query.timeNs }),
+    ...(answer === undefined ? {} : { latencyNs: waitedNs(answer, query) }),
   };
+  if (answer !== undefined && isKernelAnswered(answer)) {
+    const where = `answered by the kernel on its own node ${answer.node_name}`;
+    const evidence = `ENTERED: ${asked}; ${where} in ${latencyText(waitedNs(answer, query))}`;
+    return { verdict: 'ENTERED', ...seen, served: 'kernel', evidence };
+  }
   const localCaches = caches.filter(({ node }) => node === query.clientNode);
   const entered = localCaches.find(({ pod }) => own.some((flow) => entersPod(flow, pod)));
   if (entered !== undefined) {
@@ -142,6 +152,11 @@ export function judgeNewest(
 ): QueryVerdict {
   const query = findQueries(flows, selector).at(-1);
   return query === undefined ? unseenVerdict(selector) : judgeQuery(flows, query, options);
+}
+
+/** The kernel's answer is told at the time of its query: how long it took it says itself. */
+function waitedNs(answer: Flow, query: QuerySighting): bigint {
+  return isKernelAnswered(answer) ? BigInt(answer.l7?.latency_ns ?? 0) : timeOf(answer) - query.timeNs;
 }
 
 function isOfQuery(flow: Flow, query: QuerySighting): boolean {
@@ -185,7 +200,7 @@ function servedBy({ flows, query, cache, answer }: ServedInput): 'hit' | 'miss' 
 function servedText(served: 'hit' | 'miss' | undefined, latencyNs: bigint | undefined): string {
   if (served === undefined || latencyNs === undefined) return '; no answer was seen';
   const how = served === 'hit' ? 'which answered by itself (hit)' : 'which asked upstream (miss)';
-  return `, ${how} in ${(Number(latencyNs) / 1e6).toFixed(2)} ms`;
+  return `, ${how} in ${latencyText(latencyNs)}`;
 }
 
 export interface AnswerWindow {
@@ -196,9 +211,11 @@ export interface AnswerWindow {
 }
 
 /**
- * Answers that reached their client in the window, counted by the pod that gave them. An answer whose server was not seen
+ * Answers that reached their client in the window, counted by the pod that gave them, or as those of `KERNEL`. An answer whose server was not seen
  * (its node is not observed) counts for the service or address it came from.
  */
+export const KERNEL = 'the kernel';
+
 export function countAnswers(flows: readonly Flow[], window: AnswerWindow = {}): ReadonlyMap<string, number> {
   const servers = new Map<string, string>();
   for (const flow of flows) {
@@ -209,7 +226,9 @@ export function countAnswers(flows: readonly Flow[], window: AnswerWindow = {}):
   const counts = new Map<string, number>();
   for (const flow of flows) {
     if (flow.l7?.type !== 'RESPONSE' || !inAnswerWindow(flow, window)) continue;
-    const server = servers.get(flowTraceId(flow) ?? '') ?? addresseeOf(flow);
+    const server = isKernelAnswered(flow)
+      ? KERNEL
+      : (servers.get(flowTraceId(flow) ?? '') ?? addresseeOf(flow));
     counts.set(server, (counts.get(server) ?? 0) + 1);
   }
   return counts;

@@ -5,7 +5,7 @@
  * between only it can say.
  */
 import { AppError, errorCode } from '../fault/app-error.ts';
-import type { GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
+import type { FlowNarrow, GetFlowsRequest, GetFlowsResponse } from '../flow/api.ts';
 import { splitForForeignServer } from '../flow/filter/select-flows.ts';
 import { type Clock, systemClock } from '../telemetry/clock.ts';
 import { type AgentEvent, fromWireEvent } from './agent-events.ts';
@@ -19,7 +19,7 @@ import {
   fromWireResponse,
   fromWireStatus,
 } from './messages.ts';
-import { NARROW_NAME } from './narrow.ts';
+import { nameOfNarrow } from './narrow.ts';
 import type { ObserverSource, PeerChange } from './observer-source.ts';
 import { toWireRequest } from './requests.ts';
 import { appErrorOf, isCancelled } from './rpc-status.ts';
@@ -38,7 +38,7 @@ export interface HubbleClient extends ObserverSource {
   /** Word of the health service for `hubble.server.Observer`. */
   health(): Promise<string>;
   /** Whether `narrow` of a request means something to the server; if not, `flows` narrows what it answers. */
-  knowsNarrow(): Promise<boolean>;
+  knowsNarrow(narrow?: FlowNarrow): Promise<boolean>;
   /** Throws `AppError` HUBBLE_UNREACHABLE unless somebody who speaks gRPC answers in time. */
   reach(timeoutMs: number): Promise<void>;
   /** Ends what is under way. */
@@ -74,7 +74,8 @@ export function openHubble(target: string, tls?: ClientTls, settings: ClientSett
     const question = { method: methodOf(HEALTH, 'Check'), message: { service }, timeoutMs };
     return String((await unary(connection, question)).status ?? 'UNKNOWN');
   };
-  const knowsNarrow = () => check(NARROW_NAME).then((status) => status === 'SERVING', isRefusal);
+  const knowsNarrow = (narrow: FlowNarrow = {}) =>
+    check(nameOfNarrow(narrow)).then((status) => status === 'SERVING', isRefusal);
   async function* flowsOf(
     request: GetFlowsRequest,
     signal: AbortSignal,
@@ -87,7 +88,7 @@ export function openHubble(target: string, tls?: ClientTls, settings: ClientSett
   return {
     target,
     async *flows(request: GetFlowsRequest, signal: AbortSignal) {
-      if (request.narrow === undefined || (await knowsNarrow())) {
+      if (request.narrow === undefined || (await knowsNarrow(request.narrow))) {
         yield* flowsOf(request, signal);
         return;
       }

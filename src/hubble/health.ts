@@ -3,9 +3,15 @@
  * names that answer are the server's own (empty), the one Hubble's clients ask for, the service's in `proto/`, and
  * what this server knows beyond Hubble.
  */
-import { NARROW_NAME } from './narrow.ts';
+import { KERNEL_ANSWERED_NAME, NARROW_NAME } from './narrow.ts';
 
-const SERVICES: readonly string[] = ['', 'hubble.server.Observer', 'observer.Observer', NARROW_NAME];
+const SERVICES: readonly string[] = [
+  '',
+  'hubble.server.Observer',
+  'observer.Observer',
+  NARROW_NAME,
+  KERNEL_ANSWERED_NAME,
+];
 
 export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 

@@ -185,8 +185,10 @@ describe('openHubble', () => {
     source.see('one');
     const client = await connect();
     expect(await client.knowsNarrow()).toBe(true);
-    await summaries(client, { narrow: { rcode: [0, 3], slow_ms: 0.5, one_in: 7 } });
-    expect(source.asked.at(-1)?.narrow).toEqual({ rcode: [0, 3], slow_ms: 0.5, one_in: 7 });
+    expect(await client.knowsNarrow({ kernel_answered: true })).toBe(true);
+    const narrow = { rcode: [0, 3], slow_ms: 0.5, one_in: 7, kernel_answered: true } as const;
+    await summaries(client, { narrow });
+    expect(source.asked.at(-1)?.narrow).toEqual(narrow);
   });
 
   it('says of an address what is wrong with it', async () => {

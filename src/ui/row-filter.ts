@@ -9,6 +9,7 @@ export interface RowFilter {
   readonly pod?: string;
   readonly name?: string;
   readonly rcode?: string;
+  /** An outcome, or `kernel`: what the kernel answered. */
   readonly outcome?: string;
   /** Milliseconds; what was not answered is slow. */
   readonly slowMs?: number;
@@ -43,7 +44,7 @@ export function matchesRow(filter: RowFilter, row: WireQuery): boolean {
   const { namespace, pod, name, rcode, outcome, slowMs } = filter;
   if (!filter.servers && row.asker !== 'pod') return false;
   if (filter.bypassedOnly && row.outcome === 'entered') return false;
-  if (outcome !== undefined && row.outcome !== outcome) return false;
+  if (outcome !== undefined && row.outcome !== outcome && row.served !== outcome) return false;
   if (namespace !== undefined && !row.client.toLowerCase().startsWith(`${namespace}/`)) return false;
   if (pod !== undefined && !row.client.toLowerCase().includes(pod)) return false;
   if (name !== undefined && !row.name.toLowerCase().includes(name)) return false;

@@ -13,7 +13,8 @@ export type EdgeName =
   | 'hook-upstream'
   | 'cache-cluster'
   | 'cache-upstream'
-  | 'cluster-upstream';
+  | 'cluster-upstream'
+  | 'hook-kernel';
 
 export interface WireEdge {
   readonly name: EdgeName;
@@ -33,7 +34,7 @@ export interface WireReason {
 
 export interface WireWay {
   readonly edges: readonly WireEdge[];
-  /** Of the answers of caches, 0 to 1; absent without one. */
+  /** Of the answers of caches, and of the kernel in their stead, 0 to 1; absent without one. */
   readonly hitShare?: number;
   /** Queries a second that did not enter the cache of their node. */
   readonly fellBackRate: number;
@@ -115,7 +116,8 @@ export interface WireQuery {
   readonly outcome: QueryOutcome;
   /** Why it was left alone or thrown away. */
   readonly reason?: string;
-  readonly served?: 'hit' | 'miss';
+  /** `kernel`: it answered from what the cache had given it, and no process was asked. */
+  readonly served?: 'hit' | 'miss' | 'kernel';
   readonly server: string;
   /** Absent: no answer was seen. */
   readonly rcode?: string;

@@ -2,6 +2,7 @@
 import type { Check } from '../check.ts';
 import { d19 } from './access/d19-network-policy.ts';
 import { d20 } from './access/d20-name-policy.ts';
+import { d34 } from './answers/d34-kernel-answers.ts';
 import { d09 } from './corefile/d09-upstream-loop.ts';
 import { d10 } from './corefile/d10-placeholders.ts';
 import { d17 } from './corefile/d17-cache-memory.ts';
@@ -68,4 +69,5 @@ export const CHECKS: readonly Check[] = [
   d31,
   d32,
   d33,
+  d34,
 ];

@@ -118,9 +118,14 @@ const PROBES = row({
   skipped: list(row({ key: text, reason: text })),
 });
 
+const KERNEL_ANSWERS = row({
+  ...{ on: flag, problem: maybe(text), served: list(row({ address: ip, port: number })) },
+  ...{ answered: number, of: number, refused: list(row({ pod: text, reason: text })) },
+});
+
 const STATUS = row({
   ...{ version: text, startedAtMs: number, redirects: flag, redirected: number },
-  ...{ fellBack: counters, datapathError: maybe(text) },
+  ...{ fellBack: counters, datapathError: maybe(text), kernelAnswers: maybe(KERNEL_ANSWERS) },
 });
 
 const endpoint = row({ namespace: maybe(text), pod_name: maybe(text) });

@@ -135,6 +135,18 @@ describe('followProbes', () => {
     });
   });
 
+  it('takes what the kernel answered for entered, and for answered by nobody else', () => {
+    const left = leaves();
+    const answered = flow({
+      ...{ to: VIP, verdict: 'TRACED', event_type: { type: 7, sub_type: 1 } },
+      sock_xlate_point: 'SOCK_XLATE_POINT_PRE_DIRECTION_FWD',
+      Summary: 'UDP answered by the kernel',
+    });
+    const found = follow([left, answered], tracked(entry(COREDNS)));
+    expect(found.steps[1]).toMatchObject({ hook: 'tc', verdict: 'answered', reason: 'by the kernel' });
+    expect(found.server).toEqual({ address: VIP, port: 53, node: 'w1', cache: true, kernel: true });
+  });
+
   it('tells of one packet of a connection, not of all', () => {
     const tcp = { l4: { TCP: { source_port: PORT, destination_port: 53 } } };
     const flows = [1, 2, 3].map(() => flow({ to: VIP, ...tcp }));

@@ -4,6 +4,7 @@
  * was seen by nobody stays without a server, and the verdict says so.
  */
 import { EVENT_TYPES, endpointPod, type Flow, flowPorts } from '../../flow/api.ts';
+import { isKernelAnswerSummary } from '../../flow/summary.ts';
 import { type Ip, parseIp } from '../../net/ip.ts';
 import { formatAddressPort } from '../../net/port.ts';
 import { dnsPicture, isLinkLocal } from '../picture/dns-picture.ts';
@@ -156,6 +157,8 @@ function translationOf(flow: Flow, place: Place, following: Following): ProbeSte
     const to = formatAddressPort(place.destination, place.destinationPort);
     return { ...place, hook, verdict: 'redirected', reason: `to ${to} by zerohop${on}` };
   }
+  if (flow.sock_xlate_point === PRE_FORWARD && isKernelAnswerSummary(flow))
+    return { ...place, hook, verdict: 'answered', reason: `by the kernel${on}` };
   const fellBack = / fell back: (.+)$/.exec(flow.Summary)?.[1];
   if (flow.sock_xlate_point !== PRE_FORWARD || fellBack === undefined) return undefined;
   return { ...place, hook, verdict: 'fell back', reason: `${fellBack}${on}` };
@@ -201,6 +204,11 @@ interface Sightings {
 /** The surest proof first: a packet at the server's own interface. */
 function serverOf({ following, flows, entry }: Sightings): ProbeServer | undefined {
   const { trail, node, servers } = following;
+  const atKernel = flows.findLast(isKernelAnswerSummary);
+  if (atKernel !== undefined) {
+    const asked = { address: trail.target, port: trail.targetPort };
+    return { ...asked, node: atKernel.node_name, cache: atKernel.node_name === trail.node, kernel: true };
+  }
   const arrival = flows.findLast(
     ({ event_type }) => event_type.type === EVENT_TYPES.trace && (event_type.sub_type ?? 0) === TO_ENDPOINT,
   );

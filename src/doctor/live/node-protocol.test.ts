@@ -11,10 +11,11 @@ const flow = {
   ...{ IP: { source: '172.20.1.5', destination: '10.96.0.10' }, event_type: { type: 4 }, l4: { UDP: {} } },
 };
 
-function look(over: object = {}): string {
+function look(over: object = {}, told?: object): string {
   const [site] = FAULTY_SITES;
   const facts = { ...site?.nodes[0]?.facts, ...over };
-  return JSON.stringify({ kind: 'look', version: 1, facts, probes: dark, status: {}, policies: dark });
+  const status = told === undefined ? {} : known(told);
+  return JSON.stringify({ kind: 'look', version: 1, facts, probes: dark, status, policies: dark });
 }
 
 function probes(over: object): string {
@@ -29,6 +30,18 @@ describe('parseAnswer', () => {
     expect(parseAnswer(probes({}), 'look')).toBeDefined();
     const flows = JSON.stringify({ kind: 'flows', flows: known([flow]), upstreams: dark });
     expect(parseAnswer(flows, 'flows')).toBeDefined();
+  });
+
+  it('takes what an agent tells of kernel answers, and what one tells that knows of none', () => {
+    const status = { version: '1', startedAtMs: 0, redirects: true, redirected: 0, fellBack: {} };
+    const kernelAnswers = {
+      ...{ on: true, served: [{ address: '172.20.1.9', port: 53 }], answered: 1, of: 2 },
+      refused: [{ pod: 'default/a', reason: 'why' }],
+    };
+    for (const told of [status, { ...status, kernelAnswers }])
+      expect(parseAnswer(look({}, told), 'look')).toMatchObject({ status: known(told) });
+    const bad = { ...status, kernelAnswers: { ...kernelAnswers, refused: 'all' } };
+    expect(parseAnswer(look({}, bad), 'look')).toBeUndefined();
   });
 
   it.each([

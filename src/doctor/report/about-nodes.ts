@@ -1,5 +1,6 @@
 /** The head of a report: what kind of node each is, in the words that an SRE asks first. */
 import { dnsPicture } from '../picture/dns-picture.ts';
+import type { KernelAnswersFact } from '../site/agent-facts.ts';
 import { knownOr } from '../site/known.ts';
 import type { Site } from '../site/site.ts';
 import type { NodeAbout } from './report.ts';
@@ -9,15 +10,20 @@ export function aboutNodes(site: Site): readonly NodeAbout[] {
   return site.nodes.map(({ name, facts, agent }) => {
     const kernel = knownOr(facts.kernel, undefined)?.release;
     const proxy = knownOr(facts.proxy, undefined)?.mode;
-    const version = knownOr(agent.status, undefined)?.version;
+    const { version, kernelAnswers } = knownOr(agent.status, undefined) ?? {};
     return {
       node: name,
       ...(kernel === undefined ? {} : { kernel }),
       ...(cni === undefined ? {} : { cni }),
       ...(proxy === undefined ? {} : { proxy }),
       ...(version === undefined ? {} : { agent: version }),
+      ...(kernelAnswers === undefined ? {} : { kernelAnswers: answersText(kernelAnswers) }),
     };
   });
+}
+
+function answersText({ on, answered, of }: KernelAnswersFact): string {
+  return on ? `${answered} of ${of} pods` : 'off';
 }
 
 /** By the pods of its DaemonSet, of which each node has one. */

@@ -79,6 +79,28 @@ describe('formatReport', () => {
     expect(text.endsWith('\n')).toBe(true);
   });
 
+  it('says that the kernel answered, and on which nodes it does', async () => {
+    const server = { address: target, port: 53, node: 'w1', cache: true, kernel: true } as const;
+    const answered = { ...elsewhere, server, latencyMs: 0.085, steps: [] };
+    const site = live([CLUSTER_DNS, POD_CACHE], [answered]);
+    const kernelAnswers = { on: true, served: [], answered: 4, of: 5, refused: [] };
+    const status = {
+      version: '1',
+      startedAtMs: 0,
+      redirects: true,
+      redirected: 0,
+      fellBack: {},
+      kernelAnswers,
+    };
+    const nodes = site.nodes.map((node) => ({ ...node, agent: { ...node.agent, status: known(status) } }));
+    const text = formatReport(await runChecks({ ...site, nodes }, [d26]));
+    expect(text).toContain('zerohop 1, kernel answers: 4 of 5 pods)');
+    expect(text).toMatch(/VERDICT {3}ENTERED {3}default\/netshoot/);
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(
+      `1 UDP to ${target}:53 answered by the kernel on its own node in 85.0 us`,
+    );
+  });
+
   it('prints what is to be copied at the left edge, whole, and once', async () => {
     const report = await runChecks(live([CLUSTER_DNS, POD_CACHE], [elsewhere]), [d26]);
     const twice = {

@@ -74,12 +74,13 @@ function headLines(report: Report, paint: Paint): readonly string[] {
 
 function aboutText(about: NodeAbout | undefined): string {
   if (about === undefined) return '';
-  const { kernel, cni, proxy, agent } = about;
+  const { kernel, cni, proxy, agent, kernelAnswers } = about;
   const parts = [
     ...(kernel === undefined ? [] : [`kernel ${kernel}`]),
     ...(cni === undefined ? [] : [`CNI ${cni}`]),
     ...(proxy === undefined ? [] : [`kube-proxy: ${proxy}`]),
     ...(agent === undefined ? ['no zerohop agent'] : [`zerohop ${agent}`]),
+    ...(kernelAnswers === undefined ? [] : [`kernel answers: ${kernelAnswers}`]),
   ];
   return ` (${parts.join(', ')})`;
 }

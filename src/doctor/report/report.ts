@@ -33,6 +33,8 @@ export interface NodeAbout {
   readonly cni?: string;
   /** Version of its zerohop agent. */
   readonly agent?: string;
+  /** `off`, or of how many pods: `5 of 6 pods`. */
+  readonly kernelAnswers?: string;
 }
 
 export interface NotLookedAt {

@@ -33,6 +33,22 @@ export interface AgentSummary {
   readonly redirected: number;
   readonly fellBack: Readonly<Record<string, number>>;
   readonly datapathError?: string;
+  /** Absent: it knows of none. */
+  readonly kernelAnswers?: KernelAnswersFact;
+}
+
+/** Which pods' cached names the kernel answers by itself, and what stands against it. */
+export interface KernelAnswersFact {
+  /** False: the agent was told to have none. */
+  readonly on: boolean;
+  /** Why a cache of the node has no room for answers. */
+  readonly problem?: string;
+  /** Backends whose process fills the answer map. */
+  readonly served: readonly { readonly address: Ip; readonly port: number }[];
+  /** Pods whose names are answered, of so many at whose interfaces the agent is. */
+  readonly answered: number;
+  readonly of: number;
+  readonly refused: readonly { readonly pod: ObjectKey; readonly reason: string }[];
 }
 
 /** One query with a tag in its name, sent by the doctor from inside a pod's network namespace, and what became of it. */
@@ -76,8 +92,10 @@ export interface ProbeServer {
   readonly port: number;
   readonly pod?: ObjectKey;
   readonly node?: string;
-  /** It is a cache on the client's own node. */
+  /** It is a cache on the client's own node, or the kernel with its answers. */
   readonly cache: boolean;
+  /** No process was asked: the address is the one that the client asked. */
+  readonly kernel?: true;
 }
 
 /** Numbers about one node: of messages of its own pods, each counted once, the doctor's own probes left out. */

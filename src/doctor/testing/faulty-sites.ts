@@ -1,5 +1,5 @@
 /** Test support: sites with everything wrong that a check can find, for tests of what holds for all findings. */
-import type { UpstreamProbe } from '../site/agent-facts.ts';
+import type { AgentSummary, UpstreamProbe } from '../site/agent-facts.ts';
 import { known } from '../site/known.ts';
 import type { HookFact, NodeFacts, RuleFact } from '../site/node-facts.ts';
 import type { Site } from '../site/site.ts';
@@ -213,11 +213,28 @@ const LEFT = [
   ['-upstreamsvc, kube-dns-upstream', '-upstreamsvc, nobody'],
 ].reduce((text, [from = '', to = '']) => changed(text, from, to), POD_CACHE);
 
+/** Of an agent whose kernel answers somebody, and not these. */
+const STATUS: AgentSummary = {
+  ...{ version: '0.0.0', startedAtMs: 0, redirects: true, redirected: 0, fellBack: {} },
+  kernelAnswers: {
+    ...{ on: true, problem: 'all are taken', served: [], answered: 1, of: 2 },
+    refused: [
+      {
+        pod: 'default/netshoot',
+        reason: 'network policies could not be listed: nobody knows whether one closes its egress',
+      },
+    ],
+  },
+};
+
 export const FAULTY_SITES: readonly Site[] = [
   liveSite({
     manifests: [CLUSTER_DNS, SLICE, LEFT, CACHE_POD, CLIENT_POD, HOST_APP],
     facts: FACTS,
-    agent: { probes: known(PROBES), flows: known(FLOWS), upstreams: known(UPSTREAMS) },
+    agent: {
+      ...{ probes: known(PROBES), flows: known(FLOWS), upstreams: known(UPSTREAMS) },
+      status: known(STATUS),
+    },
   }),
   liveSite({
     manifests: [CLUSTER_DNS, STOCK, CACHE_POD, CLIENT_POD, CILIUM, MISNAMED, IDLE],

@@ -39,7 +39,8 @@ const flags = ({ recorder }: TestNode) =>
 it('counts as many flows of a packet as are told of it, and each message once', () => {
   fc.assert(
     fc.property(fc.array(anyPacket, { maxLength: 20 }), (events) => {
-      const node = new TestNode();
+      // Room for all of them, and no more: the memory is made anew each time.
+      const node = new TestNode('k8s-w1', { capacity: 1024 });
       const told = events.map((each) => node.see(each));
       expect(node.packets.flowsEver).toBe(told.flat().length);
       const messages = told.flat().filter(({ l7 }) => l7 !== undefined).length;

@@ -2,7 +2,8 @@
  * What is done with every packet, of tens of thousands a second: it is kept as it is, and counted. Nothing is made of it
  * here but numbers; flows are put together of those that somebody reads (`../expand`), by the same rules:
  *
- *   forwarded 1 flow, redirected 4, restored 3, fell-back 2, and one for each DNS message that is told at this hook
+ *   forwarded 1 flow, redirected 4, restored 3, fell-back 2, answered 3, and one for each DNS message that is told at this hook:
+ *   of answered the record has the answer, and the query is told from it
  *   dropped 1, whatever is in it: hooks tell of messages, and this was at none
  *
  * A message is told once in a cluster: at the client pod's own interface, or at the server's when its client is no pod.
@@ -43,13 +44,15 @@ const {
   restored: RESTORED,
   'fell-back': FELL_BACK,
   dropped: DROPPED,
+  answered: KERNEL_ANSWERED,
 } = VERDICT_NUMBERS;
 /** By the number of the verdict; without a translation a packet is one flow, two if it fell back. */
-const FLOWS = new Uint8Array(4);
+const FLOWS = new Uint8Array(6);
 FLOWS[FORWARDED] = 1;
 FLOWS[REDIRECTED] = 4;
 FLOWS[RESTORED] = 3;
 FLOWS[FELL_BACK] = 2;
+FLOWS[KERNEL_ANSWERED] = 3;
 const ONE_FLOW: PacketNote = { flows: 1, latencyNs: -1 };
 const UDP = 17;
 const TCP = 6;
@@ -104,15 +107,16 @@ export class FlowCapture implements PacketSink {
       return;
     }
     const hook = bytes[at + RECORD_AT.hook] ?? 0;
-    const isTranslated = port(bytes, at + RECORD_AT.translatedPort) !== 0;
-    const kind = isTranslated || verdict === FELL_BACK ? verdict : FORWARDED;
+    const isAnswered = verdict === KERNEL_ANSWERED;
+    const isTranslated = !isAnswered && port(bytes, at + RECORD_AT.translatedPort) !== 0;
+    const kind = isTranslated || isAnswered || verdict === FELL_BACK ? verdict : FORWARDED;
     const flows = FLOWS[kind] ?? 1;
     const toHost = isTranslated && memory.words[(at + RECORD_AT.deliveredIfindex) >> 2] === 0;
     counters.packet(kind, hook, bytes[at + RECORD_AT.protocol] ?? 0, toHost);
     this.#latencyNs = -1;
     this.#hasAddresses = false;
     this.#first = UNKNOWN;
-    const messages = this.#carriesDns(bytes, at) ? this.#messages(memory, at, length) : 0;
+    const messages = this.#messages(memory, at, length);
     this.#countSides(memory, at, isTranslated);
     if (this.#hasAddresses) this.#options.onAnswer?.(memory, at, length);
     this.#note.flows = flows + messages;
@@ -137,7 +141,7 @@ export class FlowCapture implements PacketSink {
   /** As `isReply` of `expand`: certainly no reply. */
   #isAsked(bytes: Uint8Array, at: number): boolean {
     const verdict = bytes[at + RECORD_AT.verdict];
-    if (verdict === REDIRECTED || verdict === FELL_BACK) return true;
+    if (verdict === REDIRECTED || verdict === FELL_BACK || verdict === KERNEL_ANSWERED) return true;
     if (verdict === RESTORED) return false;
     if (this.#first !== UNKNOWN) return this.#first === ASKED;
     const { dnsPorts } = this.#options;
@@ -161,6 +165,8 @@ export class FlowCapture implements PacketSink {
     const { bytes, words } = memory;
     const start = at + PAYLOAD_AT;
     const end = start + Math.min(words[(at + RECORD_AT.capturedLength) >> 2] ?? 0, length - PAYLOAD_AT);
+    if (bytes[at + RECORD_AT.verdict] === KERNEL_ANSWERED) return this.#exchange(memory, at, start, end);
+    if (!this.#carriesDns(bytes, at)) return 0;
     if (bytes[at + RECORD_AT.protocol] === UDP) return this.#message(memory, at, start, end);
     const whole = start + (words[(at + RECORD_AT.payloadLength) >> 2] ?? 0);
     let told = 0;
@@ -200,6 +206,29 @@ export class FlowCapture implements PacketSink {
     return 1;
   }
 
+  /** An answer of the kernel, and the query that it repeats. */
+  #exchange({ bytes, words }: RecordMemory, at: number, start: number, end: number): number {
+    const scan = this.#scan;
+    if (!scanDns(scan, bytes, start, end) || !scan.isResponse) return 0;
+    const { counters, clients } = this.#options;
+    const client = (at + RECORD_AT.source) >> 2;
+    const hash = this.#hash(words, client);
+    const key = Math.imul(hash ^ port(bytes, at + RECORD_AT.sourcePort), 0x01000193);
+    const nowNs = this.#timeNs(words, at >> 2);
+    const tookNs = (words[(at + RECORD_AT.deliveredIfindex) >> 2] ?? 0) >>> 0;
+    counters.query(scan.qtype);
+    counters.ports.add(UDP, port(bytes, at + RECORD_AT.destinationPort));
+    clients.query(words, client, hash);
+    // As of two packets: who asks again after a query of which nobody knows has waited since then.
+    this.#open.ask(key, scan.id, (scan.qtype << 8) | scan.nameBytes, nowNs - tookNs);
+    this.#latencyNs = this.#open.answer(key, scan.id, nowNs);
+    counters.message(scan);
+    counters.latency(this.#latencyNs);
+    clients.answer(words, client, hash, scan.rcode, this.#latencyNs);
+    if (scan.addresses > 0) this.#hasAddresses = true;
+    return 2;
+  }
+
   /** Of an address. */
   #hash(words: Int32Array, at: number): number {
     let hash = this.#options.seed;
@@ -231,6 +260,8 @@ function isShown(bytes: Uint8Array, at: number): boolean {
 function isVerdict(bytes: Uint8Array, at: number): boolean {
   const verdict = bytes[at + RECORD_AT.verdict] ?? DROPPED + 1;
   const isAtHook = bytes[at + RECORD_AT.place] === 0;
+  if (verdict === KERNEL_ANSWERED)
+    return isAtHook && bytes[at + RECORD_AT.protocol] === UDP && bytes[at + RECORD_AT.hook] === 0;
   return isAtHook ? verdict < DROPPED : verdict === DROPPED;
 }
 

@@ -53,9 +53,10 @@ export const MOST_ADDRESSES = 32;
 const MOST_KINDS = 1024;
 /** Of a type of record and the type asked for: each is one of some forty with a word. */
 const MOST_RECORD_KINDS = 2048;
-/** Upper bounds in seconds of the latency histogram; a cache answers within the first, a stub resolver gives up after 5. */
+/** Upper bounds in seconds of the latency histogram: the kernel answers within microseconds, a stub resolver gives up after 5 s. */
 export const LATENCY_BOUNDS: readonly number[] = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+  0.000001, 0.0000025, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+  0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
 const TCP = 6;
@@ -67,7 +68,7 @@ const RST = 4;
 const ACK = 16;
 
 export class FlowCounters {
-  readonly #packets = new Float64Array(32);
+  readonly #packets = new Float64Array(48);
   readonly #udpDrops = new Map<number, number>();
   readonly #tcpDrops = new Map<number, number>();
   readonly #messages = new CountTable(MOST_KINDS);
@@ -98,15 +99,24 @@ export class FlowCounters {
   }
 
   message(scan: DnsScan): void {
-    const qtype = this.#isNamed(scan.qtype) ? scan.qtype : OTHER_TYPE;
+    const qtype = this.#named(scan.qtype);
     const addresses = Math.min(scan.addresses, MOST_ADDRESSES);
     const flags = scan.isResponse ? (scan.rcode << 1) | 1 : 0;
     const kind = (qtype * 64 + addresses) * 32 + flags;
     this.#messages.add(kind, flags);
     for (let i = 0; i < Math.min(scan.typeCount, MOST_TYPES); i++) {
       const type = scan.types[i] ?? 0;
-      this.#recordTypes.add((this.#isNamed(type) ? type : OTHER_TYPE) * 65536 + qtype, OTHER_TYPE);
+      this.#recordTypes.add(this.#named(type) * 65536 + qtype, OTHER_TYPE);
     }
+  }
+
+  /** A query of which nothing is seen but its answer. */
+  query(type: number): void {
+    this.#messages.add(this.#named(type) * 64 * 32, 0);
+  }
+
+  #named(type: number): number {
+    return this.#isNamed(type) ? type : OTHER_TYPE;
   }
 
   /** Of so many flows of one segment. */

@@ -7,6 +7,8 @@
  *   through the stack  the same, but to-stack in place of the last of redirected, and from-stack in place of the first of
  *               restored: its arrival at the backend is told by the hook there, if nothing on the way drops it
  *   fell-back   from-endpoint, pre-xlate-fwd TRACED alone, with the reason in its summary
+ *   answered    by the program itself: from-endpoint to the frontend, pre-xlate-fwd TRACED with that in its summary, dns-request,
+ *               to-endpoint from the frontend, dns-response
  *   dropped     DROPPED alone, with the kernel's reason: of the same packet a hook may have told before
  *
  * plus exactly one dns-request or dns-response per DNS message and cluster: told at the client pod's own interface, or at
@@ -18,7 +20,7 @@
  */
 import type { PacketEvent } from '../../datapath/datapath.ts';
 import type { Ip } from '../../net/ip.ts';
-import type { Flow } from '../api.ts';
+import { type Flow, OBSERVATION_SOURCES } from '../api.ts';
 import { type DnsSighting, sightDns } from '../dns-sighting.ts';
 import { hubbleDropReason } from '../drop-reasons.ts';
 import { type Enricher, isPod } from '../enrich.ts';
@@ -32,11 +34,11 @@ import {
   direction,
   type FlowPart,
   type Interface,
-  OBSERVATION_SOURCE,
   type Owners,
   type Peer,
   type TracePart,
 } from './flow-builder.ts';
+import { kernelAnswerParts } from './kernel-answer.ts';
 
 export interface ExpandOptions {
   readonly nodeName: string;
@@ -78,7 +80,7 @@ export function createExpander(options: ExpandOptions): Expander {
       latencyNs,
       owners,
     };
-    const parts = [...packetParts(packet, options), ...dnsParts(packet, options)];
+    const parts = partsOf(packet, options);
     const { protocol, tcpFlags } = event;
     const subject = { protocol, tcpFlags, time, owners, traceId: traceIdOf(packet) };
     const { nodeName, version, namesOf } = options;
@@ -97,7 +99,11 @@ interface Packet {
   readonly owners: Owners;
 }
 
-function carriesDns({ source, destination, translated }: PacketEvent, ports: ReadonlySet<number>): boolean {
+function carriesDns(
+  { verdict, source, destination, translated }: PacketEvent,
+  ports: ReadonlySet<number>,
+): boolean {
+  if (verdict === 'answered') return true;
   return ports.has(source.port) || ports.has(destination.port) || ports.has(translated?.port ?? 0);
 }
 
@@ -107,12 +113,19 @@ function isReply(
   sightings: readonly DnsSighting[],
   { dnsPorts }: ExpandOptions,
 ): boolean | undefined {
-  if (event.verdict === 'redirected' || event.verdict === 'fell-back') return false;
-  if (event.verdict === 'restored') return true;
+  const { verdict } = event;
+  if (verdict === 'redirected' || verdict === 'fell-back' || verdict === 'answered') return false;
+  if (verdict === 'restored') return true;
   const [first] = sightings;
   if (first !== undefined) return first.response;
   const fromServer = dnsPorts.has(event.source.port);
   return fromServer === dnsPorts.has(event.destination.port) ? undefined : fromServer;
+}
+
+function partsOf(packet: Packet, options: ExpandOptions): readonly FlowPart[] {
+  if (packet.event.verdict !== 'answered')
+    return [...packetParts(packet, options), ...dnsParts(packet, options)];
+  return kernelAnswerParts(packet, interfaceOf(packet.event.ifindex, options));
 }
 
 function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[] {
@@ -124,6 +137,7 @@ function packetParts(packet: Packet, options: ExpandOptions): readonly FlowPart[
   const seen: TracePart = { ...trace, point: event.hook, source, destination, interface: at };
   switch (event.verdict) {
     case 'forwarded':
+    case 'answered':
       return [seen];
     case 'redirected':
       if (translated === undefined) return [seen];
@@ -154,7 +168,7 @@ function dropPart({ event, sightings, isReply }: Packet, summary: string, option
   const { source, destination, drop = { reason: 0, place: 'node' } } = event;
   const word = options.dropReason(drop.reason);
   const [first] = sightings;
-  const message = first === undefined ? {} : { message: dnsSummary(first, OBSERVATION_SOURCE) };
+  const message = first === undefined ? {} : { message: dnsSummary(first, OBSERVATION_SOURCES.seen) };
   return {
     ...{ kind: 'drop', source, destination, isReply },
     ...{ reason: hubbleDropReason(word), kernelReason: drop.reason },
@@ -198,7 +212,8 @@ function dnsParts(packet: Packet, options: ExpandOptions): readonly DnsPart[] {
     const isNoted = sighting.response && packet.latencyNs >= 0 && index === told.length - 1;
     const latencyNs = isNoted ? BigInt(Math.round(packet.latencyNs)) : undefined;
     const direction = isAtClient(event, sighting.response) ? 'EGRESS' : 'INGRESS';
-    const ends = { kind: 'dns', source, destination, sighting, traceId } as const;
+    const observer = OBSERVATION_SOURCES.seen;
+    const ends = { kind: 'dns', source, destination, sighting, observer, traceId } as const;
     return { ...ends, latencyNs, direction, interface: interfaceOf(event.ifindex, options) };
   });
 }

@@ -1,7 +1,15 @@
 /** Puts together one `flow.Flow` from a packet and what is being said about it; fills every field of spec hubble 6.3. */
 import { type Ip, ipFamily } from '../../net/ip.ts';
 import type { Protocol } from '../../net/port.ts';
-import { EVENT_TYPES, type Flow, type Layer4, TRACE_POINTS, type Verdict, XLATE_POINTS } from '../api.ts';
+import {
+  EVENT_TYPES,
+  type Flow,
+  type Layer4,
+  type OBSERVATION_SOURCES,
+  TRACE_POINTS,
+  type Verdict,
+  XLATE_POINTS,
+} from '../api.ts';
 import type { DnsSighting } from '../dns-sighting.ts';
 import type { HubbleDropReason } from '../drop-reasons.ts';
 import type { AddressInfo } from '../enrich.ts';
@@ -55,6 +63,7 @@ export interface DropPart extends Ends {
 export interface DnsPart extends Ends {
   readonly kind: 'dns';
   readonly sighting: DnsSighting;
+  readonly observer: (typeof OBSERVATION_SOURCES)[keyof typeof OBSERVATION_SOURCES];
   readonly latencyNs: bigint | undefined;
   readonly direction: 'INGRESS' | 'EGRESS';
   readonly traceId: string;
@@ -62,9 +71,6 @@ export interface DnsPart extends Ends {
 }
 
 export type FlowPart = TracePart | XlatePart | DropPart | DnsPart;
-
-/** The word in `dns-request WORD`: seen by tc programs, not by a proxy. */
-export const OBSERVATION_SOURCE = 'tc';
 
 /** The packet that is being told about. */
 export interface FlowSubject {
@@ -110,7 +116,7 @@ export function buildFlow(part: FlowPart, subject: FlowSubject, options: FlowBui
     ...(traceId === undefined ? {} : { trace_context: { parent: { trace_id: traceId } } }),
     emitter: { name: 'zerohop', version: options.version },
     ...kindFields(part),
-    Summary: part.kind === 'dns' ? dnsSummary(part.sighting, OBSERVATION_SOURCE) : part.summary,
+    Summary: part.kind === 'dns' ? dnsSummary(part.sighting, part.observer) : part.summary,
   };
 }
 
@@ -162,7 +168,7 @@ function dropFields({ reason, kernelReason, isReply, direction, interface: at }:
   };
 }
 
-function dnsFields({ sighting, latencyNs, direction, interface: at }: DnsPart): KindFields {
+function dnsFields({ sighting, observer, latencyNs, direction, interface: at }: DnsPart): KindFields {
   const { record, response } = sighting;
   return {
     verdict: 'FORWARDED',
@@ -172,7 +178,7 @@ function dnsFields({ sighting, latencyNs, direction, interface: at }: DnsPart): 
     l7: {
       type: response ? 'RESPONSE' : 'REQUEST',
       ...(latencyNs === undefined ? {} : { latency_ns: String(latencyNs) }),
-      dns: { ...record, observation_source: OBSERVATION_SOURCE },
+      dns: { ...record, observation_source: observer },
     },
     ...replyFields(response),
     ...interfaceField(at),

@@ -2,10 +2,10 @@
  * A bypass (spec hubble 12.3, number 7): a query of a pod to a DNS port that did not enter a cache on its own node. One row
  * of flow answers for one query: the dns-request, which is told once, at the client's own interface, with the server that
  * really got it. Packet rows cannot answer alone: a redirected query leaves its pod for the frontend all the same.
- * What a cache itself asks of its upstream is no bypass, nor is multicast DNS, which belongs to no server.
+ * What the kernel answered from a cache's memory is no bypass, nor is what a cache itself asks of its upstream, nor multicast DNS, which belongs to no server.
  */
 import { ipBytes, ipFamily, parseIp } from '../../net/ip.ts';
-import { type Flow, flowPorts } from '../api.ts';
+import { type Flow, flowPorts, isKernelAnswered } from '../api.ts';
 import { DEFAULT_DNS_PORTS } from '../dns-sighting.ts';
 
 /** The caches of one node: what its redirects have as backends there. A port tells a cache on the host's address from others. */
@@ -36,6 +36,7 @@ export function isBypassed(
   dnsPorts: readonly number[] = DEFAULT_DNS_PORTS,
 ): boolean {
   if (flow.l7?.type !== 'REQUEST' || flow.l7.dns === undefined) return false;
+  if (isKernelAnswered(flow)) return false;
   if (flow.source.pod_name === undefined || flow.traffic_direction === 'INGRESS') return false;
   const port = flowPorts(flow).destination_port ?? 0;
   if (!dnsPorts.includes(port) || isMulticast(flow.IP.destination)) return false;

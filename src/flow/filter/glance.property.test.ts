@@ -69,7 +69,7 @@ it('a look at a packet hides no flow that is asked for', async () => {
     ),
     { numRuns: 1000 },
   );
-});
+}, 60_000);
 
 it('puts no flows together of packets between others', () => {
   const whitelist = [{ source_ip: ['10.0.0.1'] }, { destination_port: ['80'], source_port: ['53'] }];

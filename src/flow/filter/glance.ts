@@ -3,7 +3,7 @@
  * for history wants few of very many packets, and a look costs a hundredth of their flows. A look only ever says that none of
  * a packet's flows can be meant: what it lets pass is judged flow by flow.
  */
-import { RECORD_AT } from '../../datapath/packet-record.ts';
+import { RECORD_AT, VERDICT_NUMBERS } from '../../datapath/packet-record.ts';
 import { ipMappedBytes, parseIp } from '../../net/ip.ts';
 import type { FlowFilter } from '../api.ts';
 import type { LoggedPacket } from '../capture/packet-log.ts';
@@ -11,7 +11,7 @@ import type { LoggedPacket } from '../capture/packet-log.ts';
 export interface PacketGlance {
   /** When it was seen, nanoseconds since the epoch. */
   readonly timeNs: bigint;
-  /** The same of the query that it answers, if it does. */
+  /** The same of the query that it answers, if it does and has not got it in itself. */
   readonly askedNs: bigint;
   /** Of its source, its destination and what one of them was translated to: its flows have no others. */
   readonly ports: readonly number[];
@@ -31,9 +31,10 @@ const ADDRESSES_AT = [RECORD_AT.source, RECORD_AT.destination, RECORD_AT.transla
 export function glanceAt({ memory, at, latencyNs }: LoggedPacket, timeNs: bigint): PacketGlance {
   const { words, bytes } = memory;
   const start = at >> 2;
+  const isWhole = bytes[at + RECORD_AT.verdict] === VERDICT_NUMBERS.answered;
   return {
     timeNs,
-    askedNs: latencyNs > 0 ? timeNs - BigInt(Math.round(latencyNs)) : timeNs,
+    askedNs: latencyNs > 0 && !isWhole ? timeNs - BigInt(Math.round(latencyNs)) : timeNs,
     ports: PORTS_AT.map((offset) => ((bytes[at + offset] ?? 0) << 8) | (bytes[at + offset + 1] ?? 0)),
     hasAddress: (address) =>
       ADDRESSES_AT.some((offset) => address.every((word, i) => words[start + offset + i] === word)),

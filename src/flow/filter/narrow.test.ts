@@ -29,6 +29,12 @@ const answer = (rcode: number | undefined, latencyMs?: number): Flow =>
     },
   });
 
+/** As if it had gone to CoreDNS, but for the word of who was there. */
+const kernelAnswered = (type: 'REQUEST' | 'RESPONSE'): Flow =>
+  to(COREDNS, 53, {
+    l7: { type, dns: { query: 'a.', qtypes: ['A'], observation_source: 'kernel' } },
+  });
+
 describe('isBypassed', () => {
   it.each([
     { name: "to the node's own cache", flow: to(CACHE), bypassed: false },
@@ -48,6 +54,7 @@ describe('isBypassed', () => {
     },
     { name: 'of multicast DNS', flow: to('224.0.0.251', 5353), bypassed: false },
     { name: 'of multicast DNS over IPv6', flow: to('ff02::fb', 5353), bypassed: false },
+    { name: 'that the kernel answered', flow: kernelAnswered('REQUEST'), bypassed: false },
     { name: 'that is an answer', flow: { ...answer(0), IP: to(COREDNS).IP }, bypassed: false },
     {
       name: 'that is a packet row: a redirected query leaves for the frontend, too',
@@ -86,6 +93,18 @@ describe('compileNarrow', () => {
     { name: 'all of it', narrow: { rcode: [2, 3], slow_ms: 50 }, yes: answer(2, 80), no: answer(0, 80) },
     { name: 'bypasses', narrow: { bypassed: true as const }, yes: to(COREDNS), no: to(CACHE) },
     {
+      name: 'what the kernel answered',
+      narrow: { kernel_answered: true as const },
+      yes: kernelAnswered('REQUEST'),
+      no: to(COREDNS),
+    },
+    {
+      name: "the kernel's answers with a code",
+      narrow: { kernel_answered: true as const, rcode: [0] },
+      yes: kernelAnswered('RESPONSE'),
+      no: kernelAnswered('REQUEST'),
+    },
+    {
       name: 'bypasses by the caches of their own node',
       narrow: { bypassed: true as const },
       yes: to(COREDNS),
@@ -102,6 +121,7 @@ describe('compileNarrow', () => {
     { name: 'a word for a code', narrow: { rcode: ['NXDOMAIN'] }, word: 'rcode' },
     { name: 'a time that is none', narrow: { slow_ms: '5' }, word: 'slow_ms' },
     { name: 'no bypass', narrow: { bypassed: false }, word: 'bypassed' },
+    { name: 'what others answered', narrow: { kernel_answered: false }, word: 'kernel_answered' },
     { name: 'a list', narrow: null, word: 'object' },
   ])('refuses $name', ({ narrow, word }) => {
     const compiled = compileNarrow(narrow as never, options);

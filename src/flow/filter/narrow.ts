@@ -1,6 +1,6 @@
 /** Our own conditions beside the filters (`FlowNarrow`): all that are set must hold; unknown ones are refused by name. */
 import { fail, ok } from '../../fault/result.ts';
-import type { Flow, FlowNarrow } from '../api.ts';
+import { type Flow, type FlowNarrow, isKernelAnswered } from '../api.ts';
 import { createSample, MOST_ONE_IN } from '../sample.ts';
 import { parseTime } from '../time.ts';
 import { isBypassed, type LocalCaches } from './bypassed.ts';
@@ -18,10 +18,10 @@ const NS_PER_MS = 1e6;
 
 export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): Compiled {
   if (typeof narrow !== 'object' || narrow === null) return invalid('narrow is an object');
-  const { rcode, slow_ms: slowMs, bypassed, one_in: oneIn, ...unknown } = narrow;
+  const { rcode, slow_ms: slowMs, bypassed, one_in: oneIn, kernel_answered: kernel, ...unknown } = narrow;
   const [other] = Object.keys(unknown);
   if (other !== undefined) {
-    const reason = `narrow: ${JSON.stringify(other)} is not one of: rcode slow_ms bypassed one_in`;
+    const reason = `narrow: ${JSON.stringify(other)} is not one of: rcode slow_ms bypassed one_in kernel_answered`;
     return fail('FLOW_FILTER_UNKNOWN_FIELD', undefined, reason);
   }
   const predicates: FlowPredicate[] = [];
@@ -35,14 +35,14 @@ export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): 
   }
   if (bypassed !== undefined) {
     if (bypassed !== true) return invalid('narrow: bypassed is true, or absent');
-    const { cachesOf, dnsPorts } = options;
-    if (cachesOf === undefined) {
+    if (options.cachesOf === undefined) {
       return invalid("narrow: bypassed needs a server that knows its node's caches, and this one does not");
     }
-    predicates.push((flow) => {
-      const caches = cachesOf(flow.node_name);
-      return caches !== undefined && isBypassed(flow, caches, dnsPorts);
-    });
+    predicates.push((flow) => isBypassedOf(flow, options));
+  }
+  if (kernel !== undefined) {
+    if (kernel !== true) return invalid('narrow: kernel_answered is true, or absent');
+    predicates.push(isKernelAnswered);
   }
   if (oneIn !== undefined) {
     if (!isCount(oneIn) || oneIn < 2 || oneIn > MOST_ONE_IN)
@@ -53,8 +53,15 @@ export function compileNarrow(narrow: FlowNarrow, options: NarrowOptions = {}): 
   return ok((flow) => predicates.every((matches) => matches(flow)));
 }
 
-function askedNs({ time, l7 }: Flow): bigint {
-  return (parseTime(time) ?? 0n) - BigInt(l7?.latency_ns ?? 0);
+function isBypassedOf(flow: Flow, { cachesOf, dnsPorts }: NarrowOptions): boolean {
+  const caches = cachesOf?.(flow.node_name);
+  return caches !== undefined && isBypassed(flow, caches, dnsPorts);
+}
+
+/** What the kernel answers is told as one packet: its query has the same time. */
+function askedNs(flow: Flow): bigint {
+  const { time, l7 } = flow;
+  return (parseTime(time) ?? 0n) - BigInt(isKernelAnswered(flow) ? 0 : (l7?.latency_ns ?? 0));
 }
 
 /** With EDNS a code has twelve bits (RFC 6891 section 6.1.3). */

@@ -67,8 +67,11 @@ describe('flowsRequest, how many and when', () => {
     },
     {
       name: 'conditions of ours beside the filters',
-      flags: { rcode: ['NXDOMAIN', '2'], slow: '50', bypassed: true },
-      request: { number: 20, narrow: { rcode: [3, 2], slow_ms: 50, bypassed: true } },
+      flags: { rcode: ['NXDOMAIN', '2'], slow: '50', bypassed: true, kernelAnswered: true },
+      request: {
+        number: 20,
+        narrow: { rcode: [3, 2], slow_ms: 50, bypassed: true, kernel_answered: true },
+      },
     },
     {
       name: 'a field mask',

@@ -27,6 +27,8 @@ export interface ObserveFlags {
   readonly slow?: string;
   /** Ours: queries of pods that entered no cache of their own node. */
   readonly bypassed?: boolean;
+  /** Ours: queries that the kernel answered by itself, and its answers. */
+  readonly kernelAnswered?: boolean;
   /** Ours: --port beside an endpoint's flag is that endpoint's own port, as the stock CLI has it. */
   readonly sameSide?: boolean;
   /** Rows are read from a file: nothing is left out unless asked. */
@@ -111,7 +113,8 @@ function filtersOf(flags: ObserveFlags, denied: boolean): Result<readonly FlowFi
   return raw.ok ? ok([...built.value, ...raw.value]) : raw;
 }
 
-function narrowOf({ rcode: words = [], slow, bypassed = false }: ObserveFlags): Result<FlowNarrow> {
+function narrowOf(flags: ObserveFlags): Result<FlowNarrow> {
+  const { rcode: words = [], slow, bypassed = false, kernelAnswered = false } = flags;
   const rcodes: number[] = [];
   for (const word of words) {
     const rcode = parseRcode(word);
@@ -123,6 +126,7 @@ function narrowOf({ rcode: words = [], slow, bypassed = false }: ObserveFlags): 
     ...(rcodes.length === 0 ? {} : { rcode: rcodes }),
     ...(slow === undefined ? {} : { slow_ms: Number(slow) }),
     ...(bypassed ? { bypassed } : {}),
+    ...(kernelAnswered ? { kernel_answered: true } : {}),
   });
 }
 

@@ -18,6 +18,7 @@ export const anyPacket: fc.Arbitrary<PacketEvent> = fc
       'redirected' as const,
       'restored' as const,
       'fell-back' as const,
+      'answered' as const,
     ),
     protocol: fc.constantFrom('UDP' as const, 'TCP' as const),
     source: fc.constantFrom(CLIENT, HOST, CACHE, COREDNS, VIP),
@@ -28,12 +29,14 @@ export const anyPacket: fc.Arbitrary<PacketEvent> = fc
     six: fc.boolean(),
     cut: fc.nat(3),
     tcpFlags: fc.nat(255),
+    tookNs: fc.nat(5_000_000),
   })
-  .map(({ translated, payload, cut, six, dropped, ...fields }) =>
+  .map(({ translated, payload, cut, six, dropped, tookNs, ...fields }) =>
     packet({
       ...fields,
       ...(six && { source: SIX, destination: SIX_SERVER }),
       ...(translated === undefined ? {} : { translated: six ? SIX_SERVER : translated, deliveredIfindex: 9 }),
+      ...(fields.verdict === 'answered' && { tookNs }),
       ...(dropped !== undefined && { verdict: 'dropped', drop: { reason: 12, place: dropped } }),
       payload: payload.subarray(0, payload.length - cut),
       payloadLength: payload.length,

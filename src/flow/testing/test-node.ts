@@ -20,6 +20,7 @@ const VETH7: InterfaceRow = {
   status: { state: 'done', sinceMs: 0, attempts: 1 },
   permitted: false,
   redirects: true,
+  answers: false,
 };
 
 /** As Linux 6.18 numbers them. */
@@ -60,7 +61,7 @@ export class TestNode {
       },
       ...{ flowPorts, delivery },
       time: { nowMs: () => EPOCH_MS, monotonicNs: () => this.nowNs },
-      startMs: EPOCH_MS,
+      preciseMs: () => EPOCH_MS,
     });
     this.recorder.start();
     this.recorder.close();

@@ -9,7 +9,7 @@ export interface FilterBarProps {
   readonly onClear: () => void;
 }
 
-const VERDICTS = ['entered', 'fell-back', 'bypassed', 'dropped'];
+const VERDICTS = ['entered', 'kernel', 'fell-back', 'bypassed', 'dropped'];
 const RCODES = ['NOERROR', 'NXDOMAIN', 'SERVFAIL', 'REFUSED', 'FORMERR', 'NONE'];
 
 export function FilterBar({ filters, onFilter, onClear }: FilterBarProps): VNode {

@@ -11,6 +11,10 @@ const WORDS: readonly (readonly [string, string])[] = [
   ['○ bypassed', 'No redirect was tried: no policy, or a pod that is not permitted.'],
   ['✕ dropped', 'The kernel threw a packet of it away, and no answer was seen; its reason stands beside it.'],
   ['hit, miss', 'The cache answered by itself, or asked on first.'],
+  [
+    'kernel',
+    'The kernel answered at the interface of the pod, from what the cache had given it: no process was asked. It counts as entered, and as a hit.',
+  ],
 ];
 
 export function HelpDialog({

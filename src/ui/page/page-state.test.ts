@@ -75,8 +75,9 @@ it('the address keeps what is chosen', () => {
 
 it('numbers are short', () => {
   expect([0, 0.04, 3.14, 42, 1234, 56_789].map(rateText)).toEqual(['0', '<0.1', '3.1', '42', '1.2k', '57k']);
-  expect([undefined, 0.08, 1.23, 240, 1400].map(latencyText)).toEqual([
+  expect([undefined, 0.0021, 0.08, 1.23, 240, 1400].map(latencyText)).toEqual([
     '–',
+    '2.1 µs',
     '80 µs',
     '1.2 ms',
     '240 ms',

@@ -21,9 +21,10 @@ export function rateText(rate: number): string {
   return `${(rate / 1000).toFixed(rate < 10_000 ? 1 : 0)}k`;
 }
 
-/** `80 µs`, `1.2 ms`, `240 ms`, `1.4 s`. */
+/** `2.1 µs`, `80 µs`, `1.2 ms`, `240 ms`, `1.4 s`. */
 export function latencyText(ms: number | undefined): string {
   if (ms === undefined) return '–';
+  if (ms < 0.009_95) return `${(ms * 1000).toFixed(1)} µs`;
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 9.995) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;

@@ -1,4 +1,4 @@
-/** The way of a query as a drawing: five places, seven arrows, each with how many go there a second and how long it takes. */
+/** The way of a query as a drawing: six places, eight arrows, each with how many go there a second and how long it takes. */
 import type { EdgeName, QueryOutcome, WireEdge, WireSnapshot } from '../wire.ts';
 import { latencyText, podName, rateText, shareText, visibleText } from './text.ts';
 import { h, type VNode } from './view.ts';
@@ -9,7 +9,7 @@ interface Arrow {
   /** Where its numbers stand. */
   readonly x: number;
   readonly y: number;
-  readonly kind: 'plain' | 'entered' | 'fell-back' | 'bypassed';
+  readonly kind: 'plain' | 'entered' | 'kernel' | 'fell-back' | 'bypassed';
   readonly says: string;
 }
 
@@ -56,6 +56,14 @@ const ARROWS: readonly Arrow[] = [
     kind: 'plain',
     says: 'the cluster DNS asked upstream',
   },
+  {
+    name: 'hook-kernel',
+    path: 'M316 144V216Q316 238 294 238H158',
+    x: 228,
+    y: 238,
+    kind: 'kernel',
+    says: 'answered by the kernel itself',
+  },
 ];
 
 export function Way({
@@ -94,6 +102,7 @@ export function Way({
         text: chosen === '' ? 'ask' : 'asks',
         kind: 'pod',
       }),
+      place({ x: 14, y: 204, width: 144, title: 'kernel', text: 'answer map', kind: 'kernel' }),
       place({ x: 286, width: 120, title: 'hook', text: hookText(snapshot), kind: 'hook' }),
       place({ x: 574, width: 148, title: 'node cache', text: hitText(snapshot), kind: 'cache' }),
       place({ x: 574, y: 204, width: 148, title: 'cluster DNS', text: 'kube-dns', kind: 'dns' }),
@@ -122,11 +131,16 @@ function arrowOf({ name, path, kind }: Arrow, edge: WireEdge | undefined): VNode
   );
 }
 
+/** Arrows with room for one latency. */
+const SHORT: readonly EdgeName[] = ['pod-hook', 'hook-kernel'];
+
 function labelOf({ name, x, y, kind, says }: Arrow, edge: WireEdge | undefined): VNode {
   const rate = edge?.rate ?? 0;
   const isIdle = rate === 0;
-  const latency = isIdle ? '' : `${latencyText(edge?.p50)} · ${latencyText(edge?.p99)}`;
-  const wide = isIdle ? 36 : name === 'pod-hook' ? 84 : 132;
+  const isShort = SHORT.includes(name);
+  const both = `${latencyText(edge?.p50)} · ${latencyText(edge?.p99)}`;
+  const latency = isIdle ? '' : isShort ? latencyText(edge?.p50) : both;
+  const wide = isIdle ? 36 : isShort ? 84 : 132;
   return h(
     'g',
     { class: `label ${kind}${isIdle ? ' idle' : ''}`, key: name },
@@ -137,11 +151,7 @@ function labelOf({ name, x, y, kind, says }: Arrow, edge: WireEdge | undefined):
     ),
     h('rect', { x: x - wide / 2, y: y - (isIdle ? 10 : 19), width: wide, height: isIdle ? 20 : 38, rx: 4 }),
     h('text', { class: 'rate', x, y: isIdle ? y + 5 : y - 3 }, isIdle ? '0' : `${rateText(rate)}/s`),
-    h(
-      'text',
-      { class: 'latency', x, y: y + 13 },
-      name === 'pod-hook' && !isIdle ? latencyText(edge?.p50) : latency,
-    ),
+    h('text', { class: 'latency', x, y: y + 13 }, latency),
   );
 }
 
@@ -216,7 +226,8 @@ function reasons(snapshot: WireSnapshot | undefined): VNode {
 function hookText(snapshot: WireSnapshot | undefined): string {
   const rate = (name: EdgeName) => snapshot?.way.edges.find((edge) => edge.name === name)?.rate ?? 0;
   const total = rate('pod-hook');
-  return total === 0 ? 'quiet' : `${shareText(Math.min(1, rate('hook-cache') / total))} entered`;
+  const entered = rate('hook-cache') + rate('hook-kernel');
+  return total === 0 ? 'quiet' : `${shareText(Math.min(1, entered / total))} entered`;
 }
 
 function hitText(snapshot: WireSnapshot | undefined): string {

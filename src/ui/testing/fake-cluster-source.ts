@@ -3,7 +3,14 @@
  * steady rates; caches answer from memory or ask on; one pod's sockets are older than the redirect, one node's cache dies
  * and comes back when told. Time goes on by `advance`, and the same seed tells the same story.
  */
-import type { Endpoint, Flow, GetFlowsRequest, GetFlowsResponse, ServiceRef } from '../../flow/api.ts';
+import {
+  type Endpoint,
+  type Flow,
+  type GetFlowsRequest,
+  type GetFlowsResponse,
+  OBSERVATION_SOURCES,
+  type ServiceRef,
+} from '../../flow/api.ts';
 import { formatTime } from '../../flow/time.ts';
 import type { ObservedNode, ObserverStatus } from '../../hubble/observer-source.ts';
 import type { UiReport, UiSource } from '../ui-source.ts';
@@ -17,6 +24,8 @@ export interface FakePod {
   readonly names: readonly string[];
   /** Its packets are left alone, for this reason or for none. */
   readonly leaves?: 'bypassed' | 'fell-back';
+  /** What its cache knows the kernel answers for it. */
+  readonly kernel?: true;
 }
 
 const VIP = '10.96.0.10';
@@ -41,6 +50,8 @@ const UPSTREAM: FakeServer = {
   address: '192.0.2.53',
   node: '',
 };
+
+type AskedPacket = Omit<Flow, 'time' | 'uuid' | 'verdict' | 'event_type' | 'Summary'>;
 
 interface FakeServer {
   readonly endpoint: Endpoint;
@@ -168,6 +179,10 @@ export class FakeClusterSource implements UiSource {
     const leaves = pod.leaves ?? (failed ? 'fell-back' : undefined);
     const server = leaves === undefined ? cache : COREDNS;
     const query = this.#query(pod, name, atMs);
+    if (pod.kernel && leaves === undefined && (this.#cached.get(`${cache.address} ${name}`) ?? 0) > atMs) {
+      this.#answerInKernel(query, name, atMs);
+      return;
+    }
     const packet = { ...query, event_type: { type: 4, sub_type: 5 }, Summary: 'UDP' };
     this.#tell({ ...packet, verdict: 'FORWARDED', trace_observation_point: 'FROM_ENDPOINT' }, atMs);
     if (leaves !== 'bypassed') {
@@ -196,6 +211,17 @@ export class FakeClusterSource implements UiSource {
       verdict: 'FORWARDED' as const,
     };
     if (this.#chance() > 0.001) this.#tell(answer, atMs + tookMs);
+  }
+
+  #answerInKernel(query: AskedPacket, name: string, atMs: number): void {
+    const forward = { verdict: 'FORWARDED', Summary: 'UDP' } as const;
+    const back = { ...query, ...reversed(query), is_reply: true };
+    this.#tell({ ...query, ...forward, event_type: { type: 4, sub_type: 5 } }, atMs);
+    this.#tell({ ...query, ...sock('PRE'), verdict: 'TRACED', Summary: 'UDP answered by the kernel' }, atMs);
+    this.#tell({ ...query, ...forward, ...byKernel(question(name)) }, atMs);
+    this.#tell({ ...back, ...forward, event_type: { type: 4 } }, atMs);
+    const took = 0.0012 + this.#chance() ** 4 * 0.004;
+    this.#tell({ ...back, ...forward, ...byKernel(response(name, rcodeOf(name), took)) }, atMs);
   }
 
   /** How long this server takes, and what it asks for that. */
@@ -299,6 +325,11 @@ function response(name: string, rcode: number, tookMs: number) {
     reply: true as const,
     Summary: 'DNS Answer',
   };
+}
+
+function byKernel<F extends Pick<Flow, 'l7'>>(flow: F): F {
+  const { l7 } = flow;
+  return { ...flow, l7: { ...l7, dns: { ...l7?.dns, observation_source: OBSERVATION_SOURCES.answered } } };
 }
 
 function reversed({ source, destination, IP, l4 }: Pick<Flow, 'source' | 'destination' | 'IP' | 'l4'>) {

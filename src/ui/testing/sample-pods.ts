@@ -39,12 +39,13 @@ function pod(
     rate: options.rate ?? 4,
     names: options.names ?? [...INSIDE, ...OUTSIDE],
     ...(options.leaves === undefined ? {} : { leaves: options.leaves }),
+    ...(options.kernel === undefined ? {} : { kernel: options.kernel }),
   };
 }
 
 export const SAMPLE_PODS: readonly FakePod[] = [
   pod({ ns: 'shop', name: 'cart-6d4b7c8f9-x2x7k', app: 'cart', index: 0, rate: 42 }),
-  pod({ ns: 'shop', name: 'checkout-5f7d9c6b4-lm8qz', app: 'checkout', index: 1, rate: 31 }),
+  pod({ ns: 'shop', name: 'checkout-5f7d9c6b4-lm8qz', app: 'checkout', index: 1, rate: 31, kernel: true }),
   pod({ ns: 'shop', name: 'payments-7c9f8d5b6-t4vwn', app: 'payments', index: 2, rate: 12 }),
   pod({ ns: 'batch', name: 'report-28411140-pk5dj', app: 'report', index: 3, rate: 9, leaves: 'bypassed' }),
   pod({ ns: 'shop', name: 'search-59b8c4dd7-9hx2r', app: 'search', index: 5, rate: 7 }),

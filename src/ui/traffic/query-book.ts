@@ -3,7 +3,7 @@
  * was seen, or when none came in time. Bounded: the oldest is closed when there is no room, and each keeps so many flows.
  * Times are those of the flows, so that what is read late is judged as if it were read at once.
  */
-import { EVENT_TYPES, type Flow } from '../../flow/api.ts';
+import { EVENT_TYPES, type Flow, isKernelAnswered } from '../../flow/api.ts';
 import { parseTime } from '../../flow/time.ts';
 import { flowTraceId } from '../../flow/trace-id.ts';
 import type { QueryOutcome, WireStep } from '../wire.ts';
@@ -16,6 +16,8 @@ const ANSWER_WAIT_MS = 5000;
 const MAX_OPEN = 8192;
 const MAX_STEPS = 16;
 const MAX_CAUSES = 8;
+/** No pod's name: those have a slash. */
+const THE_KERNEL = 'the kernel';
 
 export interface BookedQuery {
   readonly traceId: string;
@@ -35,6 +37,8 @@ export interface BookedQuery {
   server: string;
   serverRole: Role;
   askedFurther: boolean;
+  /** No server was asked. */
+  byKernel: boolean;
   rcode: string | undefined;
   ms: number | undefined;
 }
@@ -121,6 +125,7 @@ export class QueryBook {
       server: flow.destination_service?.name ?? '',
       serverRole: 'other',
       askedFurther: false,
+      byKernel: false,
       rcode: undefined,
       ms: undefined,
     };
@@ -150,7 +155,8 @@ export class QueryBook {
       );
       return;
     }
-    if (flow.is_reply === true || flow.l7?.type === 'RESPONSE') return;
+    if (isKernelAnswered(flow)) this.#serveByKernel(query);
+    if (query.byKernel || flow.is_reply === true || flow.l7?.type === 'RESPONSE') return;
     const role = this.#roles.of(flow.destination, flow.IP.destination, flow.destination_service);
     const fellBack = flow.verdict === 'TRACED' ? / fell back(?:: (.+))?$/.exec(flow.Summary) : null;
     if (fellBack !== null) {
@@ -172,6 +178,16 @@ export class QueryBook {
     const key = servedKey(server, query.name);
     const queries = this.#served.get(key) ?? new Set();
     this.#served.set(key, queries.add(query));
+  }
+
+  /** Instead of the cache, whose answer it is: what the datapath did of it before is of no account. */
+  #serveByKernel(query: BookedQuery): void {
+    this.#forget(query);
+    query.byKernel = true;
+    query.server = THE_KERNEL;
+    query.serverRole = 'other';
+    query.outcome = 'entered';
+    query.reason = undefined;
   }
 
   #answer(query: BookedQuery, flow: Flow, timeMs: number): void {

@@ -14,6 +14,7 @@ export const EDGES: readonly EdgeName[] = [
   'cache-cluster',
   'cache-upstream',
   'cluster-upstream',
+  'hook-kernel',
 ];
 /** Rates and latencies are over so many seconds: long enough for a p99 to mean something, short enough to be live. */
 export const WINDOW_SECONDS = 15;
@@ -56,14 +57,13 @@ export class Scope {
 
   /** A client's own query; it counts for `weight`. */
   countOwn(query: BookedQuery, weight = 1): void {
-    const edge = query.serverRole === 'cache' ? 1 : query.serverRole === 'cluster-dns' ? 2 : 3;
     this.node = query.node;
     this.#tally(query.outcome === 'fell-back' ? 'fellBack' : query.outcome, weight);
     this.#edge(0, query.ms, weight);
-    if (query.outcome !== 'dropped') this.#edge(edge, query.ms, weight);
+    if (query.outcome !== 'dropped') this.#edge(edgeOf(query), query.ms, weight);
     if (query.rcode === undefined) this.#tally('unanswered', weight);
     else if (query.rcode !== 'NOERROR' && query.rcode !== 'NXDOMAIN') this.#tally('failures', weight);
-    if (query.serverRole === 'cache' && query.rcode !== undefined)
+    if ((query.byKernel || query.serverRole === 'cache') && query.rcode !== undefined)
       this.#tally(query.askedFurther ? 'misses' : 'hits', weight);
     if (query.reason !== undefined) this.#reason(query.outcome, query.reason, weight);
   }
@@ -190,6 +190,12 @@ export class Scope {
       .sort((a, b) => b.count - a.count)
       .map((row) => ({ ...row, count: Math.round(row.count) }));
   }
+}
+
+/** Where it goes from the hook. */
+function edgeOf({ byKernel, serverRole }: BookedQuery): number {
+  if (byKernel) return EDGES.indexOf('hook-kernel');
+  return serverRole === 'cache' ? 1 : serverRole === 'cluster-dns' ? 2 : 3;
 }
 
 /** Three digits are what anybody reads, and make the snapshot small. */

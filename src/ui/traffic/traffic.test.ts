@@ -77,6 +77,29 @@ describe('Traffic', () => {
     });
   });
 
+  it('tells what the kernel answered as a way of its own, as entered and as hits', async () => {
+    const traffic = await watch([pod('cart', { kernel: true, rate: 200 })]);
+    const { rows } = traffic.after(0, parseRowFilter(new URLSearchParams('verdict=kernel')), 1000);
+    expect(rows.length).toBeGreaterThan(100);
+    expect(new Set(rows.map((row) => `${row.outcome} ${row.served} ${row.server} ${row.rcode}`))).toEqual(
+      new Set(['entered kernel the kernel NOERROR']),
+    );
+    expect(rows.every(({ ms = 1 }) => ms > 0 && ms < 0.006)).toBe(true);
+    const { edges, hitShare = 0, bypassedRate } = traffic.way('shop/cart');
+    const edge = edges.find(({ name }) => name === 'hook-kernel');
+    const rateOf = (wanted: string) => edges.find(({ name }) => name === wanted)?.rate ?? 0;
+    expect(edge?.rate).toBeGreaterThan(100);
+    expect(edge?.p50).toBeLessThan(0.006);
+    expect(rateOf('hook-kernel') + rateOf('hook-cache')).toBeCloseTo(rateOf('pod-hook'), -1);
+    expect(rateOf('hook-cluster')).toBe(0);
+    expect(bypassedRate).toBe(0);
+    expect(hitShare).toBeGreaterThan(0.9);
+    expect(traffic.pods()[0]).toMatchObject({ bypassed: 0, fellBack: 0 });
+    expect(traffic.steps(rows[0]?.id ?? 0)?.map(({ point }) => point)).toEqual([
+      ...['from-endpoint', 'pre-xlate-fwd', 'dns-request', 'to-endpoint', 'dns-response'],
+    ]);
+  });
+
   it("draws what the cache asked on for this pod in this pod's way, and nothing of another's", async () => {
     const asks = pod('asks', { names: ['only.example.com.'] });
     const quiet = pod('quiet', { address: '172.20.1.8', names: ['x.svc.cluster.local.'] });

@@ -154,7 +154,7 @@ export class Traffic {
 
 function toRow(query: BookedQuery, id: number): WireQuery {
   const { client, node, name, type, outcome, reason, server, rcode, ms } = query;
-  const served = query.serverRole === 'cache' && rcode !== undefined;
+  const served = servedBy(query);
   return {
     id,
     atMs: Math.round(query.atMs * 1000) / 1000,
@@ -165,9 +165,15 @@ function toRow(query: BookedQuery, id: number): WireQuery {
     type,
     outcome,
     ...(reason === undefined ? {} : { reason }),
-    ...(served ? { served: query.askedFurther ? ('miss' as const) : ('hit' as const) } : {}),
+    ...(served === undefined ? {} : { served }),
     server,
     ...(rcode === undefined ? {} : { rcode }),
     ...(ms === undefined ? {} : { ms: Number(ms.toPrecision(4)) }),
   };
+}
+
+function servedBy({ byKernel, serverRole, rcode, askedFurther }: BookedQuery): WireQuery['served'] {
+  if (byKernel) return 'kernel';
+  if (serverRole !== 'cache' || rcode === undefined) return undefined;
+  return askedFurther ? 'miss' : 'hit';
 }

@@ -10,6 +10,7 @@ import {
   type Flow,
   flowPorts,
   type GetFlowsResponse,
+  isKernelAnswered,
   TRACE_POINTS,
 } from '../../../flow/api.ts';
 import { parseTime } from '../../../flow/time.ts';
@@ -42,7 +43,7 @@ interface Message extends OfQuery {
 export interface AskedEvent extends Message {
   readonly kind: 'asked';
   readonly server: string;
-  /** The address belongs to a service: who will get it is not decided yet. */
+  /** The address belongs to a service: who will get it is not decided yet. Not where the kernel has answered already. */
   readonly toService: boolean;
   /** The address belongs to nobody of the cluster. */
   readonly toWorld: boolean;
@@ -107,17 +108,7 @@ function messageEvent(flow: Flow): DnsEvent | undefined {
   };
   const traceId =
     flowTraceId(flow) ?? `${message.client}:${message.clientPort}/${message.name} ${message.qtype}`;
-  if (!isAnswer) {
-    const toService = flow.destination_service !== undefined && flow.destination.pod_name === undefined;
-    return {
-      ...message,
-      kind: 'asked',
-      traceId,
-      server: IP.destination,
-      toService,
-      toWorld: isWorld(flow.destination),
-    };
-  }
+  if (!isAnswer) return { ...message, kind: 'asked', traceId, ...addresseeOf(flow) };
   const truncated = TRUNCATED.exec(flow.Summary);
   return {
     ...message,
@@ -127,6 +118,16 @@ function messageEvent(flow: Flow): DnsEvent | undefined {
     ...(l7.latency_ns === undefined ? {} : { latencyMs: Number(l7.latency_ns) / 1e6 }),
     truncated: truncated !== null,
     withoutEdns: truncated?.[1] === 'without',
+  };
+}
+
+function addresseeOf(flow: Flow): Pick<AskedEvent, 'server' | 'toService' | 'toWorld'> {
+  const { IP, destination, destination_service: service } = flow;
+  const isOpen = !isKernelAnswered(flow) && destination.pod_name === undefined;
+  return {
+    server: IP.destination,
+    toService: service !== undefined && isOpen,
+    toWorld: isWorld(destination),
   };
 }
 

@@ -100,6 +100,25 @@ describe('createFlowSummaries', () => {
     expect(summary.topPods).toEqual([{ pod: 'default/netshoot', queries: 1, searchMisses: 0 }]);
   });
 
+  it('counts what the kernel answered as a query and its answer, which nobody has yet to translate', () => {
+    const kernel = { verdict: 'answered', source: CLIENT, destination: VIP, hook: 'from-endpoint' } as const;
+    const answered = (over: Sent) => sent({ ...over, ...kernel, answer: true, tookNs: 2000 });
+    const summary = summaryOf([
+      answered({ atMs: 1, id: 1 }),
+      answered({ atMs: 1.5, id: 2, type: TYPE.AAAA }),
+      answered({ atMs: 900, id: 1 }),
+    ]);
+    expect(summary).toMatchObject({
+      queries: 3,
+      retries: 0,
+      unanswered: 0,
+      pairedQueries: 1,
+      pairsToServices: 0,
+    });
+    expect(summary.latencyMs).toMatchObject({ count: 3 });
+    expect(summary.latencyMs?.p99).toBeCloseTo(0.002, 3);
+  });
+
   it('leaves out what a doctor asked, and what servers ask counts for their upstreams alone', () => {
     const upstream = { source: CACHE, destination: peer('169.254.169.253', 53) };
     const asked = Array.from({ length: 30 }, (_, id) => sent({ atMs: 10 + id, id, ...upstream }));

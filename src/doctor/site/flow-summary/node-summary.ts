@@ -92,7 +92,11 @@ export class NodeSummary {
     const open = this.#open.get(traceId);
     this.#open.delete(traceId);
     const ofThis = open !== undefined && open.name === name && atMs - open.firstMs <= LONGEST_MS;
-    const feltMs = ofThis ? Math.max(0, atMs - open.firstMs) : event.latencyMs;
+    // What the kernel answers is told as one packet: query and answer have one time, and the answer says how long it took.
+    const wasLater = ofThis && atMs !== open.firstMs;
+    const feltMs = wasLater
+      ? Math.max(0, atMs - open.firstMs)
+      : (event.latencyMs ?? (ofThis ? 0 : undefined));
     if (feltMs !== undefined) this.#felt.add(feltMs);
     if (event.truncated && event.udp) this.#truncated.answered(event);
     if (rcode === NAME_ERROR) {
