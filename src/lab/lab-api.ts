@@ -28,6 +28,8 @@ export interface LabApi {
   createPolicy(): Promise<void>;
   deletePolicy(): Promise<void>;
   createPod(namespace: string, pod: Manifest): Promise<void>;
+  /** As `kubectl annotate --overwrite`; an annotation that is null goes. */
+  annotatePod(namespace: string, name: string, annotations: Record<string, string | null>): Promise<void>;
   /** As `kubectl delete --wait=false`: the pod is leaving when this resolves. */
   deletePod(namespace: string, name: string): Promise<void>;
   agent(node: { readonly name: string }): AgentClient;
@@ -56,6 +58,9 @@ export function openLabApi(socketPath: string): LabApi {
     },
     createPod: async (namespace, pod) => {
       await client.create(`/api/v1/namespaces/${namespace}/pods`, pod);
+    },
+    annotatePod: async (namespace, name, annotations) => {
+      await client.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { annotations } });
     },
     deletePod: async (namespace, name) => {
       await client.delete(`/api/v1/namespaces/${namespace}/pods/${name}`);

@@ -39,6 +39,8 @@ import {
 
 const READY_TIMEOUT_MS = 40_000;
 const POLL_MS = 50;
+/** Names that each cache may have in the answer map. */
+const KERNEL_ANSWERS = 10_000;
 
 export interface Lab {
   readonly api: LabApi;
@@ -123,6 +125,7 @@ export function startAgent(node: LabNode, flags: readonly string[] = []): Contai
       ...['--hubble-socket-path', hubbleSocket(node)],
       ...['--hubble-listen-address', hubbleAddress(node), '--hubble-disable-tls'],
       ...['--bpf-directory', `${LAB_PATHS.bpf}/${node.name}`],
+      ...['--kernel-answers', String(KERNEL_ANSWERS)],
       ...flags,
     ],
   });

@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Agent, cleanupNode, startAgent } from '../../agent/agent.ts';
-import { AGENT_NAMESPACE_RULES, AGENT_RULES, AGENT_WATCH_RULES } from '../../kube/rbac.ts';
+import {
+  AGENT_ANSWER_RULES,
+  AGENT_NAMESPACE_RULES,
+  AGENT_RULES,
+  AGENT_WATCH_RULES,
+} from '../../kube/rbac.ts';
 import { grantsOf, isGranted, requestOf } from '../../kube/testing/rbac-check.ts';
 import { createHeardLog, until } from '../../kube/testing/scripted-server.ts';
 import { systemClock } from '../../telemetry/clock.ts';
@@ -47,11 +52,12 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function start(reportStatus: boolean): Promise<void> {
+async function start(reportStatus: boolean, more: { readonly kernelAnswers?: number } = {}): Promise<void> {
   agent = await startAgent({
     nodeName: 'w1',
     kube: { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
     ...{ pinDirectory, socketPath: join(directory, 'agent.sock'), log: createHeardLog(), reportStatus },
+    ...more,
   });
 }
 
@@ -88,4 +94,13 @@ describe('the rules of the agent', () => {
     expect(asked().filter((request) => !isGranted(request, { cluster: AGENT_WATCH_RULES }))).toEqual([]);
     expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   }, 120_000);
+
+  it('grant the reading of network policies to one that answers from the kernel, and that is all it needs', async () => {
+    await start(false, { kernelAnswers: 1000 });
+    await until('the watch', () => uses('watch', 'networkpolicies'));
+    const cluster = [...AGENT_WATCH_RULES, ...AGENT_ANSWER_RULES];
+    expect(asked().filter((request) => !isGranted(request, { cluster }))).toEqual([]);
+    const used = new Set(asked().map(({ apiGroup, resource, verb }) => `${apiGroup}/${resource} ${verb}`));
+    expect(grantsOf(AGENT_ANSWER_RULES).filter((grant) => !used.has(grant))).toEqual([]);
+  }, 60_000);
 });

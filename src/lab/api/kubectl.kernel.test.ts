@@ -286,6 +286,33 @@ describe.each(['kubectl', ...others])('%s', (kubectl) => {
     for (const name of ['before', 'seen']) api.store.delete({ kind: 'Pod', namespace: 'default', name });
   }, 60_000);
 
+  it('applies, shows by its short name and deletes a network policy, with what it leaves out filled in', async () => {
+    const file = put(
+      'netpol.yaml',
+      `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: closed, namespace: default }
+spec:
+  podSelector: { matchLabels: { app: web } }
+  egress: [{ ports: [{ protocol: TCP, port: 443 }] }]
+`,
+    );
+    expect((await run('apply', '-f', file)).output).toMatch(
+      /networkpolicy.networking.k8s.io\/closed created/,
+    );
+    expect((await run('apply', '-f', file)).output).toMatch(/closed unchanged/);
+    const listed = await run('get', 'netpol', '-n', 'default');
+    expect(listed.output).toMatch(/^NAME +POD-SELECTOR +AGE\nclosed +app=web +\d+s\n$/);
+    const types = await run('get', 'networkpolicy', 'closed', '-o', 'jsonpath={.spec.policyTypes}');
+    expect(types.output).toContain('Egress');
+    const bad = put(
+      'netpol-bad.yaml',
+      'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: bad }\nspec: { podSelector: {}, egress: [{ to: [{}] }] }\n',
+    );
+    expect((await run('apply', '-f', bad)).output).toContain('must specify a peer');
+    expect((await run('delete', 'netpol', 'closed')).output).toMatch(/"closed" deleted/);
+  });
+
   it('labels, patches and annotates', async () => {
     expect((await run('label', 'pod', POD, '-n', 'kube-system', 'a=b', '--overwrite')).code).toBe(0);
     expect((await run('annotate', 'pod', POD, '-n', 'kube-system', 'c=d', '--overwrite')).code).toBe(0);

@@ -124,7 +124,7 @@ export const RESOURCES: readonly Resource[] = [
     categories: ['all'],
     statusSubresource: true,
   }),
-  // The lab enforces none of these: whoever looks at a cluster reads them, and packets go as they went.
+  // The lab enforces none of these for packets, which go as they went. Agents and the doctor read them.
   resource({
     kind: 'NetworkPolicy',
     plural: 'networkpolicies',

@@ -4,6 +4,7 @@ import { formatSeconds } from '../progress.ts';
 import { type PageOpener, stopped, whatToTry, withLab } from '../run-lab.ts';
 import { hubbleSocket, NODES } from '../topology.ts';
 import type { Lab } from '../up.ts';
+import { actFive } from './act-five.ts';
 import { actFour } from './act-four.ts';
 import { actOne } from './act-one.ts';
 import { actThree } from './act-three.ts';
@@ -11,7 +12,7 @@ import { actTwo } from './act-two.ts';
 import { openFlowTap } from './flow-tap.ts';
 import { heading, type Stage } from './stage.ts';
 
-const ACTS = [actOne, actTwo, actThree, actFour] as const;
+const ACTS = [actOne, actTwo, actThree, actFour, actFive] as const;
 
 export interface StoryOptions {
   /** Keep the lab up after the last act, until Ctrl-C. */

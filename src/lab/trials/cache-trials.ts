@@ -7,7 +7,7 @@ import type { Stage } from './stage.ts';
 import type { Happening, Trial } from './trial.ts';
 
 /** A killed process has its last answers unsent, and keeps its sockets until the kernel has taken its memory apart. */
-const IN_HANDS = { before: 25, after: 50 } as const;
+export const IN_HANDS = { before: 25, after: 50 } as const;
 /** A process that the kernel looks for memory for stands still before it is killed. */
 const OUT_OF_MEMORY = { before: 100, after: 50 } as const;
 const HANG_MS = 2_000;
@@ -21,8 +21,8 @@ export const cacheKilled: Trial = {
   async run(stage) {
     const pod = await stage.cachePod();
     const killed = stage.happened('killed');
-    killPod(pod);
-    await restarted(stage, pod);
+    killPod(pod.name);
+    await stage.untilRestarted(pod);
     return { happenings: [killed] };
   },
 };
@@ -33,7 +33,7 @@ export const cacheOutOfMemory: Trial = {
   mayLose: OUT_OF_MEMORY,
   async run(stage) {
     const pod = await stage.cachePod();
-    const pid = podPid(pod);
+    const pid = podPid(pod.name);
     const group = makeMemoryGroup();
     try {
       writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
@@ -41,7 +41,7 @@ export const cacheOutOfMemory: Trial = {
       const ballast = startBallast(group);
       const killed = await untilKilled(group, stage);
       await ballast;
-      await restarted(stage, pod);
+      await stage.untilRestarted(pod);
       return { happenings: [killed] };
     } finally {
       rmdirSync(group);
@@ -54,7 +54,7 @@ export const cacheHung: Trial = {
   what: 'SIGSTOP of the cache for two seconds',
   mayLose: HUNG,
   async run(stage) {
-    const pid = podPid(await stage.cachePod());
+    const pid = podPid((await stage.cachePod()).name);
     const hung = stage.happened('stopped');
     process.kill(pid, 'SIGSTOP');
     try {
@@ -73,7 +73,7 @@ export const rollingUpdate: Trial = {
     const happenings: Happening[] = [];
     const rounds = Date.now() + (stage.enough / stage.perSecond) * 1000;
     do {
-      const old = await stage.cachePod();
+      const { name: old } = await stage.cachePod();
       await stage.addCache();
       happenings.push(stage.happened(`${old} deleted`));
       await stage.removePod('kube-system', old);
@@ -81,14 +81,6 @@ export const rollingUpdate: Trial = {
     return { happenings };
   },
 };
-
-async function restarted(stage: Stage, pod: string): Promise<void> {
-  await stage.until(`${pod} has been started again`, async () => {
-    const pods = await stage.lab.api.pods();
-    return pods.some(({ name, ready, restarts }) => name === pod && ready && restarts > 0);
-  });
-  await stage.untilServing(pod);
-}
 
 const MEMORY_CONTROLLER = '/sys/fs/cgroup/memory';
 const LIMIT_BYTES = 16 << 20;

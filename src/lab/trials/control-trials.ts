@@ -65,7 +65,7 @@ export const policyReapplied: Trial = {
       await stage.pause(AWAY_MS / 2);
       happenings.push(stage.happened('created'));
       await stage.lab.api.createPolicy();
-      await stage.untilServing(await stage.cachePod());
+      await stage.untilServing((await stage.cachePod()).name);
     }
     return { happenings };
   },

@@ -21,12 +21,12 @@ function tally(...lostAtMs: readonly number[]) {
 }
 
 test('judge allows what was in the hands of the dying, around any of the happenings', () => {
-  const verdict = judge(trial({ before: 20, after: 50 }), happenings, tally(985, 1049, 5001));
+  const verdict = judge(trial({ before: 20, after: 50 }), { happenings }, tally(985, 1049, 5001));
   expect(verdict).toMatchObject({ sent: 103, lost: 3, lastLossMs: 49, complaints: [] });
 });
 
 test('judge names a loss outside of it', () => {
-  const verdict = judge(trial({ before: 20, after: 50 }), happenings, tally(1051, 4970));
+  const verdict = judge(trial({ before: 20, after: 50 }), { happenings }, tally(1051, 4970));
   expect(verdict.complaints).toEqual([
     'a query over tcp was lost (ECONNRESET) that was sent 51 ms after the nearest happening',
     'a query over tcp was lost (ECONNRESET) that was sent 30 ms before the nearest happening',
@@ -34,16 +34,16 @@ test('judge names a loss outside of it', () => {
 });
 
 test('judge allows nothing where nothing may be lost, not even at the very moment', () => {
-  expect(judge(trial(), happenings, tally(1000)).complaints).toHaveLength(1);
-  expect(judge(trial(), happenings, tally()).complaints).toEqual([]);
+  expect(judge(trial(), { happenings }, tally(1000)).complaints).toHaveLength(1);
+  expect(judge(trial(), { happenings }, tally()).complaints).toEqual([]);
 });
 
 test('a trial in which nobody asked has shown nothing', () => {
   const nobody = sumTallies([new TallyBook().tally()]);
-  expect(judge(trial(), happenings, nobody).complaints).toEqual(['nothing was asked']);
+  expect(judge(trial(), { happenings }, nobody).complaints).toEqual(['nothing was asked']);
 });
 
 test('the quantiles are upper bounds, in tenths of a millisecond', () => {
-  const verdict = judge(trial(), happenings, tally());
+  const verdict = judge(trial(), { happenings }, tally());
   expect([verdict.p50Ms, verdict.p99Ms]).toEqual([0.3, 0.3]);
 });

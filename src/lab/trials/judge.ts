@@ -1,6 +1,6 @@
 /** A trial's losses against its bar. Pure. */
 import { type ClientTally, type LostQuery, quantileMs } from '../load/client-tally.ts';
-import type { Happening, Trial } from './trial.ts';
+import type { Happening, Outcome, Trial } from './trial.ts';
 
 export interface Verdict {
   readonly trial: string;
@@ -18,7 +18,11 @@ export interface Verdict {
 
 const SHOWN = 5;
 
-export function judge(trial: Trial, happenings: readonly Happening[], tally: ClientTally): Verdict {
+export function judge(
+  trial: Trial,
+  { happenings, complaints = [] }: Pick<Outcome, 'happenings' | 'complaints'>,
+  tally: ClientTally,
+): Verdict {
   const offsets = tally.lost.map((query) => ({ query, offset: offsetMs(query, happenings) }));
   const { before, after } = trial.mayLose ?? { before: 0, after: Number.NEGATIVE_INFINITY };
   const stray = offsets.filter(({ offset }) => offset < -before || offset > after);
@@ -36,6 +40,7 @@ export function judge(trial: Trial, happenings: readonly Happening[], tally: Cli
       ...(tally.sent === 0 ? ['nothing was asked'] : []),
       ...(unlisted > 0 ? [`${unlisted} more were lost than are listed`] : []),
       ...(stray.length > SHOWN ? [`${stray.length} queries were lost that should not have been`] : []),
+      ...complaints,
       ...stray.slice(0, SHOWN).map(({ query, offset }) => complaint(query, offset)),
     ],
   };

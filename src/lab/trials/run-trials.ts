@@ -5,6 +5,7 @@ import { formatColumns } from '../../policy/columns.ts';
 import { sumTallies } from '../load/client-tally.ts';
 import { LOST_AFTER_MS } from '../load/query-load.ts';
 import { withLab } from '../run-lab.ts';
+import { answersGoOn } from './answer-trials.ts';
 import { cacheHung, cacheKilled, cacheOutOfMemory, rollingUpdate } from './cache-trials.ts';
 import {
   agentKilled,
@@ -15,11 +16,12 @@ import {
   policyReapplied,
 } from './control-trials.ts';
 import { judge, type Verdict } from './judge.ts';
-import { CLIENTS, Stage } from './stage.ts';
+import { ANSWERED_CLIENTS, CLIENTS, Stage } from './stage.ts';
 import type { Trial } from './trial.ts';
 
 export const TRIALS: readonly Trial[] = [
   cacheKilled,
+  answersGoOn,
   cacheOutOfMemory,
   cacheHung,
   rollingUpdate,
@@ -90,11 +92,14 @@ function withSlack(trial: Trial, slackMs: number): Trial {
 }
 
 async function runTrial(trial: Trial, stage: Stage): Promise<Verdict> {
-  await stage.untilServing(await stage.cachePod());
-  const load = await stage.startLoad(CLIENTS.filter((name) => name !== trial.spared));
+  await stage.untilServing((await stage.cachePod()).name);
+  const load =
+    trial.answered === true
+      ? await stage.startLoad(ANSWERED_CLIENTS, { tcp: false })
+      : await stage.startLoad(CLIENTS.filter((name) => name !== trial.spared));
   await stage.pause(BEFOREHAND_MS);
-  const { happenings, tallies = [] } = await trial.run(stage);
-  return judge(trial, happenings, sumTallies([await load.end(), ...tallies]));
+  const outcome = await trial.run(stage);
+  return judge(trial, outcome, sumTallies([await load.end(), ...(outcome.tallies ?? [])]));
 }
 
 function tell({ name, what }: Trial, { sent, lost, complaints }: Verdict): void {

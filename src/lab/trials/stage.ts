@@ -16,7 +16,9 @@ import type { Happening } from './trial.ts';
 
 const POLL_MS = 20;
 const PATIENCE_MS = 60_000;
+/** Their names are never answered by the kernel: a redirect that is broken must show. */
 export const CLIENTS = ['load-1', 'load-2', 'load-3', 'load-4'] as const;
+export const ANSWERED_CLIENTS = ['asker-1', 'asker-2', 'asker-3', 'asker-4'] as const;
 /** Between the last thing that happens and the end of the load. */
 const AFTERWARDS_MS = 1_500;
 
@@ -24,6 +26,20 @@ export interface Rates {
   /** Queries per second of all four clients together. */
   readonly udp: number;
   readonly tcp: number;
+}
+
+export interface CachePod {
+  readonly name: string;
+  /** How often its container had been started again. */
+  readonly restarts: number;
+}
+
+export interface Answering {
+  /** Queries, as the two below: by the programs themselves. */
+  readonly answered: number;
+  /** To a cache, or to where they would have gone without a policy. */
+  readonly passedOn: number;
+  readonly caches: number;
 }
 
 export interface Load {
@@ -63,18 +79,24 @@ export class Stage {
     return this.#rates.udp + this.#rates.tcp;
   }
 
-  /** The four pods that ask, made once. */
-  async makeClients(): Promise<void> {
-    for (const name of CLIENTS) await this.createClient(name);
-    for (const name of CLIENTS) await this.untilClient(name);
+  get udpPerSecond(): number {
+    return this.#rates.udp;
   }
 
-  createClient(name: string): Promise<void> {
+  /** The pods that ask, made once: four of each kind. */
+  async makeClients(): Promise<void> {
+    for (const name of CLIENTS) await this.createClient(name);
+    for (const name of ANSWERED_CLIENTS) await this.createClient(name, 'allow');
+    for (const name of [...CLIENTS, ...ANSWERED_CLIENTS]) await this.untilClient(name);
+  }
+
+  createClient(name: string, answers: 'allow' | 'deny' = 'deny'): Promise<void> {
+    const annotations = { 'zerohop.io/kernel-answers': answers };
     const spec = { nodeName: WORKER_NODE.name, containers: [{ name: 'client', image: 'netshoot' }] };
     return this.lab.api.createPod('default', {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: 'default', labels: { run: 'load' } },
+      metadata: { name, namespace: 'default', labels: { run: 'load' }, annotations },
       spec,
     });
   }
@@ -90,10 +112,10 @@ export class Stage {
   }
 
   /** Resolves once all of them have begun to ask. */
-  async startLoad(clients: readonly string[] = CLIENTS): Promise<Load> {
+  async startLoad(clients: readonly string[] = CLIENTS, { tcp = true } = {}): Promise<Load> {
     const share = (rate: number) => String(rate / CLIENTS.length);
     const words = ['lab', 'client', '--server', DNS_SERVICE_ADDRESS, '--name', 'google.com'];
-    const amounts = ['--udp-rate', share(this.#rates.udp), '--tcp-rate', share(this.#rates.tcp)];
+    const amounts = ['--udp-rate', share(this.#rates.udp), '--tcp-rate', share(tcp ? this.#rates.tcp : 0)];
     const args = [...words, ...amounts, '--patience', String(this.#patienceMs)];
     const running = await Promise.all(clients.map((pod) => startClient(pod, args)));
     return {
@@ -104,15 +126,26 @@ export class Stage {
     };
   }
 
-  /** The pod of the node's cache that is ready and staying. */
-  async cachePod(): Promise<string> {
-    const pods = await this.lab.api.pods();
-    const found = pods.filter(
-      ({ name, node, ready }) => name.startsWith('node-local-dns-') && node === WORKER_NODE.name && ready,
-    );
-    const name = found.at(-1)?.name;
-    if (name === undefined) throw new AppError('LAB_NOT_READY', 'Cannot find the cache of the node');
-    return name;
+  /** The pod of the node's cache that is staying, once it is ready: one that hung a moment ago may not be. */
+  async cachePod(): Promise<CachePod> {
+    let found: CachePod | undefined;
+    await this.until('a cache of the node is ready', async () => {
+      const pods = await this.lab.api.pods();
+      found = pods.findLast(
+        ({ name, node, ready }) => name.startsWith('node-local-dns-') && node === WORKER_NODE.name && ready,
+      );
+      return found !== undefined;
+    });
+    return found as CachePod;
+  }
+
+  /** Until the container that ran when `pod` was looked up has been replaced, and the new one serves. */
+  async untilRestarted(pod: CachePod): Promise<void> {
+    await this.until(`${pod.name} has been started again`, async () => {
+      const pods = await this.lab.api.pods();
+      return pods.some(({ name, ready, restarts }) => name === pod.name && ready && restarts > pod.restarts);
+    });
+    await this.untilServing(pod.name);
   }
 
   /** Another pod of the cache, as a surge would make it; resolves with its name when the kernel leads to it. */
@@ -167,6 +200,15 @@ export class Stage {
       const pods = await this.lab.api.pods();
       return !pods.some((pod) => pod.name === name);
     });
+  }
+
+  /** What the node's programs did with queries so far, and how many caches tell them what to answer. */
+  async answering(): Promise<Answering> {
+    const { counters, answers } = await this.lab.api.agent(WORKER_NODE).status();
+    const caches = answers?.shelves.filter(({ state }) => state === 'beating').length ?? 0;
+    const passed = [counters.redirected, ...Object.values(counters.fellBack)];
+    const passedOn = passed.reduce((sum, count) => sum + Number(count), 0);
+    return { answered: Number(counters.answered), passedOn, caches };
   }
 
   async agentPid(): Promise<number> {

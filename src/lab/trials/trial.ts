@@ -13,6 +13,8 @@ export interface Outcome {
   readonly happenings: readonly Happening[];
   /** Of clients that the trial itself had ask. */
   readonly tallies?: readonly ClientTally[];
+  /** What else is wrong, in words. */
+  readonly complaints?: readonly string[];
 }
 
 export interface Trial {
@@ -25,6 +27,8 @@ export interface Trial {
   readonly mayLose?: { readonly before: number; readonly after: number };
   /** A client that takes no part in the load, because something happens to it. */
   readonly spared?: string;
+  /** The clients are those whose names the kernel answers, over UDP alone. */
+  readonly answered?: true;
   /** Does it, and resolves once the cluster is as it was; the load goes on for a moment after. */
   readonly run: (stage: Stage) => Promise<Outcome>;
 }

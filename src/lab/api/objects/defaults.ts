@@ -21,9 +21,31 @@ export function withDefaults(kind: ResourceKind, object: JsonRecord, allocate: (
     case 'CiliumLocalRedirectPolicy':
       if (object.spec === undefined) return object;
       return { ...object, spec: { skipRedirectFromBackend: false, ...recordOf(object.spec) } };
+    case 'NetworkPolicy':
+      return { ...object, spec: networkPolicySpec(recordOf(object.spec)) };
     default:
       return object;
   }
+}
+
+function networkPolicySpec(spec: JsonRecord): JsonRecord {
+  const named = itemsOf(spec.policyTypes).length > 0;
+  const policyTypes = itemsOf(spec.egress).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+  return {
+    ...spec,
+    ...(spec.ingress === undefined ? {} : { ingress: withProtocols(spec.ingress) }),
+    ...(spec.egress === undefined ? {} : { egress: withProtocols(spec.egress) }),
+    policyTypes: named ? spec.policyTypes : policyTypes,
+  };
+}
+
+function withProtocols(rules: unknown): readonly JsonRecord[] {
+  return itemsOf(rules).map((item) => {
+    const rule = recordOf(item);
+    if (rule.ports === undefined) return rule;
+    const ports = itemsOf(rule.ports).map((port) => ({ protocol: 'TCP', ...recordOf(port) }));
+    return { ...rule, ports };
+  });
 }
 
 function serviceSpec(spec: JsonRecord, allocate: () => string): JsonRecord {

@@ -5,6 +5,7 @@ import { toPort } from '../../../net/port.ts';
 import type { FieldCause } from '../api-refusal.ts';
 import type { Resource } from '../resources.ts';
 import { validateLocalRedirectPolicy } from './validate-local-redirect-policy.ts';
+import { validateNetworkPolicy } from './validate-network-policy.ts';
 
 /** RFC 1123 subdomain, as the API server words it. */
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -50,6 +51,8 @@ function kindCauses(resource: Resource, object: JsonRecord, previous?: JsonRecor
       return serviceCauses(recordOf(object.spec), previous && recordOf(previous.spec));
     case 'Pod':
       return podCauses(recordOf(object.spec));
+    case 'NetworkPolicy':
+      return validateNetworkPolicy(recordOf(object.spec));
     default:
       return [];
   }

@@ -43,6 +43,12 @@ export function columnsOf(kind: ResourceKind): readonly Column[] {
       return DAEMON_SET;
     case 'Deployment':
       return DEPLOYMENT;
+    case 'NetworkPolicy':
+      return [
+        NAME,
+        { name: 'Pod-Selector', cell: (policy) => selectorText(specOf(policy).podSelector) },
+        AGE,
+      ];
     case 'CustomResourceDefinition':
       return [NAME, { name: 'Created At', cell: (object) => object.metadata.creationTimestamp }];
     default:
@@ -211,6 +217,19 @@ function labelText(labels: unknown): string {
       .map(([key, value]) => `${key}=${String(value)}`)
       .sort(),
   );
+}
+
+/** `app=web,tier in (a,b),!canary`. */
+function selectorText(selector: unknown): string {
+  const { matchLabels, matchExpressions } = recordOf(selector);
+  const expressions = itemsOf(matchExpressions).map((item) => {
+    const { key, operator, values } = recordOf(item);
+    if (operator === 'Exists') return String(key);
+    if (operator === 'DoesNotExist') return `!${String(key)}`;
+    return `${String(key)} ${String(operator).toLowerCase()} (${itemsOf(values).map(String).join(',')})`;
+  });
+  const labels = labelText(matchLabels);
+  return listed(labels === '<none>' ? expressions : [labels, ...expressions]);
 }
 
 function nodeRoles(node: ApiObject): string {
