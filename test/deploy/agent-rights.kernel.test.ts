@@ -10,13 +10,19 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { ANSWER_LAYOUT } from '../../src/answermap/answer-abi.gen.ts';
 import { mountedCgroups } from '../../src/datapath/socket/cgroup-root.ts';
+import { HeartbeatClient } from '../../src/heartbeat/heartbeat-client.ts';
+import type { ShelfGrant } from '../../src/heartbeat/messages.ts';
+import { createHeardLog } from '../../src/kube/testing/scripted-server.ts';
 import { createApiServer } from '../../src/lab/api/http-server.ts';
+import { parseAddressPort } from '../../src/net/port.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 import { firstContainer, KUSTOMIZE, type Manifest } from './manifest.ts';
 
 const PROGRAM = new URL('../../bin/zerohop', import.meta.url).pathname;
 const POD_ADDRESS = '172.20.1.5';
+const CACHE = parseAddressPort('172.20.1.9:53');
 const daemonSet = parse(readFileSync(`${KUSTOMIZE}base/agent/daemon-set.yaml`, 'utf8')) as Manifest;
 /** SYS_RESOURCE is for kernels before 5.11, and not every machine that runs tests has it to give. */
 const granted = (firstContainer(daemonSet).securityContext.capabilities?.add ?? [])
@@ -97,7 +103,7 @@ interface Started {
   readonly status: () => Promise<string>;
 }
 
-function startAgent(name: string, capabilities: readonly string[]): Started {
+function startAgent(name: string, capabilities: readonly string[], more: readonly string[] = []): Started {
   const directory = join(home, name);
   mkdirSync(directory);
   const socket = join(directory, 'agent.sock');
@@ -105,7 +111,7 @@ function startAgent(name: string, capabilities: readonly string[]): Started {
   const places = ['--bpf-directory', join(directory, 'bpf', 'zerohop'), '--cgroup-root', cgroup];
   const sockets = ['--heartbeat-socket', join(directory, 'cache', 'beat.sock')];
   sockets.push('--hubble-socket-path', join(directory, 'hubble.sock'));
-  const command = [PROGRAM, 'agent', ...flags, ...places, ...sockets, '--no-report-status'];
+  const command = [PROGRAM, 'agent', ...flags, ...places, ...sockets, '--no-report-status', ...more];
   const BOUNDS = ['-all', ...capabilities.map((each) => `+${each}`)].join(',');
   const env = { ...process.env, HOME_DIR: directory, BOUNDS };
   const child = spawn('unshare', ['-n', '-m', 'sh', join(home, 'node.sh'), ...command], {
@@ -138,6 +144,27 @@ describe('an agent with the capabilities of its manifest', () => {
     expect(await agent.status()).toMatch(/^Delivery +stack: .*Calico/m);
     expect(await agent.status()).not.toContain('packets that the kernel drops are not among them');
     expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
+  });
+
+  it('makes the memory for kernel answers, and tells why a pod gets none', async () => {
+    const agent = startAgent('answers', granted, ['--kernel-answers=10000']);
+    await expect.poll(agent.status, { timeout: 40_000, interval: 300 }).toMatch(/^Ready +yes$/m);
+    if (CACHE === undefined) throw new Error('no address');
+    const grants: (ShelfGrant | undefined)[] = [];
+    const cache = new HeartbeatClient({
+      ...{ path: join(home, 'answers', 'cache', 'beat.sock'), clock: systemClock, log: createHeardLog() },
+      ...{ nowNs: process.hrtime.bigint, threads: 0, useRow: async () => undefined },
+      presence: () => ({ addresses: [CACHE.address], ports: [CACHE.port] }),
+      answers: { layout: ANSWER_LAYOUT, listeners: () => [], useShelf: (shelf) => grants.push(shelf) },
+    });
+    cache.start();
+    try {
+      await expect.poll(() => grants, { timeout: 20_000 }).toMatchObject([{ smallSlots: 10_000 }]);
+      expect(await agent.status()).toMatch(/1 without: .* through the stack.*: default\/netshoot$/m);
+      expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
+    } finally {
+      cache.close();
+    }
   });
 
   it('cannot know what netfilter holds without net_raw, and says so', async () => {

@@ -28,6 +28,7 @@ describe('values of the chart', () => {
     { name: 'a quantity that is none', values: { cache: { resources: { limits: { memory: 'much' } } } } },
     { name: 'a text for a switch', values: { crd: { manage: 'yes' } } },
     { name: 'a port that is none', values: { hubble: { port: 70000 } } },
+    { name: 'room for too few answers', values: { agent: { kernelAnswers: { entries: 999 } } } },
     { name: 'a text for a port', values: { agent: { metrics: { port: '9965' } } } },
     { name: 'a Secret that none can be named', values: { hubble: { tls: { secret: '../certs' } } } },
     { name: 'an unknown name of the relay', values: { hubble: { relay: { tsl: {} } } } },
@@ -104,6 +105,23 @@ describe('the chart', () => {
       '--address-matcher-cidrs=fd00::/8',
       '--policy-namespaces=kube-system',
     ]);
+  });
+
+  it('has the kernel answer only where there is a cache of ours to fill the map, and only when told to', () => {
+    const flag = (values: object) =>
+      firstContainer(agentOf(values)).args?.find((arg) => arg.startsWith('--kernel-answers'));
+    const agent = { kernelAnswers: { enabled: true, entries: 50_000 } };
+    expect(flag({})).toBe(undefined);
+    expect(flag({ agent })).toBe('--kernel-answers=50000');
+    expect(flag({ agent, mode: 'agent-with-other-cache' })).toBe(undefined);
+    expect(flag({ agent, mode: 'beside-cilium' })).toBe(undefined);
+  });
+
+  it('is not rendered with kernel answers and without the heartbeat, by which the cache would get their memory', () => {
+    const values = { agent: { kernelAnswers: { enabled: true } }, cache: { heartbeat: false } };
+    expect(() => renderChart(values)).toThrow(/agent\.kernelAnswers\.enabled=true.*cache\.heartbeat=true/);
+    expect(() => renderChart({ ...values, mode: 'agent-with-other-cache' })).not.toThrow();
+    expect(() => renderChart({ cache: { heartbeat: false } })).not.toThrow();
   });
 
   it('asks for SYS_ADMIN only for old kernels, and for a profile of the nodes only when it is named', () => {
@@ -235,6 +253,7 @@ describe('the renderer of the tests', () => {
     { name: 'an end without a block', source: '{{ end }}' },
     { name: 'another verb', source: '{{ printf "%d" 1 }}' },
     { name: 'unlike things compared', source: '{{ eq "1" 1 }}' },
+    { name: 'what the template refuses itself', source: '{{ if .l }}{{ fail "no" }}{{ end }}' },
   ])('refuses $name', ({ source }) => {
     expect(() => render(source, { l: ['x'] })).toThrow(/^t/);
   });

@@ -11,6 +11,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { agentProgram } from '../../src/cli/agent.ts';
 import { relayProgram } from '../../src/cli/relay.ts';
 import {
+  AGENT_ANSWER_RULES,
   AGENT_NAMESPACE_RULES,
   AGENT_STATUS_RULES,
   AGENT_WATCH_RULES,
@@ -54,6 +55,7 @@ const variants: Readonly<Record<string, readonly Manifest[]>> = {
   monitored: composed('monitored', 'overlays/cache-and-agent', ['crd', 'podmonitor', 'servicemonitor']),
   ipvs: composed('ipvs', 'overlays/cache-only', ['ipvs']),
   old: composed('old', 'overlays/cache-and-agent', ['old-kernel', 'localhost-seccomp']),
+  answers: composed('answers', 'overlays/cache-and-agent', ['kernel-answers']),
   everywhere: composed('everywhere', 'overlays/cache-and-agent', ['socket-redirect-all']),
   selinux: composed('selinux', 'overlays/cache-and-agent', ['selinux']),
   hubble: composed('hubble', 'overlays/cache-and-agent', HUBBLE),
@@ -164,7 +166,7 @@ describe('the chart', () => {
     );
   });
 
-  it('gives what the components for IPVS, old kernels, SELinux and sockets of pods give', () => {
+  it('gives what the components for IPVS, old kernels, SELinux, sockets of pods and kernel answers give', () => {
     const ipvs = renderChart({ mode: 'cache-only', cache: { ipvs: true } }).objects;
     expect(ipvs.map(comparable).sort(byName)).toEqual((variants.ipvs ?? []).map(comparable).sort(byName));
     const agent = { oldKernel: true, localhostSeccompProfile: 'zerohop-agent.json' };
@@ -179,6 +181,10 @@ describe('the chart', () => {
     expect(everywhere.map(comparable).sort(byName)).toEqual(
       (variants.everywhere ?? []).map(comparable).sort(byName),
     );
+    const answers = renderChart({ agent: { kernelAnswers: { enabled: true } } }).objects;
+    expect(answers.map(comparable).sort(byName)).toEqual(
+      (variants.answers ?? []).map(comparable).sort(byName),
+    );
   });
 });
 
@@ -190,6 +196,14 @@ describe('RBAC', () => {
     expect(rulesOf('zerohop-agent', 'ClusterRole')).toEqual(AGENT_WATCH_RULES);
     expect(rulesOf('zerohop-agent-status', 'ClusterRole')).toEqual(AGENT_STATUS_RULES);
     expect(rulesOf('zerohop-agent', 'Role')).toEqual(AGENT_NAMESPACE_RULES);
+  });
+
+  it('gives one that answers from the kernel the network policies to read, and nothing else', () => {
+    const rules = (objects: readonly Manifest[]) => find(objects, 'ClusterRole', 'zerohop-agent').rules;
+    expect(rules(variants.answers ?? [])).toEqual([...AGENT_WATCH_RULES, ...AGENT_ANSWER_RULES]);
+    const others = (objects: readonly Manifest[]) =>
+      objects.filter(({ rules: all, metadata }) => all !== undefined && metadata.name !== 'zerohop-agent');
+    expect(others(variants.answers ?? [])).toEqual(others(overlay('cache-and-agent')));
   });
 
   it('gives an agent that only watches nothing to write', () => {

@@ -93,7 +93,7 @@ describe('the lab', { timeout: 300_000 }, () => {
 
   test('is gone after Ctrl-C in the middle of an act, without waiting for the load to end', async () => {
     const story = startLab('story');
-    await untilSays(story, 'Act 4');
+    await untilSays(story, 'Act 5');
     await sleep(1_500);
     story.child.kill('SIGINT');
     expect(await story.ended).toBe(130);

@@ -8,6 +8,7 @@ import { MAIN } from './running-lab.ts';
 
 const NAMES = [
   'cache-killed',
+  'answers-go-on',
   'cache-hung',
   'rolling-update',
   'agent-killed',
@@ -43,6 +44,6 @@ test('what dies, hangs or is replaced costs no query beyond those in its hands',
 test('a trial that does not exist is refused by name before anything is made', async () => {
   const { code, output } = await runTrials('cache-bored');
   expect(code).toBe(1);
-  expect(output).toContain('there are cache-killed, cache-out-of-memory');
+  expect(output).toContain('there are cache-killed, answers-go-on');
   expect(output).toContain('received "cache-bored"');
 });

@@ -34,6 +34,14 @@ it.each([
   { flags: ['--probe', 'maybe'], flag: '--probe', reason: 'it is on or off' },
   { flags: ['--hook-order', 'middle'], flag: '--hook-order', reason: 'last, first' },
   { flags: ['--delivery', 'post'], flag: '--delivery', reason: 'auto, direct, stack' },
+  { flags: ['--kernel-answers', 'on'], flag: '--kernel-answers', reason: 'off, or from 1000 to 1000000' },
+  { flags: ['--kernel-answers', '999'], flag: '--kernel-answers', reason: 'off, or from 1000 to 1000000' },
+  { flags: ['--kernel-answers', '1000001'], flag: '--kernel-answers', reason: 'from 1000 to 1000000' },
+  {
+    flags: ['--kernel-answers', '1000', '--heartbeat-socket', 'off'],
+    flag: '--kernel-answers',
+    reason: '--heartbeat-socket off finds none',
+  },
   { flags: ['--redirect-permission', 'none'], flag: '--redirect-permission', reason: 'annotated, all' },
   {
     flags: ['--hubble-listen-address', '4244'],

@@ -105,6 +105,13 @@ describe('zerohop', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('bpf answers list has its title where the kernel answers nothing, and an empty list', async () => {
+    const lists = await Promise.all([[], ['-o', 'json']].map((o) => zerohop('bpf', 'answers', 'list', ...o)));
+    const [text, json] = lists.map(({ stdout }) => stdout);
+    expect(text).toMatch(/^SHELF +LISTENER +NAME +TYPE +FLAGS +RCODE +RECORDS +TTL +HITS +SIZE\n$/);
+    expect(JSON.parse(json ?? '')).toEqual({ entries: [], left: 0 });
+  });
+
   it.each([
     { name: 'no agent there', args: ['observe', '--server', '/nonexistent.sock'], words: 'nobody answers' },
     {

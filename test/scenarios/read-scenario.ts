@@ -92,6 +92,7 @@ function openTables(): OpenTables {
     localRedirectPolicies: new Map(),
     serviceImports: new Map(),
     importedSlices: new Map(),
+    networkPolicies: new Map(),
   };
 }
 

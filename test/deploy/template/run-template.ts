@@ -126,6 +126,9 @@ const FUNCTIONS: Readonly<Record<string, Callable>> = {
   printf: (format, ...values) => formatted(text(format), values),
   nindent: (width, value) => `\n${indented(Number(width), text(value))}`,
   indent: (width, value) => indented(Number(width), text(value)),
+  fail: (message) => {
+    throw new Error(text(message));
+  },
   toYaml: (value) => stringify(value, { lineWidth: 0 }).trimEnd(),
 };
 

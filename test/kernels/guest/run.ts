@@ -21,6 +21,12 @@ const QUICK: Readonly<Record<string, RegExp>> = {
   'src/datapath/kernel/pod-programs.kernel.test.ts': EVERYTHING,
   'src/datapath/kernel/pod-health.kernel.test.ts': EVERYTHING,
   'src/datapath/kernel/pod-fragments.kernel.test.ts': EVERYTHING,
+  'src/datapath/kernel/pod-answers.kernel.test.ts':
+    /^a query over IPv6|^a reply goes|^a wrong checksum|^each answer/,
+  'src/datapath/kernel/pod-answer-misses.kernel.test.ts': /^over IPv4|^who is not answered/,
+  'src/datapath/kernel/pod-answer-slots.kernel.test.ts': /^over IPv4|^a slot|^the log has/,
+  'src/datapath/kernel/pod-answer-turns.kernel.test.ts': /^over IPv[46] A+ of [45] addresses/,
+  'src/datapath/kernel/pod-answers.property.kernel.test.ts': /^a packet with a damaged header/,
   'src/datapath/datapath.kernel.test.ts': /ids survive|each pod has a row|after remove/,
   'src/datapath/redirect.kernel.test.ts':
     /^a query goes to|^the query after the death|^an IPv6 query|on the host network|remove leaves/,
