@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const NAMES = ['echo', 'authority', 'pace', 'drain', 'exchange'] as const;
+const NAMES = ['echo', 'authority', 'pace', 'drain', 'exchange', 'flight', 'stream'] as const;
 export type CProgram = (typeof NAMES)[number];
 
 /** Paths of the programs. Throws with the compiler's words. */
@@ -21,5 +21,7 @@ export function compilePrograms(directory: string): Readonly<Record<CProgram, st
     pace: compile('pace'),
     drain: compile('drain'),
     exchange: compile('exchange'),
+    flight: compile('flight'),
+    stream: compile('stream'),
   };
 }

@@ -1,5 +1,6 @@
 /** The suites in the order in which they run. */
 import type { Suite } from './suite.ts';
+import { answers } from './suites/answers.ts';
 import { churn } from './suites/churn.ts';
 import { derive } from './suites/derive.ts';
 import { flows } from './suites/flows.ts';
@@ -23,5 +24,6 @@ export const SUITES: readonly Suite[] = [
   workers,
   derive,
   redirect,
+  answers,
   flows,
 ];

@@ -178,7 +178,7 @@ async function measure(size: ClusterSize): Promise<Figures> {
   };
   const kernel = createFakeKernel();
   const datapath = openFakeDatapath({ kernel, clock: systemClock });
-  const first = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot));
+  const first = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot), 0);
   for (const [index, { addresses }] of first.pods.entries()) {
     for (const address of addresses)
       kernel.interfaces.set(address, { ifindex: index + 10, ifname: `veth${index}` });
@@ -207,7 +207,7 @@ function measureUnrelated(rig: Rig): Pick<Figures, 'otherPod' | 'otherSlice' | '
   const { services, endpoints } = rig.size;
   const otherPod: number[] = [];
   const otherSlice: number[] = [];
-  let before = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot));
+  let before = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot), 0);
   let writes = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const ready = round % 2 === 1;
@@ -239,7 +239,7 @@ function change(rig: Rig, kind: 'pods' | 'endpointSlices', object: object) {
     changed: new Map([[kind, new Set([key])]]),
   };
   const began = performance.now();
-  const spec = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot));
+  const spec = rig.wanted.update(rig.snapshot, rig.deriver.update(rig.snapshot), 0);
   return { ms: performance.now() - began, spec };
 }
 

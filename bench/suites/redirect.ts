@@ -18,7 +18,7 @@ import { median, ratios, shuffled } from '../statistics.ts';
 import type { Bench, Suite, SuiteReport } from '../suite.ts';
 import { figure, formatTable } from '../table.ts';
 
-const VIP = '10.96.0.10';
+export const VIP = '10.96.0.10';
 const ROUNDS = 5;
 const QUERIES = 4000;
 /** While programs are counted. */
