@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { makeCgroup } from '../cgroup.ts';
 import { LAB_PATHS, namespacePath, podDirectory } from '../topology.ts';
@@ -17,7 +18,7 @@ const HEARTBEAT_DIRECTORY = 'zerohop/cache';
 /**
  * Runs inside the new namespaces. $1 the pod's directory, $2 its cgroup, $3 its host name, $4 a directory of the node's to
  * be seen in the pod (or nothing), the rest the program. The cgroup comes first: whatever goes wrong after it, the process
- * can be found and ended.
+ * can be found and ended. Descriptor 3 is closed by whoever is in the pod.
  */
 const ENTER_POD = `set -e
 echo $$ > "$2/cgroup.procs"
@@ -26,7 +27,7 @@ mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" /etc
 [ -z "$4" ] || mount --bind "$4" "$1/run/${HEARTBEAT_DIRECTORY}"
 mount --rbind "$1/run" /run
 shift 4
-exec "$@"`;
+exec "$@" 3>&-`;
 
 export interface ContainerSpec {
   readonly pod: string;
@@ -48,6 +49,11 @@ export interface Container {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
 }
 
+export interface PodContainer extends Container {
+  /** Resolves when it has all of the pod around it, or has ended before: until then its pid leads to the machine itself. */
+  readonly entered: Promise<void>;
+}
+
 /** The words that start this program with the Node that runs it now. */
 export function zerohopCommand(args: readonly string[]): string[] {
   return [process.execPath, PROGRAM, ...args];
@@ -58,7 +64,7 @@ export function logPath(pod: string): string {
 }
 
 /** Starts the process detached from the terminal, its output appended to the pod's log. */
-export function startContainer(spec: ContainerSpec): Container {
+export function startContainer(spec: ContainerSpec): PodContainer {
   const directory = podDirectory(spec.pod);
   for (const part of ['etc', 'work', 'run']) mkdirSync(join(directory, part), { recursive: true });
   for (const [path, content] of spec.files) writePodFile(directory, path, content);
@@ -75,10 +81,16 @@ export function startContainer(spec: ContainerSpec): Container {
       ...['unshare', '--mount', '--uts', '--propagation', 'private'],
       ...['sh', '-c', ENTER_POD, 'sh', directory, cgroup, spec.pod, spec.heartbeats ?? '', ...spec.command],
     ],
-    { stdio: ['ignore', log, log], detached: true, env: { ...spec.environment, PATH: process.env.PATH } },
+    {
+      ...{ stdio: ['ignore', log, log, 'pipe'], detached: true },
+      env: { ...spec.environment, PATH: process.env.PATH },
+    },
   );
   closeSync(log);
-  return { pid: child.pid ?? 0, ended: ending(child) };
+  const door = child.stdio[3] as Readable;
+  const entered = new Promise<void>((resolve) => void door.once('end', resolve).resume());
+  const ended = ending(child);
+  return { pid: child.pid ?? 0, ended, entered: Promise.race([entered, ended.then(() => undefined)]) };
 }
 
 /** A process that cannot be started has ended with 127, as a shell would say. */

@@ -92,7 +92,7 @@ export class Kubelet {
     this.#runs.set(name, run);
     try {
       if (!hostNetwork) await buildPod(name, this.#options.node, address);
-      this.#runContainer(run, manifest);
+      await this.#runContainer(run, manifest);
     } catch (error) {
       this.#options.log(`Cannot start pod ${name}: ${errorText(error)}`);
     }
@@ -125,30 +125,33 @@ export class Kubelet {
     );
   }
 
-  #runContainer(run: Run, manifest: ContainerManifest): void {
-    run.container = startContainer(this.#containerSpec(run.pod, manifest));
-    writeFileSync(join(podDirectory(run.pod.metadata.name), 'pid'), String(run.container.pid));
-    // Without a probe a container counts as ready the moment it runs, long before it listens.
-    run.ready = manifest.readinessProbe === undefined;
-    void run.container.ended.then(({ code, signal }) => {
+  async #runContainer(run: Run, manifest: ContainerManifest): Promise<void> {
+    const container = startContainer(this.#containerSpec(run.pod, manifest));
+    run.container = container;
+    void container.ended.then(({ code, signal }) => {
       if (run.stopped) return;
       this.#options.log(`Container of ${run.pod.metadata.name} ended: ${signal ?? `exit code ${code}`}`);
       run.container = undefined;
       run.lastEnd = { exitCode: code ?? 137, reason: code === 0 ? 'Completed' : 'Error' };
       setTimeout(() => this.#noticeDeath(run, manifest), RELIST_MS);
     });
+    await container.entered;
+    if (run.stopped) return;
+    writeFileSync(join(podDirectory(run.pod.metadata.name), 'pid'), String(container.pid));
+    // Without a probe a container counts as ready the moment it runs, long before it listens.
+    run.ready = manifest.readinessProbe === undefined;
   }
 
   #noticeDeath(run: Run, manifest: ContainerManifest): void {
     run.ready = false;
     run.restarts++;
     this.#report(run);
-    setTimeout(() => this.#restart(run, manifest), RESTART_DELAY_MS);
+    setTimeout(() => void this.#restart(run, manifest), RESTART_DELAY_MS);
   }
 
-  #restart(run: Run, manifest: ContainerManifest): void {
+  async #restart(run: Run, manifest: ContainerManifest): Promise<void> {
     if (run.stopped) return;
-    this.#runContainer(run, manifest);
+    await this.#runContainer(run, manifest);
     this.#report(run);
   }
 
