@@ -25,8 +25,15 @@ async function underQueries(act: (pause: () => Promise<void>) => Promise<void>):
   const child = rig.network.spawn(rig.client.netns, process.execPath, SCRIPT, VIP);
   if (child.stdout === null || child.stdin === null) throw new Error('No pipes');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  // Lines that came while this process was busy are of queries from before: they do not count.
   const pause = async () => {
-    for (let i = 0; i < SPAN; i++) await lines.next();
+    const since = process.hrtime.bigint();
+    for (let heard = 0; heard < SPAN; ) {
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error('The client ended without a tally');
+      const [word, at = '0'] = value.split(' ');
+      if (word === 'more' && BigInt(at) > since) heard++;
+    }
   };
   await pause();
   await act(pause);

@@ -30,7 +30,8 @@ it('startClusterWatch keeps a process waiting for a server that is away, and let
   child.stdout.on('data', (chunk) => {
     output += String(chunk);
   });
-  child.on('exit', (code) => {
+  // Not `exit`: its last line may come after that.
+  child.on('close', (code) => {
     exit.code = code;
   });
   await until('three attempts', () => (output.match(/pause/g) ?? []).length >= 3 || exit.code !== undefined);

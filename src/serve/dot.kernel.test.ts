@@ -206,7 +206,7 @@ forward-zone:
   });
 
   it('closes who does not finish the handshake in time, and who speaks no TLS at all', async () => {
-    const { port } = await start(block(`${GOOD}\n timeouts {\n  read 1s\n }`));
+    const { port } = await start(block(`${GOOD}\n timeouts {\n  read 3s\n }`));
     const silent = connectPlain(port, '127.0.0.1');
     const plain = connectPlain(port, '127.0.0.1', () => plain.write(query));
     sockets.push(silent, plain);

@@ -73,7 +73,7 @@ describe('the page', () => {
     await expect.poll(() => count('.finding')).toBe(SAMPLE_FINDINGS.length);
     await expect.poll(() => rows().count()).toBeGreaterThan(20);
     expect(await count('.plot canvas')).toBe(3);
-    expect(await count('.name-row')).toBeGreaterThan(3);
+    await expect.poll(() => count('.name-row')).toBeGreaterThan(3);
     await expect.poll(() => page.locator('.label.entered .latency').textContent()).toMatch(/ms|µs/);
   });
 
@@ -117,6 +117,8 @@ describe('the page', () => {
 
   it('moves no row while one is read, counts what waits, and shows the flows of a query', async () => {
     await page.keyboard.press('t');
+    // Rows that had come by then are drawn with the same frame.
+    await expect.poll(() => page.locator('.news').textContent()).toContain('Held');
     const first = await rows().first().getAttribute('id');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');

@@ -33,6 +33,8 @@ let said: string;
 function openBoth(): void {
   datapath = openDatapath({
     ...{ pinDirectory: bpf, log: silentLog, clock: systemClock, answerEntries: 1000 },
+    // A cache that gets no processor for a while is not to be left: who answers is what is looked at here.
+    beatDeadlineMs: 60_000,
   });
   health = new NodeHealth({
     ...{ datapath, clock: systemClock, log: silentLog, random: Math.random, probe: false },
@@ -88,7 +90,7 @@ async function serve(): Promise<ChildProcess> {
   return child;
 }
 
-const ask = (pod: TestPod, ...words: readonly string[]) => network.dig(pod, `@${VIP}`, '+time=3', ...words);
+const ask = (pod: TestPod, ...words: readonly string[]) => network.dig(pod, `@${VIP}`, '+time=5', ...words);
 
 /** What the client gets, and whether the kernel gave it: everybody else is silent meanwhile. */
 function asked(pod: TestPod, ...words: readonly string[]): { answer: string; byKernel: boolean } {
@@ -261,10 +263,12 @@ describe('what the kernel answers', () => {
     }
     await expect.poll(requests, PATIENTLY).toBe(before + 20);
     const logged = () => said.split('\n').filter((line) => /"A IN n4\.example\.org\. udp /.test(line));
-    await expect.poll(() => logged().length, PATIENTLY).toBeGreaterThanOrEqual(21);
-    expect(logged().at(-1)).toMatch(
-      /^\[INFO\] 172\.20\.0\.10:\d+ - \d+ "A IN n4\.example\.org\. udp 32 false 512" NOERROR qr,aa,rd 62 [\d.e-]+s$/,
-    );
+    const ofLast =
+      /^\[INFO\] 172\.20\.0\.10:\d+ - \d+ "A IN n4\.example\.org\. udp 32 false 512" NOERROR qr,aa,rd 62 [\d.e-]+s$/;
+    // They come a few at a time, and those without EDNS by turns with the others.
+    await expect.poll(() => logged().filter((line) => ofLast.test(line)).length, PATIENTLY).toBe(10);
+    expect(logged().length).toBeGreaterThanOrEqual(21);
+    expect(logged().at(-1)).toMatch(ofLast);
   });
 });
 

@@ -94,7 +94,7 @@ async function addCache(answer: string): Promise<{ pod: TestPod; end: () => Prom
 /** What the client gets, and whether the kernel gave it: everybody else is silent meanwhile. */
 function ask(name: string): { answer: string; byKernel: boolean } {
   const before = datapath.counters().answered;
-  const answer = network.dig(client, `@${VIP}`, '+time=3', name);
+  const answer = network.dig(client, `@${VIP}`, '+time=5', name);
   return { answer, byKernel: datapath.counters().answered === before + 1n };
 }
 

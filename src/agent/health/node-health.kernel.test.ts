@@ -83,7 +83,7 @@ async function end(child: ChildProcess): Promise<number | null> {
 }
 
 const answer = (...words: string[]) =>
-  network.dig(pods.client, `@${VIP}`, '+time=3', ...words, 'www.example.org');
+  network.dig(pods.client, `@${VIP}`, '+time=5', ...words, 'www.example.org');
 const rowOfCache = () => datapath.health().find(({ address }) => address === pods.cache.address);
 const seated = () => expect.poll(() => rowOfCache()?.seat, PATIENTLY).toBeDefined();
 

@@ -87,7 +87,7 @@ test('those of pods and of the node are ended; not of the backend, of pods that 
     ['client', 'mapped'],
     ['host', 'translated'],
   ] as const)
-    expect(await clientOf(name).do({ do: 'error', socket })).toEqual({ error: 'ECONNABORTED' });
+    await expect.poll(() => clientOf(name).do({ do: 'error', socket })).toEqual({ error: 'ECONNABORTED' });
   for (const name of ['cache', 'denied', 'resolver'])
     expect(await ask(name, 'translated')).toEqual({ answer: BY_CLUSTER, from: CLUSTER, port: 53 });
   // Its packets are redirected at the pod's interface.

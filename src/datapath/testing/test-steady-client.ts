@@ -1,7 +1,8 @@
 /**
  * Test support: `node test-steady-client.ts ADDRESS` asks ADDRESS port 53 every few milliseconds from one connected UDP
- * socket, with a line of output for every twenty, until its standard input ends; then it waits for what is still to come
- * and prints a JSON line: how many queries were sent, and how many of them each answer's address answered.
+ * socket, with a line of output for every twenty that says when (CLOCK_MONOTONIC, nanoseconds), until its standard input
+ * ends; then it waits for what is still to come and prints a JSON line: how many queries were sent, and how many of them
+ * each answer's address answered.
  */
 import { createSocket } from 'node:dgram';
 import { setInterval, setTimeout } from 'node:timers/promises';
@@ -34,7 +35,7 @@ for await (const _ of setInterval(INTERVAL_MS)) {
   query.writeUInt16BE(++sent & 0xffff);
   waiting.add(sent & 0xffff);
   socket.send(query);
-  if (sent % 20 === 0) console.log('more');
+  if (sent % 20 === 0) console.log(`more ${process.hrtime.bigint()}`);
 }
 const deadline = Date.now() + PATIENCE_MS;
 while (waiting.size > 0 && Date.now() < deadline) await setTimeout(INTERVAL_MS);

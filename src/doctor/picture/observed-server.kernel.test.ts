@@ -78,7 +78,7 @@ async function judged(nameserver: string) {
       clock: systemClock,
       randomId: () => 7,
     },
-    ...{ nameserver: address(nameserver), udp: 2, tcp: 1, timeoutMs: 3000 },
+    ...{ nameserver: address(nameserver), udp: 2, tcp: 1, timeoutMs: 10_000 },
   });
   const facts = await node.facts();
   const site = liveSite({ manifests: [CLUSTER_DNS, ...PODS], facts, agent: { probes: known(trails) } });

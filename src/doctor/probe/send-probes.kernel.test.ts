@@ -124,7 +124,7 @@ describe('sendProbes', () => {
   test('takes nothing for an answer that is none', async () => {
     const child = network.spawn(server.netns, process.execPath, '-e', NONSENSE);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
-    const results = await probe(SERVER, { udp: 1, tcp: 0, timeoutMs: 500, port: 54 });
+    const results = await probe(SERVER, { udp: 1, tcp: 0, timeoutMs: 3000, port: 54 });
     expect(results).toMatchObject([{ outcome: 'malformed', sent: true }]);
     await network.kill(child);
   });
@@ -132,7 +132,7 @@ describe('sendProbes', () => {
   test('is done in time with a server that never stops sending', async () => {
     const child = network.spawn(server.netns, process.execPath, '-e', FLOOD);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
-    const results = await probe(SERVER, { udp: 0, tcp: 1, timeoutMs: 300, port: 55 });
+    const results = await probe(SERVER, { udp: 0, tcp: 1, timeoutMs: 5000, port: 55 });
     expect(results).toMatchObject([{ outcome: 'malformed', sent: true }]);
     await network.kill(child);
   });

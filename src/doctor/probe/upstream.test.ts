@@ -49,7 +49,8 @@ async function serveTcp(
 
 const reply = (connection: Connection, query: Uint8Array) => connection.write(frameMessage(answered(query)));
 
-async function probe(port: number, timeoutMs = 300) {
+/** After an answer by TCP it goes on for as long. */
+async function probe(port: number, timeoutMs = 1500) {
   const options = { clock: systemClock, randomId: () => 4711, timeoutMs };
   const [one] = await probeUpstreams([{ address: address('127.0.0.1'), port }], options);
   return one;
@@ -82,7 +83,9 @@ describe('probeUpstreams', () => {
     });
     await serveUdp(port, () => undefined);
     await serveTcp(port, () => undefined);
-    expect(await probe(port)).toMatchObject({ udp: { outcome: 'timeout' }, tcp: { outcome: 'timeout' } });
+    expect(await probe(port, 300)).toMatchObject({
+      ...{ udp: { outcome: 'timeout' }, tcp: { outcome: 'timeout' } },
+    });
     const other = await freePort();
     await serveUdp(other, () => Uint8Array.of(1, 2));
     await serveTcp(other, (connection) => connection.write(Uint8Array.of(0, 2, 9, 9)));

@@ -12,6 +12,9 @@ import { systemClock } from '../../telemetry/clock.ts';
 import { openUdpService } from '../open-udp-service.ts';
 import { echoSource } from './echo-answerer.ts';
 
+/** A thread loads its code before it reads its first packet, on a machine that may be busy. */
+const PATIENCE_MS = 15_000;
+
 const [threads = '1', ...pairs] = process.argv.slice(2);
 const service = openUdpService({
   threads: Number(threads),
@@ -47,7 +50,7 @@ async function ask(word: string, asked: Ip, asking: Ip): Promise<string> {
   socket.bind(0, asking);
   await once(socket, 'listening');
   socket.send(word, port, asked);
-  const [bytes, from] = await once(socket, 'message', { signal: AbortSignal.timeout(3000) });
+  const [bytes, from] = await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) });
   socket.close();
   return `${from.address}: ${String(bytes)}`;
 }

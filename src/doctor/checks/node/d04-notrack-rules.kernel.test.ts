@@ -5,7 +5,9 @@ import { RealNode } from '../../testing/real-node.ts';
 import { d04 } from './d04-notrack-rules.ts';
 
 const VIP = '10.96.0.10';
-const LATER = { laterMs: 120_000 };
+/** Longer than all tests here take: how old the cache is must not depend on them. */
+const SYNC_SECONDS = 600;
+const LATER = { laterMs: 2 * SYNC_SECONDS * 1000 };
 
 let node: RealNode;
 let client: TestPod;
@@ -15,7 +17,7 @@ beforeAll(async () => {
   client = node.network.addPod('client', '172.20.0.20');
   const server = node.network.addPod('server', '172.20.0.30');
   await node.network.serve(server.netns, server.address, '192.0.2.1');
-  await node.startNodeCache('-localip', VIP);
+  await node.startNodeCache('-localip', VIP, '-syncinterval', String(SYNC_SECONDS));
 });
 
 afterEach(() => {
