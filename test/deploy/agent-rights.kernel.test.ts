@@ -160,7 +160,9 @@ describe('an agent with the capabilities of its manifest', () => {
     cache.start();
     try {
       await expect.poll(() => grants, { timeout: 20_000 }).toMatchObject([{ smallSlots: 10_000 }]);
-      expect(await agent.status()).toMatch(/1 without: .* through the stack.*: default\/netshoot$/m);
+      await expect
+        .poll(agent.status, { timeout: 40_000, interval: 300 })
+        .toMatch(/1 without: .* through the stack.*: default\/netshoot$/m);
       expect(agent.output()).not.toMatch(/EPERM|EACCES|CAP_/);
     } finally {
       cache.close();

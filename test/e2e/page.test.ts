@@ -54,7 +54,12 @@ describe('the page of the running lab', { timeout: 120_000 }, () => {
   it('draws that without a policy every query of the chosen pod goes past its cache', async () => {
     await page.keyboard.press('p');
     await seen(() => textsOf('#pod-list .pod-name')).toContain('netshoot');
-    while ((await textOf('.way-who')) !== 'default/netshoot') await page.keyboard.press('ArrowDown');
+    // What a key did is drawn in the next frame: the next key is pressed after that, or it would go past the pod.
+    const who = () => textOf('.way-who');
+    for (let at = await who(); at !== 'default/netshoot'; at = await who()) {
+      await page.keyboard.press('ArrowDown');
+      await seen(who).not.toBe(at);
+    }
     await seen(() => textOf('.label.bypassed .rate')).toMatch(/^[1-9][\d.]*\/s$/);
     await seen(() => textOf('.label.bypassed .latency')).toMatch(/\d+ (µs|ms) · \d/);
     expect(await textOf('.place.hook .place-text')).toBe('0.0 % entered');

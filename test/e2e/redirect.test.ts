@@ -41,13 +41,17 @@ const serviceList = () => zerohop('service', 'list', '--node', 'k8s-w1').stdout;
 const netshoot = (...command: readonly string[]) =>
   zerohop('lab', 'exec', 'netshoot', '--', ...command).stdout;
 
-/** What the observer shows of one name, asked once by `command`. */
-async function flowsOf(name: string, ...command: readonly string[]): Promise<string> {
+/**
+ * What the observer shows of one name, asked once by `command`, as soon as all of `rows` are there: the two nodes tell of it
+ * each for itself, and the one that was asked has to look up first who asked.
+ */
+async function flowsOf(name: string, command: readonly string[], rows: readonly RegExp[]): Promise<string> {
   const answer = netshoot(...command, name);
   expect(answer).toContain('status: NOERROR');
   return eventually(() => {
     const { stdout } = zerohop('observe', '--last', '400', '--pod', 'netshoot', '--port', '53');
     expect(stdout).toContain(`Query ${name}. A))`);
+    for (const row of rows) expect(stdout).toMatch(row);
     return stdout;
   });
 }
@@ -67,12 +71,13 @@ describe('a policy applied by kubectl', () => {
   });
 
   test('without it a query enters coredns and never the cache', async () => {
-    const flows = await flowsOf('kubernetes.io', 'dig');
-    expect(flows).toMatch(
-      /netshoot:\d+ \(ID:\d+\) -> kube-system\/kube-dns:53 \(unknown\) from-endpoint FORWARDED/,
-    );
-    expect(flows).toMatch(
-      /netshoot:\d+ \(ID:\d+\) -> kube-system\/coredns-\S+:53 \(ID:\d+\) to-endpoint FORWARDED/,
+    const flows = await flowsOf(
+      'kubernetes.io',
+      ['dig'],
+      [
+        /netshoot:\d+ \(ID:\d+\) -> kube-system\/kube-dns:53 \(unknown\) from-endpoint FORWARDED/,
+        /netshoot:\d+ \(ID:\d+\) -> kube-system\/coredns-\S+:53 \(ID:\d+\) to-endpoint FORWARDED/,
+      ],
     );
     expect(flows).not.toContain('node-local-dns');
   });
@@ -93,17 +98,19 @@ describe('a policy applied by kubectl', () => {
   });
 
   test('a UDP query enters the cache, and the reply comes from the asked address', async () => {
-    const flows = await flowsOf('cilium.io', 'dig');
-    expect(flows).toMatch(
-      new RegExp(`netshoot:\\d+ \\(ID:\\d+\\) -> ${CACHE}:53 \\(ID:\\d+\\) to-endpoint FORWARDED`),
+    await flowsOf(
+      'cilium.io',
+      ['dig'],
+      [new RegExp(`netshoot:\\d+ \\(ID:\\d+\\) -> ${CACHE}:53 \\(ID:\\d+\\) to-endpoint FORWARDED`)],
     );
     expect(netshoot('dig', 'cilium.io')).toContain('SERVER: 10.96.0.10#53(10.96.0.10) (UDP)');
   });
 
   test('a TCP query enters the cache, and the reply comes from the asked address', async () => {
-    const flows = await flowsOf('example.com', 'dig', '+tcp');
-    expect(flows).toMatch(
-      new RegExp(`-> ${CACHE}:53 \\(ID:\\d+\\) to-endpoint FORWARDED \\(TCP Flags: SYN\\)`),
+    await flowsOf(
+      'example.com',
+      ['dig', '+tcp'],
+      [new RegExp(`-> ${CACHE}:53 \\(ID:\\d+\\) to-endpoint FORWARDED \\(TCP Flags: SYN\\)`)],
     );
     expect(netshoot('dig', '+tcp', 'example.com')).toContain('SERVER: 10.96.0.10#53(10.96.0.10) (TCP)');
   });

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ShelfReader } from '../../src/agent/answers/shelf-reader.ts';
 import { NodeHealth } from '../../src/agent/health/node-health.ts';
 import type { AnswerShelf, Datapath } from '../../src/datapath/datapath.ts';
@@ -26,6 +27,7 @@ const SENDER = join(import.meta.dirname, '../../src/datapath/testing/test-frame-
 const NAMES = 60;
 const FRAMES_AT_ONCE = 400;
 const PATIENT_MS = 3000;
+const SHELF_MS = 30_000;
 
 export type Reply = Uint8Array | undefined;
 
@@ -89,7 +91,7 @@ export class AnsweredPods {
     for (let [before, same] = [-1, 0]; same < 3; ) {
       await this.ask(this.barred, ASKED.map(plainQuery), PATIENT_MS);
       const entries = this.#entries();
-      same = entries === before ? same + 1 : 0;
+      same = entries > 0 && entries === before ? same + 1 : 0;
       before = entries;
     }
   }
@@ -170,6 +172,9 @@ export class AnsweredPods {
       });
       child.once('exit', (code) => reject(new Error(`The cache ended with ${code}`)));
     });
+    // It looks for the agent, and gets its shelf, only when it serves already.
+    for (const deadline = Date.now() + SHELF_MS; this.datapath.shelves().length === 0; await sleep(20))
+      if (Date.now() > deadline) throw new Error('The cache got no shelf');
   }
 
   #writeZones(): string {

@@ -331,7 +331,11 @@ describe('zerohop relay', { timeout: 60_000 }, () => {
     await expect
       .poll(async () => (await client.nodes()).map(({ name, state }) => `${name} ${state}`), LONG)
       .toEqual(['a NODE_CONNECTED', 'b NODE_UNAVAILABLE', 'c NODE_UNAVAILABLE']);
-    expect((await read(client, {})).sort()).toEqual(['NODE_UNAVAILABLE b,c', 'a 1']);
+    const told = await read(client, {});
+    expect(told).toContain('a 1');
+    // The two are told of together, or one after the other on a busy machine.
+    const away = told.filter((line) => line !== 'a 1').map((line) => line.replace('NODE_UNAVAILABLE ', ''));
+    expect(away.join().split(',').sort()).toEqual(['b', 'c']);
     const stranger = openHubble(`tls://127.0.0.1:${port}`, { caFiles: [ours.caFile] });
     closers.push(() => stranger.close());
     await expect(stranger.health()).rejects.toMatchObject({ code: 'HUBBLE_UNREACHABLE' });
