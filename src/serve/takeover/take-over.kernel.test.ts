@@ -72,6 +72,13 @@ async function loadOn(port: number): Promise<SteadyLoad> {
   return load;
 }
 
+/** By the server that is there now, however soon the next one is ready. */
+async function untilAsked({ counts }: SteadyLoad): Promise<void> {
+  const goal = { sent: counts.sent + 500, tcpAnswered: counts.tcpAnswered + 20 };
+  await expect.poll(() => counts.sent, PATIENTLY).toBeGreaterThanOrEqual(goal.sent);
+  await expect.poll(() => counts.tcpAnswered, PATIENTLY).toBeGreaterThanOrEqual(goal.tcpAnswered);
+}
+
 function corefile(port: number, { bind = '', answer = '192.0.2.7' } = {}): string {
   return `example.org:${port} {
   ${bind}
@@ -117,13 +124,12 @@ describe('one process taking over from another', { timeout: 300_000 }, () => {
       expect(await server.ended).toBe(0);
       expect(server.output()).toContain('has taken over');
       server = next;
+      await untilAsked(load);
     }
     await load.stop();
     const { counts } = load;
     await expect.poll(() => counts.answered, PATIENTLY).toBe(counts.sent);
-    expect(counts.sent).toBeGreaterThan(5000);
     expect(counts.tcpFailed).toEqual([]);
-    expect(counts.tcpAnswered).toBeGreaterThan(100);
     expect(readdirSync(env.ZEROHOP_RUN_DIR)).toHaveLength(1);
   });
 
