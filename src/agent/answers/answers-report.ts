@@ -10,7 +10,8 @@ export interface ShelfJson {
   readonly number: number;
   /** Of the cache that fills it; absent: it has ended, or has not come back yet. */
   readonly seat?: number;
-  readonly state: CacheRow['state'] | 'left';
+  /** `late`: it has begun to beat, and has not for longer than packets wait for. */
+  readonly state: CacheRow['state'] | 'late' | 'left';
   /** Places in use, by expired entries too; absent where there is no kernel, or the memory cannot be read. */
   readonly used?: ShelfUse;
   readonly room: ShelfUse;
@@ -67,7 +68,7 @@ export function shelfJson(
   return {
     number: shelf.number,
     ...(cache && { seat: cache.seat }),
-    state: cache?.state ?? 'left',
+    state: cache?.isLate ? 'late' : (cache?.state ?? 'left'),
     ...(used && { used }),
     room: { small: shelf.smallSlots, large: shelf.largeSlots },
     bytes: shelfBytes(shelf),

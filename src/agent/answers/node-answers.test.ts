@@ -342,4 +342,14 @@ describe('what is told of it', () => {
       ],
     });
   });
+
+  it('is who hangs', () => {
+    const row = join(4, helloOf(A));
+    const states = () => answers.report().shelves.map(({ state }) => state);
+    expect(states()).toEqual(['beating']);
+    hang(row);
+    expect(states()).toEqual(['late']);
+    hang(row, false);
+    expect(states()).toEqual(['beating']);
+  });
 });
