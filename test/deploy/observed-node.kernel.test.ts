@@ -47,7 +47,8 @@ mkdir -p "$HOME_DIR/bpf"
 mount -t bpf bpf "$HOME_DIR/bpf"
 unshare -n sleep 600 &
 pod=$!
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+children=$pod
+trap 'kill $children 2>/dev/null' EXIT
 until [ "$(readlink /proc/$pod/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
 ip link add veth0 address 02:00:00:00:00:07 type veth peer name eth0 netns $pod
 ip link set veth0 up
@@ -57,9 +58,11 @@ nsenter -t $pod -n ip route add ${SERVICE} dev eth0
 nsenter -t $pod -n ip neighbour add ${SERVICE} lladdr 02:00:00:00:00:07 dev eth0
 echo "namespaces $$ $pod"
 "$PROGRAM" agent $AGENT_ARGS < /dev/null &
+children="$children $!"
 "$PROGRAM" relay $RELAY_ARGS < /dev/null &
+children="$children $!"
 cat > /dev/null
-kill $(jobs -p) 2>/dev/null
+kill $children
 wait
 `;
 
