@@ -68,7 +68,7 @@ export function shelfJson(
   return {
     number: shelf.number,
     ...(cache && { seat: cache.seat }),
-    state: cache?.isLate ? 'late' : (cache?.state ?? 'left'),
+    state: stateOf(cache),
     ...(used && { used }),
     room: { small: shelf.smallSlots, large: shelf.largeSlots },
     bytes: shelfBytes(shelf),
@@ -76,6 +76,11 @@ export function shelfJson(
     serves: serves.map(({ address, port }) => formatAddressPort(address, port)),
     ...(lasting.length > 0 && { lasting }),
   };
+}
+
+function stateOf(cache: CacheRow | undefined): ShelfJson['state'] {
+  if (cache === undefined) return 'left';
+  return cache.state === 'beating' && cache.isLate ? 'late' : cache.state;
 }
 
 export interface PodsAsked {

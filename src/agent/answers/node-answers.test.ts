@@ -351,5 +351,8 @@ describe('what is told of it', () => {
     expect(states()).toEqual(['late']);
     hang(row, false);
     expect(states()).toEqual(['beating']);
+    hang(row);
+    caches = caches.map((each) => ({ ...each, state: 'leaving' }));
+    expect(states()).toEqual(['leaving']);
   });
 });
